@@ -1,0 +1,65 @@
+"""rules -> named failures.
+
+Belongs here: every error the platform raises on purpose, sorted by what helps.
+Does not belong here: retrying (the caller's business) and errors of libraries.
+"""
+
+
+class StockAssetsError(Exception):
+    """Base of all errors raised on purpose; its text is one sentence for the user."""
+
+
+class PermanentError(StockAssetsError):
+    """Trying again cannot help: bad input, bad settings, lost data. Never retried."""
+
+
+class TransientError(StockAssetsError):
+    """A fault outside that may pass (broker down, HTTP 429, timeout). Retried with backoff."""
+
+
+class BadRecord(PermanentError):
+    """One record breaks a rule; the text names the field and the reason."""
+
+
+class LostOffsets(PermanentError):
+    """The broker no longer holds offsets that were never landed."""
+
+
+class TopicRecreated(PermanentError):
+    """A topic has another id than the one the raw table was filled from."""
+
+
+class UnsuitableTopic(PermanentError):
+    """The topic's settings (a compacted one, say) would make landing lose records."""
+
+
+class IncompleteLanding(PermanentError):
+    """The completeness equation does not hold."""
+
+
+class NotRebuildable(PermanentError):
+    """A session cannot be rebuilt from the topic without losing rows."""
+
+
+class NoSession(PermanentError):
+    """The day is not a trading session of the exchange."""
+
+
+class UnknownSymbol(PermanentError):
+    """The vendor does not know the symbol."""
+
+
+class NothingFetched(PermanentError):
+    """A vendor answered, but holds no data for the asked range."""
+
+
+class ServiceUnavailable(TransientError):
+    """A service (broker, warehouse, Spark) cannot be reached now."""
+
+
+class VendorThrottled(TransientError):
+    """A vendor refused because too much was asked (HTTP 429)."""
+
+
+class LandingConflict(TransientError):
+    """Another writer landed first; plan again from the new snapshot."""

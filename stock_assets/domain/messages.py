@@ -1,0 +1,120 @@
+"""JSON message of a topic <-> Tick, Bar, Action.
+
+Belongs here: the fields of each message kind, their meaning and bounds, and one line of code to check a message.
+Does not belong here: batches (the landing's), topics, files.
+
+The structs are the schema: ``schemas/*.json`` are their JSON Schemas, written for other languages and held equal by a
+test. Instants are integers, microseconds since 1970-01-01 UTC: nothing to guess about zone or precision.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from stock_assets.domain.errors import BadRecord
+
+SCHEMA_VERSION = 1
+
+Instant = Annotated[int, Meta(ge=0, lt=2**53, description="microseconds since 1970-01-01 UTC")]
+Symbol = Annotated[str, Meta(min_length=1, max_length=24)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217")]
+Price = Annotated[float, Meta(gt=0, lt=1e11)]
+Count = Annotated[int, Meta(ge=0, lt=2**53)]
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One trade or quote, as a vendor reported it."""
+
+    symbol: Symbol
+    event_time: Instant
+    price: Price
+    currency: Currency
+    source: Name
+    event_id: Annotated[str, Meta(min_length=1, max_length=200, description="the source's own id, else its ordinal")]
+    size: Annotated[Count | None, Meta(description="shares of this trade")] = None
+    day_volume: Annotated[Count | None, Meta(description="cumulative shares of the session, regular hours")] = None
+    bid: Price | None = None
+    ask: Price | None = None
+    exchange: str | None = None
+    conditions: Annotated[list[str] | None, Meta(description="sale conditions, as the vendor codes them")] = None
+    sequence: Count | None = None
+    schema_version: Literal[1] = 1
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A vendor's bar, its literals untouched."""
+
+    symbol: Symbol
+    interval: Literal["1d", "1m"]
+    trading_day: date
+    start_time: Annotated[Instant, Meta(description="START of the bar, whatever the vendor's label")]
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Count | None
+    currency: Currency
+    price_basis: Literal["as_traded", "split_adjusted"]
+    final: Annotated[bool, Meta(description="false while the session could still move it")]
+    source: Name
+    known_at: Annotated[Instant, Meta(description="when the vendor said so")]
+    adj_close: Annotated[float | None, Meta(description="evidence only")] = None
+    schema_version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        # A tolerance, as vendors round each of the four on its own.
+        slack = 1e-4 * self.high
+        if self.low > min(self.open, self.close) + slack or self.high < max(self.open, self.close) - slack:
+            raise ValueError(f"low {self.low} and high {self.high} do not enclose {self.open} and {self.close}")
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A split or a dividend."""
+
+    symbol: Symbol
+    ex_date: date
+    kind: Literal["split", "dividend"]
+    value: Annotated[float, Meta(gt=0, lt=1e9, description="new shares per old share, or cash per share as traded")]
+    source: Name
+    known_at: Instant
+    currency: Currency | None = None
+    schema_version: Literal[1] = 1
+
+
+Message = Tick | Bar | Action
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def json_schema(kind: type[Message]) -> dict[str, Any]:
+    """The JSON Schema of a message kind."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(kind)}
+
+
+def encode(message: Message) -> bytes:
+    """The message as JSON, checked against its schema.
+
+    Raises:
+        BadRecord: a field breaks the schema; the text names record, field and reason.
+    """
+    encoded = _ENCODER.encode(message)
+    decode(type(message), encoded)
+    return encoded
+
+
+def decode(kind: type[Message], value: bytes) -> Message:
+    """One message.
+
+    Raises:
+        BadRecord: the text names record, field and reason.
+    """
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as broken:
+        start = value[:80].decode("utf-8", "replace")
+        raise BadRecord(f"{kind.__name__.lower()} {start}...: {broken}") from broken

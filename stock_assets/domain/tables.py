@@ -1,0 +1,285 @@
+"""stage -> columns, types and key of its table.
+
+Belongs here: the shape of every table of the lake, written once; Arrow schemas, Spark DDL, quality suites and the
+warehouse's table are derived from it or compared with it.
+Does not belong here: how a table is filled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Type = Literal[
+    "string", "int64", "int32", "bool", "date", "timestamp", "decimal(18,6)", "float64", "binary", "list<string>"
+]
+"""Column types; ``timestamp`` is microseconds in UTC."""
+
+_DDL: dict[Type, str] = {
+    "string": "STRING",
+    "int64": "BIGINT",
+    "int32": "INT",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "decimal(18,6)": "DECIMAL(18,6)",
+    "float64": "DOUBLE",
+    "binary": "BINARY",
+    "list<string>": "ARRAY<STRING>",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; ``doc`` gives meaning, unit and zone where they could be doubted."""
+
+    name: str
+    type: Type
+    doc: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    Attributes:
+        path: folder below the lake's root.
+        key: columns that identify a row.
+        partition_by: columns of the physical layout.
+    """
+
+    path: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition_by: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def ddl(self) -> str:
+        """The columns as Spark DDL."""
+        return ", ".join(f"{c.name} {_DDL[c.type]}{'' if c.nullable else ' NOT NULL'}" for c in self.columns)
+
+    def arrow_schema(self) -> pa.Schema:
+        """The columns as an Arrow schema."""
+        import pyarrow as pa
+
+        types: dict[Type, pa.DataType] = {
+            "string": pa.string(),
+            "int64": pa.int64(),
+            "int32": pa.int32(),
+            "bool": pa.bool_(),
+            "date": pa.date32(),
+            "timestamp": pa.timestamp("us", tz="UTC"),
+            "decimal(18,6)": pa.decimal128(18, 6),
+            "float64": pa.float64(),
+            "binary": pa.binary(),
+            "list<string>": pa.list_(pa.string()),
+        }
+        return pa.schema([pa.field(c.name, types[c.type], nullable=c.nullable) for c in self.columns])
+
+
+def _optional(*columns: Column) -> tuple[Column, ...]:
+    """The same columns, nullable: in a raw table a rejected record carries no values."""
+    return tuple(Column(c.name, c.type, c.doc, nullable=True) for c in columns)
+
+
+_LANDING = (
+    Column("topic_id", "string", "id of the topic the record came from"),
+    Column("kafka_partition", "int32", "partition of the topic"),
+    Column("kafka_offset", "int64", "offset of the record; of a gap, its first offset"),
+    Column("offset_span", "int64", "offsets this row accounts for: 1, and for a gap its length"),
+    Column("kafka_time", "timestamp", "time the broker stored the record, UTC", nullable=True),
+    Column("landing_id", "string", "the landing (one commit) that stored the row"),
+    Column("rejected_because", "string", "why the record is in quarantine, or 'gap: ...'", nullable=True),
+    Column("payload", "binary", "the record as read, when it was rejected", nullable=True),
+)
+
+SYMBOL = Column("symbol", "string", "ticker symbol")
+SOURCE = Column("source", "string", "vendor of the record")
+TRADING_DAY = Column("trading_day", "date", "exchange-local date of the session")
+
+RAW_TICKS = Table(
+    path="raw/ticks",
+    columns=_optional(
+        TRADING_DAY,
+        Column("phase", "string", "pre, regular, post or overnight, by the clock"),
+        SYMBOL,
+        Column("event_time", "timestamp", "time of the trade, UTC"),
+        Column("price", "float64", "price per share, in currency"),
+        Column("currency", "string", "ISO 4217"),
+        Column("size", "int64", "shares of this trade"),
+        Column("day_volume", "int64", "cumulative shares of the session"),
+        Column("bid", "float64", "best bid, in currency"),
+        Column("ask", "float64", "best ask, in currency"),
+        Column("exchange", "string", "market centre, as the vendor codes it"),
+        Column("conditions", "list<string>", "sale conditions, as the vendor codes them"),
+        Column("sequence", "int64", "the vendor's sequence number"),
+        SOURCE,
+        Column("event_id", "string", "identity of the trade at its source"),
+    )
+    + _LANDING,
+    key=("topic_id", "kafka_partition", "kafka_offset"),
+    partition_by=("trading_day", "kafka_partition"),
+)
+
+RAW_BARS = Table(
+    path="raw/bars",
+    columns=_optional(
+        Column("year", "int32", "year of the session"),
+        TRADING_DAY,
+        SYMBOL,
+        Column("interval", "string", "1d or 1m"),
+        Column("start_time", "timestamp", "start of the bar, UTC"),
+        Column("open", "float64", "first price, in currency"),
+        Column("high", "float64", "highest price, in currency"),
+        Column("low", "float64", "lowest price, in currency"),
+        Column("close", "float64", "last price, in currency"),
+        Column("volume", "int64", "shares"),
+        Column("adj_close", "float64", "the vendor's adjusted close, evidence only"),
+        Column("currency", "string", "ISO 4217"),
+        Column("price_basis", "string", "as_traded, or split_adjusted as of known_at"),
+        Column("final", "bool", "false while the session could still move it"),
+        SOURCE,
+        Column("known_at", "timestamp", "when the vendor said so, UTC"),
+    )
+    + _LANDING,
+    key=("topic_id", "kafka_partition", "kafka_offset"),
+    partition_by=("year",),
+)
+
+RAW_ACTIONS = Table(
+    path="raw/actions",
+    columns=_optional(
+        Column("year", "int32", "year of the session"),
+        TRADING_DAY,
+        SYMBOL,
+        Column("ex_date", "date", "first session that trades without it"),
+        Column("kind", "string", "split or dividend"),
+        Column("value", "float64", "new shares per old share, or cash per share as traded"),
+        Column("currency", "string", "ISO 4217, of a dividend"),
+        SOURCE,
+        Column("known_at", "timestamp", "when the vendor said so, UTC"),
+    )
+    + _LANDING,
+    key=("topic_id", "kafka_partition", "kafka_offset"),
+    partition_by=("year",),
+)
+
+_BAR_SOURCE = Column("source", "string", "vendor; with _ticks or _minutes where built here from the vendor's")
+
+
+def _price(name: str, doc: str, nullable: bool = False) -> Column:
+    return Column(name, "decimal(18,6)", doc, nullable)
+
+
+MINUTE_BARS = Table(
+    path="bars/minute_bars",
+    columns=(
+        TRADING_DAY,
+        SYMBOL,
+        _BAR_SOURCE,
+        Column("start_time", "timestamp", "start of the minute, UTC"),
+        Column("phase", "string", "pre, regular, post or overnight"),
+        _price("open", "first eligible price, as traded"),
+        _price("high", "highest eligible price, as traded"),
+        _price("low", "lowest eligible price, as traded"),
+        _price("close", "last eligible price, as traded"),
+        Column("volume", "int64", "shares; null where the source gives none", nullable=True),
+        _price("vwap", "volume-weighted price; null from vendors' bars", nullable=True),
+        Column("trade_count", "int64", "trades; null from vendors' bars", nullable=True),
+        Column("currency", "string", "ISO 4217"),
+    ),
+    key=("symbol", "trading_day", "source", "start_time"),
+    partition_by=("trading_day",),
+)
+
+DAILY_BARS = Table(
+    path="bars/daily_bars",
+    columns=(
+        Column("year", "int32", "year of the session"),
+        TRADING_DAY,
+        SYMBOL,
+        _BAR_SOURCE,
+        _price("open", "opening print, else first eligible price, as traded"),
+        _price("high", "highest eligible price, as traded"),
+        _price("low", "lowest eligible price, as traded"),
+        _price("close", "closing print, else last eligible price, as traded"),
+        Column("volume", "int64", "shares, as traded; null where unknown", nullable=True),
+        _price("vwap", "volume-weighted price of the session; null from daily bars alone", nullable=True),
+        Column("vwap_from", "string", "ticks or minutes", nullable=True),
+        Column("trade_count", "int64", "trades; null from vendors' bars", nullable=True),
+        Column("repeats", "int64", "ticks dropped because their event_id came before"),
+        Column("currency", "string", "ISO 4217"),
+        Column("half_day", "bool", "the session closed at 13:00"),
+        Column("no_auction", "bool", "built from minute bars, which omit the auctions"),
+        Column("final", "bool", "false while the vendor could still move it"),
+        Column("known_at", "timestamp", "newest statement the bar is built from, UTC"),
+        Column("revision", "int64", "grows each time a value of the row changes"),
+    ),
+    key=("symbol", "trading_day", "source"),
+    partition_by=("year",),
+)
+
+DAILY_METRICS = Table(
+    path="metrics/daily_metrics",
+    columns=(
+        Column("year", "int32", "year of the session"),
+        SYMBOL,
+        TRADING_DAY,
+        Column("source", "string", "source of the session's bar"),
+        Column("mixed_sources", "bool", "bars of the last 252 sessions come from more than one source"),
+        _price("open", "as traded"),
+        _price("high", "as traded"),
+        _price("low", "as traded"),
+        _price("close", "as traded"),
+        Column("volume", "int64", "shares, as traded", nullable=True),
+        _price("vwap", "as traded", nullable=True),
+        _price("previous_close", "of the session before, in this session's basis", nullable=True),
+        _price("change", "close - previous_close", nullable=True),
+        _price("change_percent", "percent of previous_close", nullable=True),
+        _price("day_range", "high - low"),
+        _price("sma_5", "mean close of 5 sessions", nullable=True),
+        _price("sma_20", "mean close of 20 sessions", nullable=True),
+        _price("sma_50", "mean close of 50 sessions", nullable=True),
+        _price("sma_200", "mean close of 200 sessions", nullable=True),
+        _price("volatility_20", "standard deviation (ddof 1) of 20 log total returns x sqrt(252)", nullable=True),
+        _price("average_volume_20", "mean shares of 20 sessions, in this session's basis", nullable=True),
+        _price("rsi_14", "Wilder's relative strength index, 0..100", nullable=True),
+        _price("macd", "EMA 12 - EMA 26 of close", nullable=True),
+        _price("macd_signal", "EMA 9 of macd", nullable=True),
+        _price("macd_histogram", "macd - macd_signal", nullable=True),
+        _price("bollinger_upper", "sma_20 + 2 standard deviations (ddof 0)", nullable=True),
+        _price("bollinger_lower", "sma_20 - 2 standard deviations (ddof 0)", nullable=True),
+        _price("high_52_week", "highest high of 252 sessions, in this session's basis", nullable=True),
+        _price("low_52_week", "lowest low of 252 sessions, in this session's basis", nullable=True),
+        Column("currency", "string", "ISO 4217"),
+        Column("bars_used", "int64", "bars of the symbol up to this session"),
+        Column("bars_revision", "int64", "newest revision among them"),
+        Column("actions_used", "int64", "splits and dividends of the symbol with ex-date up to this session"),
+        Column("revision", "int64", "grows each time a value of the row changes"),
+    ),
+    key=("symbol", "trading_day"),
+    partition_by=("year",),
+)
+
+BUILT_FROM = Table(
+    path="state/built_from",
+    columns=(
+        Column("stage", "string", "path of the table that was built"),
+        TRADING_DAY,
+        Column("fingerprint", "string", "what the session's rows were built from"),
+        Column("built_at", "timestamp", "when, UTC"),
+    ),
+    key=("stage", "trading_day"),
+    partition_by=(),
+)
+
+RAW_TABLES: dict[str, Table] = {"ticks": RAW_TICKS, "bars": RAW_BARS, "actions": RAW_ACTIONS}
+RULES_VERSION = "1"
+"""Version of the rules that turn raw rows into bars and metrics; a new one makes every session stale."""

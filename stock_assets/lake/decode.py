@@ -1,0 +1,223 @@
+"""chunk of records -> rows of a raw table.
+
+Belongs here: decoding in bulk, isolating bad records, placing rows on the calendar, and the reason of each rejection.
+Does not belong here: offsets and commits (``landing``), and the fields themselves (``domain.messages``).
+
+A chunk is decoded as one newline-delimited document. Records cannot merge across a newline (after ``}`` no JSON value
+goes on with ``{``), so as many objects as records means one object each; anything else splits the chunk in halves until
+the bad record stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from stock_assets.domain import sessions
+from stock_assets.domain.errors import BadRecord
+from stock_assets.domain.messages import Message, Tick, decode
+from stock_assets.domain.session_index import place
+from stock_assets.topic.consume import Chunk
+from stock_assets.topic.topics import Topic
+
+MAX_RECORD_BYTES = 64 * 1024
+_DERIVED = {"year", "trading_day", "phase"}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What became of a chunk; ``accepted`` and ``rejected`` hold positions in it.
+
+    Attributes:
+        columns: columns of the raw table for the accepted records, in their order.
+        reasons: one per rejected record.
+    """
+
+    accepted: list[int]
+    columns: dict[str, pa.Array]
+    rejected: list[int]
+    reasons: list[str]
+
+
+class Decoder:
+    """Decodes the records of one topic."""
+
+    def __init__(self, topic: Topic) -> None:
+        self._topic = topic
+        self._lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.message)
+        landing_at = topic.table.names.index("topic_id")
+        schema = topic.table.arrow_schema()
+        self._fields = [schema.field(name) for name in topic.table.names[:landing_at] if name not in _DERIVED]
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """Sort the records of a chunk into accepted rows and rejected records."""
+        messages: list[Message] = []
+        accepted: list[int] = []
+        rejected: dict[int, str] = {}
+        self._decode_run(values, 0, len(values), messages, accepted, rejected)
+        if isinstance(messages[0] if messages else None, Tick):
+            columns, outside = self._tick_columns(messages)
+        else:
+            columns, outside = self._dated_columns(messages)
+        if outside:
+            kept = np.ones(len(messages), dtype=bool)
+            for position, reason in outside.items():
+                rejected[accepted[position]] = reason
+                kept[position] = False
+            mask = pa.array(kept)
+            columns = {name: column.filter(mask) for name, column in columns.items()}
+            accepted = [index for index, keep in zip(accepted, kept, strict=True) if keep]
+        order = sorted(rejected)
+        return Decoded(accepted, columns, order, [rejected[index] for index in order])
+
+    def _decode_run(
+        self,
+        values: Sequence[bytes | None],
+        first: int,
+        last: int,
+        messages: list[Message],
+        accepted: list[int],
+        rejected: dict[int, str],
+    ) -> None:
+        run = values[first:last]
+        if last - first > 1:
+            found = self._decode_together(run)
+            if found is not None:
+                messages.extend(found)
+                accepted.extend(range(first, last))
+                return
+            middle = (first + last) // 2
+            self._decode_run(values, first, middle, messages, accepted, rejected)
+            self._decode_run(values, middle, last, messages, accepted, rejected)
+        elif run:
+            try:
+                messages.append(self._decode_one(run[0]))
+                accepted.append(first)
+            except BadRecord as broken:
+                rejected[first] = str(broken)
+
+    def _decode_together(self, run: Sequence[bytes | None]) -> list[Message] | None:
+        """All records of a run, or None when one of them needs to be looked at alone."""
+        try:
+            document = b"\n".join(run)  # type: ignore[arg-type]
+            # Neighbours must be two whole objects, or a record could hide two and another none.
+            if document[:1] != b"{" or document[-1:] != b"}" or document.count(b"}\n{") != len(run) - 1:
+                return None
+            if max(map(len, run)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]
+                return None
+            found = self._lines.decode_lines(document)
+        except (msgspec.MsgspecError, TypeError, ValueError):
+            return None
+        return found if len(found) == len(run) else None
+
+    def _decode_one(self, value: bytes | None) -> Message:
+        if value is None:
+            raise BadRecord("null value (a tombstone)")
+        if len(value) > MAX_RECORD_BYTES:
+            raise BadRecord(f"oversize: {len(value)} bytes, at most {MAX_RECORD_BYTES}")
+        try:
+            value.decode("utf-8")
+        except UnicodeDecodeError as broken:
+            raise BadRecord(f"wrong encoding: {broken}") from broken
+        return decode(self._topic.message, value)
+
+    def _tick_columns(self, messages: list[Message]) -> tuple[dict[str, pa.Array], dict[int, str]]:
+        columns = self._message_columns(messages)
+        event_time = columns["event_time"].cast(pa.int64()).to_numpy()
+        placement = place(event_time)
+        outside = {
+            int(position): f"event_time {_instant(event_time[position])}: the exchange has no session that day"
+            for position in np.flatnonzero(~placement.has_session)
+        }
+        columns["trading_day"] = pa.array(placement.epoch_day.astype(np.int32), pa.int32()).cast(pa.date32())
+        columns["phase"] = pa.DictionaryArray.from_arrays(placement.phase, list(sessions.PHASES)).cast(pa.string())
+        return columns, outside
+
+    def _dated_columns(self, messages: list[Message]) -> tuple[dict[str, pa.Array], dict[int, str]]:
+        columns = self._message_columns(messages)
+        days: list[date] = [getattr(m, "trading_day", None) or m.ex_date for m in messages]  # type: ignore[union-attr]
+        outside = {
+            position: f"trading_day {day}: the exchange has no session that day"
+            for position, day in enumerate(days)
+            if not sessions.is_session(day)
+        }
+        columns["trading_day"] = pa.array(days, pa.date32())
+        columns["year"] = pa.array([day.year for day in days], pa.int32())
+        return columns, outside
+
+    def _message_columns(self, messages: list[Message]) -> dict[str, pa.Array]:
+        """One array per field of the message."""
+        columns = {}
+        for field in self._fields:
+            read = map(attrgetter(field.name), messages)
+            if pa.types.is_timestamp(field.type):
+                columns[field.name] = pa.array(read, pa.int64(), size=len(messages)).cast(field.type)
+            else:
+                columns[field.name] = pa.array(read, field.type, size=len(messages))
+        return columns
+
+
+def rows_of(topic: Topic, chunk: Chunk, decoder: Decoder, topic_id: str, landing_id: str) -> pa.Table:
+    """The rows of one chunk, accepted and rejected, as the raw table stores them: one per record."""
+    decoded = decoder.decode(chunk.values)
+    parts = [
+        _with_landing(topic, chunk, decoded.accepted, decoded.columns, None, topic_id, landing_id),
+        _with_landing(topic, chunk, decoded.rejected, {}, decoded.reasons, topic_id, landing_id),
+    ]
+    return pa.concat_tables(part for part in parts if part.num_rows)
+
+
+def gap_row(
+    topic: Topic, partition: int, first: int, last: int, reason: str, topic_id: str, landing_id: str
+) -> pa.Table:
+    """One row that accounts for the offsets ``first`` to ``last`` (included), which hold no record."""
+    gap = Chunk(partition, [first], [None], [0])
+    row = _with_landing(topic, gap, [0], {}, [f"gap: {reason}"], topic_id, landing_id)
+    at = row.schema.get_field_index("offset_span")
+    return row.set_column(at, row.schema.field(at), pa.array([last - first + 1], pa.int64()))
+
+
+def _with_landing(
+    topic: Topic,
+    chunk: Chunk,
+    positions: list[int],
+    columns: dict[str, pa.Array],
+    reasons: list[str] | None,
+    topic_id: str,
+    landing_id: str,
+) -> pa.Table:
+    count = len(positions)
+    whole = count == len(chunk.offsets)
+
+    def pick(values: list[Any]) -> list[Any]:
+        return values if whole else [values[position] for position in positions]
+
+    times = pa.array(pick(chunk.times_ms), pa.int64())
+    present = {
+        **columns,
+        "topic_id": pa.repeat(topic_id, count),
+        "kafka_partition": pa.repeat(pa.scalar(chunk.partition, pa.int32()), count),
+        "kafka_offset": pa.array(pick(chunk.offsets), pa.int64()),
+        "offset_span": pa.repeat(pa.scalar(1, pa.int64()), count),
+        "kafka_time": times.cast(pa.timestamp("ms", tz="UTC")).cast(pa.timestamp("us", tz="UTC")),
+        "landing_id": pa.repeat(landing_id, count),
+    }
+    if reasons is not None:
+        present["rejected_because"] = pa.array(reasons, pa.string())
+        present["payload"] = pa.array(pick(list(chunk.values)), pa.binary())
+    schema = topic.table.arrow_schema()
+    return pa.Table.from_arrays([present.get(f.name, pa.nulls(count, f.type)) for f in schema], schema=schema)
+
+
+def _instant(microseconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(int(microseconds) / 1e6, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return f"{microseconds} us"

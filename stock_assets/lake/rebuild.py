@@ -1,0 +1,111 @@
+"""topic -> one session of a raw table, again.
+
+Belongs here: replacing a session's rows by what the topic says now, only when that loses and doubles nothing.
+Does not belong here: landing new records; a rebuild reads below the snapshot's offsets and moves none of them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from stock_assets.domain.errors import LandingConflict, NotRebuildable, PermanentError
+from stock_assets.lake.completeness import prove
+from stock_assets.lake.decode import Decoder, rows_of
+from stock_assets.lake.landing import LANDING_ID
+from stock_assets.lake.tables import open_table
+from stock_assets.topic.consume import RangeReader
+from stock_assets.topic.topics import Topic, topic_state
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """What a rebuild did: rows of the session, and whether and why it was left as it is."""
+
+    rows: int
+    replaced: bool
+    reason: str
+
+
+def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date) -> Rebuild:
+    """Read the session's offsets again and replace its rows in one commit.
+
+    A session that the broker no longer holds is proved from its rows instead, and left unchanged.
+
+    Raises:
+        NotRebuildable: the rows read again are not those stored; nothing was changed.
+        LandingConflict: a landing touched the session meanwhile; nothing was changed.
+    """
+    from deltalake import CommitProperties, write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    table = open_table(lake_root, topic.table)
+    if table is None:
+        return Rebuild(0, replaced=False, reason="nothing was landed yet")
+    of_day = ds.field("trading_day") == day
+    stored = table.to_pyarrow_dataset().to_table(columns=["topic_id", "kafka_partition", "kafka_offset"], filter=of_day)
+    if not stored.num_rows:
+        return Rebuild(0, replaced=False, reason="the session has no rows")
+    state = topic_state(bootstrap, topic)
+    if state is None:
+        raise PermanentError(f"there is no topic {topic.name} at {bootstrap}")
+    ranges = stored.group_by(["topic_id", "kafka_partition"]).aggregate(
+        [("kafka_offset", "min"), ("kafka_offset", "max")]
+    )
+    start = {r["kafka_partition"]: r["kafka_offset_min"] for r in ranges.to_pylist()}
+    end = {r["kafka_partition"]: r["kafka_offset_max"] + 1 for r in ranges.to_pylist()}
+    held = pc.unique(stored["topic_id"]).to_pylist() == [state.topic_id]
+    if not held or any(state.log_start[p] > first for p, first in start.items()):
+        broken = [proof for proof in prove(lake_root, topic, [day]) if not proof.holds]
+        if broken:
+            raise NotRebuildable(
+                f"{day}: the broker no longer holds the session, and its rows are not complete: {broken[0]}"
+            )
+        return Rebuild(stored.num_rows, replaced=False, reason="the broker no longer holds it; its rows are complete")
+    rows = _read_again(bootstrap, topic, state.topic_id, start, end, day)
+    _refuse_difference(topic, day, stored, rows)
+    try:
+        write_deltalake(
+            table,
+            rows,
+            mode="overwrite",
+            predicate=f"trading_day = '{day}'",
+            commit_properties=CommitProperties(custom_metadata={LANDING_ID: rows["landing_id"][0].as_py()}),
+        )
+    except DeltaError as broken:
+        raise LandingConflict(f"rebuild of {day} in {topic.table.path}: {broken}") from broken
+    return Rebuild(rows.num_rows, replaced=True, reason="read again from the topic")
+
+
+def _read_again(
+    bootstrap: str, topic: Topic, topic_id: str, start: dict[int, int], end: dict[int, int], day: date
+) -> pa.Table:
+    landing_id = f"rebuild-{uuid.uuid4().hex}"
+    decoder = Decoder(topic)
+    reader = RangeReader(bootstrap, topic, start, end)
+    try:
+        parts = [topic.table.arrow_schema().empty_table()]
+        for chunk in reader.chunks():
+            rows = rows_of(topic, chunk, decoder, topic_id, landing_id)
+            parts.append(rows.filter(pc.equal(rows["trading_day"], day)))
+    finally:
+        reader.close()
+    return pa.concat_tables(parts)
+
+
+def _refuse_difference(topic: Topic, day: date, stored: pa.Table, read: pa.Table) -> None:
+    def offsets(rows: pa.Table) -> set[tuple[int, int]]:
+        return set(zip(rows["kafka_partition"].to_pylist(), rows["kafka_offset"].to_pylist(), strict=True))
+
+    before, after = offsets(stored), offsets(read)
+    if before != after:
+        lost, new = sorted(before - after), sorted(after - before)
+        raise NotRebuildable(
+            f"{topic.name} {day}: {len(lost)} stored rows would be lost (first {lost[:1]}) and {len(new)} others accepted "
+            f"(first {new[:1]}), as [(partition, offset)]: the rules changed since; nothing was changed"
+        )

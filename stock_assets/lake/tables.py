@@ -1,0 +1,71 @@
+"""lake root, table -> Delta table.
+
+Belongs here: opening and creating the lake's tables with delta-rs, and reading them as Arrow.
+Does not belong here: commits to raw tables (``landing``, ``rebuild``); Spark's tables are only read here.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from stock_assets.domain.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+
+def table_uri(lake_root: str, table: Table) -> str:
+    """Where a table lives."""
+    return f"{lake_root.rstrip('/')}/{table.path}"
+
+
+def open_table(lake_root: str, table: Table) -> DeltaTable | None:
+    """A handle on the newest snapshot, or None when the table does not exist yet."""
+    from deltalake import DeltaTable
+
+    uri = table_uri(lake_root, table)
+    return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
+
+
+def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:
+    """A handle on the newest snapshot of a table that delta-rs writes."""
+    from deltalake import DeltaTable
+
+    found = open_table(lake_root, table)
+    if found is not None:
+        return found
+    uri = table_uri(lake_root, table)
+    if "://" not in uri:
+        from pathlib import Path
+
+        Path(uri).mkdir(parents=True, exist_ok=True)
+    DeltaTable.create(
+        uri,
+        table.arrow_schema(),
+        mode="ignore",
+        partition_by=list(table.partition_by),
+        name=table.path,
+        configuration={"delta.deletedFileRetentionDuration": "interval 7 days"},
+    )
+    return DeltaTable(uri)
+
+
+def read_sessions(
+    lake_root: str, table: Table, columns: list[str], first: date, last: date, *, accepted_only: bool = False
+) -> pa.Table:
+    """The rows of the sessions from ``first`` to ``last``; no rows when the table does not exist yet."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    handle = open_table(lake_root, table)
+    schema = pa.schema([table.arrow_schema().field(name) for name in columns])
+    if handle is None:
+        return schema.empty_table()
+    wanted = (ds.field("trading_day") >= first) & (ds.field("trading_day") <= last)
+    if "year" in table.partition_by:
+        wanted &= (ds.field("year") >= first.year) & (ds.field("year") <= last.year)
+    if accepted_only:
+        wanted &= ds.field("rejected_because").is_null()
+    return handle.to_pyarrow_dataset().to_table(columns=columns, filter=wanted)

@@ -1,0 +1,199 @@
+"""environment and .env -> Settings.
+
+Belongs here: every name the platform reads from the environment, its default and its unit.
+Does not belong here: anything that opens a connection. No other module reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from stock_assets.domain.errors import PermanentError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+DEFAULT_SYMBOLS = "AAPL,MSFT,GOOGL,AMZN,META,TSLA,NVDA,INTC,JPM,V"
+
+
+@dataclass(frozen=True)
+class Snowflake:
+    """Where the warehouse is: ``host`` set means the embedded stand-in, empty means Snowflake itself."""
+
+    account: str
+    user: str
+    password: str = field(repr=False)
+    host: str
+    port: int
+    protocol: str
+    database: str
+    schema: str
+    warehouse: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one process; read once, passed on, never changed.
+
+    Raises:
+        PermanentError: a value cannot be read; the text names the variable.
+    """
+
+    values: Mapping[str, str]
+
+    @classmethod
+    def load(cls, **overrides: str) -> Settings:
+        """Read ``.env`` of the project, then the environment (which wins), then ``overrides``."""
+        stored = {name: value or "" for name, value in dotenv_values(PROJECT / ".env").items()}
+        return cls({**stored, **os.environ, **overrides})
+
+    def text(self, name: str, default: str = "") -> str:
+        """The variable's value; unset and empty both mean the default."""
+        return self.values.get(name, "").strip() or default
+
+    def number(self, name: str, default: float) -> float:
+        """The variable's value as a number.
+
+        Raises:
+            PermanentError: it is not one.
+        """
+        text = self.text(name, str(default))
+        try:
+            return float(text)
+        except ValueError:
+            raise PermanentError(f"{name} must be a number, not {text!r}") from None
+
+    def whole(self, name: str, default: int) -> int:
+        """The variable's value as a whole number."""
+        return int(self.number(name, default))
+
+    @cached_property
+    def local_dir(self) -> Path:
+        """The one folder that holds everything local: jars, logs, lake, broker and warehouse data."""
+        return Path(self.text("STOCK_ASSETS_LOCAL", str(PROJECT / ".local"))).resolve()
+
+    @cached_property
+    def jars_dir(self) -> Path:
+        """Folder of the broker's and Spark's jars; apart from ``local_dir`` so that several of these can share one."""
+        return Path(self.text("STOCK_ASSETS_JARS", str(self.local_dir / "jars"))).resolve()
+
+    @cached_property
+    def java_home(self) -> str:
+        """A Java installation to prefer; empty means search ``search_path`` and the usual folders."""
+        return self.text("JAVA_HOME")
+
+    @cached_property
+    def search_path(self) -> str:
+        return self.text("PATH")
+
+    @cached_property
+    def ca_bundle(self) -> str:
+        """PEM file of the authorities this machine trusts (a proxy's own among them); empty means the system's."""
+        return self.text("SSL_CERT_FILE")
+
+    @cached_property
+    def https_proxy(self) -> str:
+        return self.text("HTTPS_PROXY", self.text("https_proxy"))
+
+    @cached_property
+    def no_proxy(self) -> str:
+        return self.text("NO_PROXY", self.text("no_proxy"))
+
+    @cached_property
+    def lake_root(self) -> str:
+        """Root of the lake: a local folder or ``s3://bucket/prefix``."""
+        return self.text("LAKE_ROOT", str(self.local_dir / "lake"))
+
+    @cached_property
+    def kafka_port(self) -> int:
+        """Port of the embedded broker; its controller listens on the next one."""
+        return self.whole("KAFKA_PORT", 9092)
+
+    @cached_property
+    def kafka_bootstrap(self) -> str:
+        return self.text("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{self.kafka_port}")
+
+    @cached_property
+    def kafka_partitions(self) -> int:
+        """Partitions of topics that are created here."""
+        return self.whole("KAFKA_PARTITIONS", 3)
+
+    @cached_property
+    def spark_port(self) -> int:
+        return self.whole("SPARK_PORT", 15002)
+
+    @cached_property
+    def spark_remote(self) -> str:
+        """Spark Connect URL."""
+        return self.text("SPARK_REMOTE", f"sc://127.0.0.1:{self.spark_port}")
+
+    @cached_property
+    def warehouse_port(self) -> int:
+        """Port of the embedded Snowflake stand-in."""
+        return self.whole("WAREHOUSE_PORT", 8085)
+
+    @cached_property
+    def snowflake(self) -> Snowflake:
+        account = self.text("SNOWFLAKE_ACCOUNT")
+        embedded = not account
+        return Snowflake(
+            account=account or "local",
+            user=self.text("SNOWFLAKE_USER", "local"),
+            password=self.text("SNOWFLAKE_PASSWORD", "local"),
+            host=self.text("SNOWFLAKE_HOST", "127.0.0.1" if embedded else ""),
+            port=self.whole("SNOWFLAKE_PORT", self.warehouse_port if embedded else 443),
+            protocol=self.text("SNOWFLAKE_PROTOCOL", "http" if embedded else "https"),
+            database=self.text("SNOWFLAKE_DATABASE", "STOCKMARKETBATCH"),
+            schema=self.text("SNOWFLAKE_SCHEMA", "PUBLIC"),
+            warehouse=self.text("SNOWFLAKE_WAREHOUSE", "STOCK_ASSETS_XS"),
+            role=self.text("SNOWFLAKE_ROLE"),
+        )
+
+    @cached_property
+    def dagster_port(self) -> int:
+        return self.whole("DAGSTER_PORT", 3000)
+
+    @cached_property
+    def dagster_home(self) -> Path:
+        return self.local_dir / "dagster"
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(s.strip().upper() for s in self.text("SYMBOLS", DEFAULT_SYMBOLS).split(",") if s.strip())
+
+    @cached_property
+    def first_session(self) -> str:
+        """First partition (YYYY-MM-DD); no earlier than needed, every serialized partition set carries it."""
+        return self.text("FIRST_SESSION", "2012-01-03")
+
+    @cached_property
+    def bar_sources(self) -> tuple[str, ...]:
+        """Sources of daily bars, most trusted first; metrics use the first that a window has."""
+        text = self.text("BAR_SOURCES", "recording,yahoo,alpha_vantage,simulator,ticks")
+        return tuple(s.strip() for s in text.split(",") if s.strip())
+
+    @cached_property
+    def landing_max_rows(self) -> int:
+        """Rows of one commit at the most; with ``landing_max_bytes`` it bounds the memory of a drain."""
+        return self.whole("LANDING_MAX_ROWS", 1_000_000)
+
+    @cached_property
+    def landing_max_bytes(self) -> int:
+        """Payload bytes of one commit at the most."""
+        return int(self.number("LANDING_MAX_MB", 64) * 1024 * 1024)
+
+    @cached_property
+    def landing_min_rows(self) -> int:
+        """A landing starts at once when this many records wait ..."""
+        return self.whole("LANDING_MIN_ROWS", 100_000)
+
+    @cached_property
+    def landing_max_delay_s(self) -> float:
+        """... or when records have waited for this many seconds."""
+        return self.number("LANDING_MAX_DELAY_S", 30)

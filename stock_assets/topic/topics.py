@@ -1,0 +1,144 @@
+"""settings -> topics, their settings and their state.
+
+Belongs here: which topics there are, what each carries, how they are created, and what the broker says of them.
+Does not belong here: reading (``consume``) and writing (``publish``) messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stock_assets.domain import tables
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable, UnsuitableTopic
+from stock_assets.domain.messages import Action, Bar, Message, Tick
+
+if TYPE_CHECKING:
+    from kafka.admin import KafkaAdminClient
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: its name, the message it carries, and the one raw table it lands in."""
+
+    stage: str
+    name: str
+    message: type[Message]
+    table: tables.Table
+
+
+TICKS = Topic("ticks", "stock-market-realtime", Tick, tables.RAW_TICKS)
+BARS = Topic("bars", "stock-market-batch", Bar, tables.RAW_BARS)
+ACTIONS = Topic("actions", "stock-market-actions", Action, tables.RAW_ACTIONS)
+TOPICS: dict[str, Topic] = {topic.stage: topic for topic in (ACTIONS, BARS, TICKS)}
+"""Actions first: a bar is un-adjusted by the splits known when it is built."""
+
+
+def topic_of(message: Message) -> Topic:
+    """The topic that carries messages of this kind."""
+    return next(topic for topic in TOPICS.values() if isinstance(message, topic.message))
+
+
+SETTINGS = {
+    "cleanup.policy": "delete",
+    # History carries its own old timestamps: by those, a broker would delete it within minutes.
+    "message.timestamp.type": "LogAppendTime",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+}
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """What the broker says of a topic now.
+
+    Attributes:
+        log_start: per partition, the smallest offset still held.
+        end: per partition, the first offset that a reader of committed records cannot read yet.
+    """
+
+    topic_id: str
+    log_start: dict[int, int]
+    end: dict[int, int]
+
+
+def create_topics(bootstrap: str, partitions: int) -> list[str]:
+    """Create the topics that do not exist yet, and return their names.
+
+    Raises:
+        ServiceUnavailable: the broker does not answer.
+    """
+    from kafka.admin import NewTopic
+
+    with _admin(bootstrap) as admin:
+        existing = set(admin.list_topics())
+        missing = [topic.name for topic in TOPICS.values() if topic.name not in existing]
+        if missing:
+            admin.create_topics(
+                [
+                    NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=SETTINGS)
+                    for name in missing
+                ],
+                wait_for_metadata=True,
+            )
+    return missing
+
+
+def topic_state(bootstrap: str, topic: Topic) -> TopicState | None:
+    """The topic's id and watermarks, or None when there is no such topic.
+
+    Raises:
+        ServiceUnavailable: the broker does not answer.
+        UnsuitableTopic: the topic is compacted: the broker itself would remove records.
+    """
+    from kafka import TopicPartition
+    from kafka.admin import OffsetSpec
+
+    with _admin(bootstrap) as admin:
+        described = admin.describe_topics([topic.name])[0]
+        if described["error_code"] == 3:  # unknown topic
+            return None
+        if described["error_code"]:
+            raise ServiceUnavailable(f"the broker cannot describe {topic.name}: error {described['error_code']}")
+        _refuse_compacted(admin, topic)
+        partitions = [TopicPartition(topic.name, p["partition_index"]) for p in described["partitions"]]
+        log_start = admin.list_partition_offsets({p: OffsetSpec.EARLIEST for p in partitions})
+        end = admin.list_partition_offsets({p: OffsetSpec.LATEST for p in partitions}, isolation_level=_COMMITTED)
+    return TopicState(
+        topic_id=str(described["topic_id"]),
+        log_start={p.partition: found.offset for p, found in log_start.items()},
+        end={p.partition: found.offset for p, found in end.items()},
+    )
+
+
+_COMMITTED = 1
+
+
+def _refuse_compacted(admin: KafkaAdminClient, topic: Topic) -> None:
+    from kafka.admin import ConfigResource
+
+    described: Any = admin.describe_configs([ConfigResource("topic", topic.name)], config_filter="all")
+    policy = described["topic"][topic.name]["cleanup.policy"]
+    policy = policy["value"] if isinstance(policy, dict) else policy
+    if "compact" in policy:
+        raise UnsuitableTopic(f"{topic.name} has cleanup.policy={policy}: compaction removes records; set it to delete")
+
+
+@contextmanager
+def _admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000, bootstrap_timeout_ms=10_000)
+    except KafkaError as broken:
+        raise ServiceUnavailable(f"no Kafka broker answers at {bootstrap} ({broken})") from broken
+    try:
+        yield admin
+    except KafkaError as broken:
+        failure = ServiceUnavailable if getattr(broken, "retriable", False) else PermanentError
+        raise failure(f"Kafka at {bootstrap}: {broken}") from broken
+    finally:
+        admin.close()
