@@ -197,3 +197,18 @@ class Settings:
     def landing_max_delay_s(self) -> float:
         """... or when records have waited for this many seconds."""
         return self.number("LANDING_MAX_DELAY_S", 30)
+
+    @cached_property
+    def automatic(self) -> bool:
+        """Whether sensors run as soon as Dagster's daemon does."""
+        return self.text("AUTOMATIC", "true").lower() not in ("0", "false", "no", "off")
+
+    @cached_property
+    def yahoo_proxy(self) -> str:
+        """HTTP proxy for Yahoo; empty for none."""
+        return self.text("YAHOO_PROXY")
+
+    @cached_property
+    def yahoo_ca_bundle(self) -> str:
+        """File with the certificates that proxy is signed by; empty for the usual ones."""
+        return self.text("YAHOO_CA_BUNDLE")

@@ -9,7 +9,7 @@ test. Instants are integers, microseconds since 1970-01-01 UTC: nothing to guess
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -87,6 +87,12 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Message = Tick | Bar | Action
+
+
+def instant(moment: datetime) -> int:
+    """An aware datetime as microseconds since 1970-01-01 UTC."""
+    return round(moment.timestamp() * 1_000_000)
+
 
 _ENCODER = msgspec.json.Encoder()
 

@@ -1,0 +1,50 @@
+"""settings -> Dagster definitions.
+
+Belongs here: joining the parts. Nothing else: no service is asked, no secret needed to load this.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import dagster as dg
+
+# Partitioned checks are in preview, range backfills in beta; both are held by this project's tests.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+from stock_assets.defs.built_assets import built_assets
+from stock_assets.defs.checks import asset_checks
+from stock_assets.defs.jobs import BUILD, DRAIN
+from stock_assets.defs.partitions import session_partitions
+from stock_assets.defs.raw_assets import kafka_assets, quarantine_asset, raw_asset
+from stock_assets.defs.resources import resources
+from stock_assets.defs.sensors import drain_sensor, failure_sensor, staleness_sensor
+from stock_assets.defs.vendor_history import vendor_history
+from stock_assets.settings import Settings
+from stock_assets.topic.topics import TOPICS
+
+
+def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Definitions:
+    """All definitions for these settings; tests replace resources by name."""
+    partitions = session_partitions(settings.first_session)
+    status = dg.DefaultSensorStatus.RUNNING if settings.automatic else dg.DefaultSensorStatus.STOPPED
+    return dg.Definitions(
+        assets=[
+            vendor_history(partitions, settings),
+            *kafka_assets(),
+            *(raw_asset(topic, partitions, settings) for topic in TOPICS.values()),
+            quarantine_asset(),
+            *built_assets(partitions, settings),
+        ],
+        asset_checks=asset_checks(partitions),
+        jobs=[DRAIN, BUILD],
+        sensors=[drain_sensor(settings, status), staleness_sensor(partitions, status), failure_sensor(status)],
+        resources=resources(settings) | replaced_resources,
+        # A run is one process: a step of its own costs 2 s of imports each.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(Settings.load())

@@ -1,0 +1,254 @@
+"""raw tables -> bars -> metrics -> warehouse, as Dagster assets.
+
+Belongs here: which sessions each stage builds in a run, and what it reports.
+Does not belong here: how they are built (``spark``, ``warehouse``) and when (``sensors``).
+
+A run without partitions builds what is stale, within the range of its config; a run of partitions (the UI, a backfill)
+builds those sessions whether stale or not. Either way one call builds a whole range.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from stock_assets.defs.failures import RETRIES, permanent_failures
+from stock_assets.defs.imports import import_meanwhile
+from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table, sparkline
+from stock_assets.defs.partitions import asked_sessions, within
+from stock_assets.defs.raw_assets import RAW_KEYS
+from stock_assets.defs.resources import Lake, Spark, Warehouse
+from stock_assets.domain import sessions
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, Table
+from stock_assets.lake import staleness
+from stock_assets.lake.tables import read_sessions
+from stock_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from spark.jobs import StageReport
+
+MINUTE_BARS_KEY = dg.AssetKey(["bars", "minute_bars"])
+DAILY_BARS_KEY = dg.AssetKey(["bars", "daily_bars"])
+DAILY_METRICS_KEY = dg.AssetKey(["metrics", "daily_metrics"])
+WAREHOUSE_KEY = dg.AssetKey(["warehouse", "daily_stock_metrics"])
+BUILT_KEYS = [MINUTE_BARS_KEY, DAILY_BARS_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY]
+
+
+class Range(dg.Config):
+    """Sessions a run is limited to (YYYY-MM-DD); without them, all that are stale."""
+
+    first: str | None = None
+    last: str | None = None
+
+    def holds(self, day: date) -> bool:
+        """Whether the day lies within."""
+        return (not self.first or day.isoformat() >= self.first) and (not self.last or day.isoformat() <= self.last)
+
+
+def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
+    """The four stages below raw."""
+
+    def stage(
+        key: dg.AssetKey, table: Table, deps: list[dg.AssetKey], kinds: set[str], text: str
+    ) -> Callable[..., Any]:
+        return dg.asset(
+            key=key,
+            deps=deps,
+            partitions_def=partitions,
+            output_required=False,
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            retry_policy=RETRIES,
+            pool="_".join(key.path),
+            description=text,
+            group_name=key.path[0],
+            kinds=kinds,
+            owners=OWNERS,
+            metadata=definition_metadata(table),
+        )
+
+    delta = {"spark", "deltalake"}
+
+    @stage(MINUTE_BARS_KEY, MINUTE_BARS, list(RAW_KEYS.values()), delta, "One row per symbol, minute and source.")
+    def minute_bars(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
+        import_meanwhile("dagster_snowflake", "great_expectations")
+        yield from _build_bars(context, config, partitions, lake, spark, MINUTE_BARS, "build_minute_bars")
+
+    @stage(
+        DAILY_BARS_KEY,
+        DAILY_BARS,
+        [MINUTE_BARS_KEY, *RAW_KEYS.values()],
+        delta,
+        "One row per symbol, session and source: built from ticks, from minutes, and each vendor's own; as traded.",
+    )
+    def daily_bars(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
+        yield from _build_bars(context, config, partitions, lake, spark, DAILY_BARS, "build_daily_bars")
+
+    @stage(
+        DAILY_METRICS_KEY,
+        DAILY_METRICS,
+        [DAILY_BARS_KEY, RAW_KEYS["actions"]],
+        delta,
+        "One row per symbol and session, in the session's own basis. A changed bar makes the symbol's later rows stale too.",
+    )
+    def daily_metrics(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
+        now = staleness.daily_bars_state(lake.root)
+        days, forced = _sessions(context, config, partitions, lake.root, now, DAILY_METRICS.path)
+        if not days and not forced:
+            return
+        from spark.jobs import build_daily_metrics
+
+        given = (days[0], days[-1]) if forced and days else (None, None)
+        with permanent_failures():
+            report = build_daily_metrics(spark.session(), lake.root, settings.bar_sources, *given)
+        staleness.record_built(lake.root, DAILY_METRICS.path, {day: now[day] for day in days if day in now})
+        yield from _report_build(context, lake, DAILY_METRICS, partitions, days, forced, report)
+
+    @stage(
+        WAREHOUSE_KEY,
+        DAILY_METRICS,
+        [DAILY_METRICS_KEY],
+        {"snowflake"},
+        "STOCKMARKETBATCH.PUBLIC.DAILY_STOCK_METRICS: staged and merged, one transaction per range of sessions.",
+    )
+    def daily_stock_metrics(
+        context: dg.AssetExecutionContext, config: Range, lake: Lake, warehouse: Warehouse
+    ) -> Iterator[Any]:
+        from stock_assets.warehouse.load import load_range, set_up
+
+        now = staleness.metrics_state(lake.root)
+        # Whatever range was asked for: a changed bar reaches the rows of all later sessions.
+        days, forced = _sessions(context, Range(), partitions, lake.root, now, staleness.WAREHOUSE)
+        totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
+        loaded: dict[date, int] = {}
+        with permanent_failures(), warehouse.connect() as connection:
+            set_up(connection, settings.snowflake)
+            for first, last in sessions.contiguous_ranges(days):
+                rows = read_sessions(lake.root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
+                report = load_range(connection, rows, DAILY_METRICS, first, last)
+                for name in totals:
+                    totals[name] += getattr(report, name)
+                for entry in rows["trading_day"].value_counts().to_pylist():
+                    loaded[entry["values"]] = entry["counts"]
+        staleness.record_built(lake.root, staleness.WAREHOUSE, {day: now[day] for day in days if day in now})
+        context.log.info(f"{len(days)} sessions: {totals}")
+        if forced:
+            yield dg.MaterializeResult(metadata={"dagster/row_count": sum(loaded.values()), **totals})
+        else:
+            _log_sessions(context, {day: {"dagster/row_count": loaded.get(day, 0)} for day in days}, totals)
+
+    return [minute_bars, daily_bars, daily_metrics, daily_stock_metrics]
+
+
+def _build_bars(
+    context: dg.AssetExecutionContext,
+    config: Range,
+    partitions: dg.DailyPartitionsDefinition,
+    lake: Lake,
+    spark: Spark,
+    table: Table,
+    build: str,
+) -> Iterator[Any]:
+    from spark import jobs
+
+    raw = staleness.raw_state(lake.root)
+    days, forced = _sessions(context, config, partitions, lake.root, raw.fingerprints, table.path)
+    reports = []
+    with permanent_failures():
+        for first, last in sessions.contiguous_ranges(days):
+            reports.append(
+                getattr(jobs, build)(
+                    spark.session(),
+                    lake.root,
+                    first,
+                    last,
+                    raw_ticks_version=raw.ticks_version,
+                    raw_bars_version=raw.bars_version,
+                    raw_actions_version=raw.actions_version,
+                )
+            )
+            done = {day: raw.fingerprints[day] for day in days if first <= day <= last and day in raw.fingerprints}
+            staleness.record_built(lake.root, table.path, done)
+    report = jobs.StageReport(
+        rows={day: count for each in reports for day, count in each.rows.items()},
+        changed=[pair for each in reports for pair in each.changed],
+        seconds=sum(each.seconds for each in reports),
+    )
+    yield from _report_build(context, lake, table, partitions, days, forced, report)
+
+
+def _sessions(
+    context: dg.AssetExecutionContext,
+    config: Range,
+    partitions: dg.DailyPartitionsDefinition,
+    lake_root: str,
+    now: staleness.Fingerprints,
+    stage: str,
+) -> tuple[list[date], bool]:
+    """The sessions to build, and whether they were asked for rather than stale."""
+    asked = asked_sessions(context)
+    if asked is not None:
+        return asked, True
+    stale = staleness.stale_sessions(now, staleness.built_from(lake_root, stage))
+    return [day for day in within(partitions, stale) if config.holds(day)], False
+
+
+def _report_build(
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    table: Table,
+    partitions: dg.DailyPartitionsDefinition,
+    days: list[date],
+    forced: bool,
+    report: "StageReport",
+) -> Iterator[Any]:
+    """One materialization per session built, and per later session whose rows changed with it."""
+    symbols = sorted({symbol for symbol, _ in report.changed})
+    context.log.info(
+        f"{table.path}: {len(days)} sessions, {sum(report.rows.values())} rows, {len(report.changed)} of them changed, "
+        f"{report.seconds:.1f} s"
+    )
+    summary = {
+        "changed_rows": len(report.changed),
+        "changed_symbols": ", ".join(symbols[:20]) or "none",
+        "seconds": report.seconds,
+    }
+    changed_days = within(partitions, (day for _, day in report.changed))
+    if forced and days:
+        preview = _preview(lake.root, table, days[-1])
+        yield dg.MaterializeResult(metadata={"dagster/row_count": sum(report.rows.values()), **summary, **preview})
+        days = [day for day in changed_days if day not in set(days)]
+    else:
+        days = sorted({*days, *changed_days})
+    newest = days[-1:]
+    events: dict[date, dict[str, Any]] = {day: {"dagster/row_count": report.rows.get(day, 0)} for day in days}
+    for day in newest:
+        events[day] |= _preview(lake.root, table, day)
+    _log_sessions(context, events, summary)
+
+
+def _log_sessions(
+    context: dg.AssetExecutionContext, events: dict[date, dict[str, Any]], shared: dict[str, Any]
+) -> None:
+    for day, metadata in events.items():
+        context.log_event(
+            dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata={**metadata, **shared})
+        )
+
+
+def _preview(lake_root: str, table: Table, day: date) -> dict[str, Any]:
+    """The first rows of a session, and a plot of its closes where it has many."""
+    rows = read_sessions(lake_root, table, list(table.names), day, day).sort_by(
+        [(name, "ascending") for name in table.key]
+    )
+    shown = [
+        name for name in table.names if name not in ("year", "repeats", "bars_used", "bars_revision", "actions_used")
+    ]
+    preview: dict[str, Any] = {"preview": markdown_table(rows.slice(0, 8).to_pylist(), shown[:14])}
+    if table is MINUTE_BARS and rows.num_rows:
+        symbol = rows["symbol"][0].as_py()
+        closes = [
+            float(row["close"]) for row in rows.to_pylist() if row["symbol"] == symbol and row["phase"] == "regular"
+        ]
+        preview["close_by_minute"] = f"{symbol} {sparkline(closes[::8])}"
+    return preview

@@ -1,0 +1,36 @@
+"""assets -> jobs.
+
+Belongs here: the two jobs that sensors and the command line start, their tags and their configuration.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from stock_assets.defs.built_assets import BUILT_KEYS
+from stock_assets.defs.raw_assets import RAW_KEYS
+
+DRAIN = dg.define_asset_job(
+    "drain",
+    selection=dg.AssetSelection.assets(*RAW_KEYS.values()),
+    description="Lands what the topics hold; asked for by the drain sensor.",
+)
+BUILD = dg.define_asset_job(
+    "build",
+    selection=dg.AssetSelection.assets(*BUILT_KEYS),
+    description="Builds bars, metrics and the warehouse's rows of stale sessions; asked for by the staleness sensor.",
+)
+
+
+def build_config(first: date, last: date) -> dict[str, Any]:
+    """Run configuration of ``build`` for the sessions from ``first`` to ``last``."""
+    given = {"config": {"first": first.isoformat(), "last": last.isoformat()}}
+    return {"ops": {key.to_python_identifier(): given for key in BUILT_KEYS}}
+
+
+def build_tags(first: date, last: date) -> dict[str, str]:
+    """Tags that show in the list of runs what a run is about."""
+    return {"stock_assets/sessions": str(first) if first == last else f"{first} to {last}"}

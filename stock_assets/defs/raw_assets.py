@@ -1,0 +1,141 @@
+"""topics -> raw tables, as Dagster assets.
+
+Belongs here: the external Kafka assets, the drain of each topic, and the quarantine beside them.
+Does not belong here: how a range is landed (``lake.landing``) and when (``sensors``).
+
+A raw asset has two modes. Without a partition key it drains its topic and reports each touched session; with one (the
+UI, a backfill) it rebuilds those sessions from the topic.
+"""
+
+import time
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from stock_assets.defs.failures import RETRIES, permanent_failures
+from stock_assets.defs.metadata import OWNERS, definition_metadata
+from stock_assets.defs.partitions import asked_sessions
+from stock_assets.defs.resources import Kafka, Lake
+from stock_assets.settings import Settings
+from stock_assets.topic.topics import ACTIONS, BARS, TICKS, Topic
+
+KAFKA_KEYS = {
+    TICKS.stage: dg.AssetKey(["kafka", "realtime"]),
+    BARS.stage: dg.AssetKey(["kafka", "batch"]),
+    ACTIONS.stage: dg.AssetKey(["kafka", "actions"]),
+}
+RAW_KEYS = {topic.stage: dg.AssetKey(["raw", topic.stage]) for topic in (TICKS, BARS, ACTIONS)}
+QUARANTINE = dg.AssetKey(["raw", "quarantine"])
+HISTORY = dg.AssetKey(["sources", "history"])
+
+_TEXT = {
+    TICKS.stage: "Every trade and quote of the topic, once, with its offset; rejected records with their reason.",
+    BARS.stage: "Vendors' daily and minute bars, their literals untouched; a changed bar is a new row.",
+    ACTIONS.stage: "Splits and dividends, as vendors stated them.",
+}
+
+
+def kafka_assets() -> list[dg.AssetSpec]:
+    """The topics, outside of Dagster; their lag is observed by the drain sensor."""
+    return [
+        dg.AssetSpec(
+            key,
+            deps=[] if stage == TICKS.stage else [HISTORY],
+            description=f"Kafka topic {topic.name}: {topic.message.__name__.lower()}s, key = symbol.",
+            group_name="kafka",
+            kinds={"kafka"},
+            owners=OWNERS,
+        )
+        for stage, key in KAFKA_KEYS.items()
+        for topic in (TICKS, BARS, ACTIONS)
+        if topic.stage == stage
+    ]
+
+
+def quarantine_asset() -> dg.AssetSpec:
+    """The rejected part of the raw tables; drains report it."""
+    return dg.AssetSpec(
+        QUARANTINE,
+        deps=list(RAW_KEYS.values()),
+        description="Records that were rejected: payload, reason, topic, partition, offset. Part of the raw tables.",
+        group_name="raw",
+        kinds={"deltalake"},
+        owners=OWNERS,
+    )
+
+
+def raw_asset(topic: Topic, partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
+    """The raw table of one topic."""
+
+    @dg.asset(
+        key=RAW_KEYS[topic.stage],
+        deps=[KAFKA_KEYS[topic.stage]],
+        partitions_def=partitions,
+        output_required=False,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=RETRIES,
+        pool=f"raw_{topic.stage}",
+        description=_TEXT[topic.stage],
+        group_name="raw",
+        kinds={"kafka", "deltalake"},
+        owners=OWNERS,
+        metadata=definition_metadata(topic.table),
+    )
+    def raw(context: dg.AssetExecutionContext, lake: Lake, kafka: Kafka) -> Iterator[Any]:
+        days = asked_sessions(context)
+        with permanent_failures():
+            if days is None:
+                _drain(context, topic, lake.root, kafka.bootstrap, settings)
+            else:
+                yield _rebuild(context, topic, lake.root, kafka.bootstrap, days)
+
+    return raw
+
+
+def _drain(context: dg.AssetExecutionContext, topic: Topic, lake_root: str, bootstrap: str, settings: Settings) -> None:
+    from stock_assets.lake.landing import Limits, land
+
+    started = time.monotonic()
+    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+    for landing in land(lake_root, bootstrap, topic, limits):
+        context.log.info(
+            f"{topic.name}: {landing.offsets} offsets = {landing.accepted} accepted + {landing.rejected} rejected + "
+            f"{landing.gaps} gaps, Delta version {landing.version}"
+        )
+        shared = {
+            "landing_id": landing.landing_id,
+            "delta_version": landing.version,
+            "offsets": {str(p): [landing.first[p], following - 1] for p, following in landing.next.items()},
+            "seconds": time.monotonic() - started,
+        }
+        for day, rows in landing.sessions.items():
+            if context.assets_def.partitions_def.has_partition_key(day.isoformat()):  # type: ignore[union-attr]
+                context.log_event(
+                    dg.AssetMaterialization(
+                        context.asset_key, partition=day.isoformat(), metadata={"dagster/row_count": rows, **shared}
+                    )
+                )
+        if landing.rejected:
+            context.log_event(
+                dg.AssetMaterialization(
+                    QUARANTINE, metadata={"topic": topic.name, "dagster/row_count": landing.rejected, **shared}
+                )
+            )
+
+
+def _rebuild(
+    context: dg.AssetExecutionContext, topic: Topic, lake_root: str, bootstrap: str, days: list[date]
+) -> dg.MaterializeResult[Any]:
+    from stock_assets.lake.rebuild import rebuild
+
+    rows, replaced, reasons = 0, 0, set()
+    for day in days:
+        done = rebuild(lake_root, bootstrap, topic, day)
+        context.log.info(f"{day}: {done.rows} rows, {done.reason}")
+        rows, replaced = rows + done.rows, replaced + done.replaced
+        reasons.add(done.reason)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": rows, "sessions_replaced": replaced, "outcome": "; ".join(sorted(reasons))}
+    )

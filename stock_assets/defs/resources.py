@@ -1,0 +1,79 @@
+"""settings -> resources of the assets.
+
+Belongs here: thin resources that open what they stand for when it is first used, so that a process that does not need
+Spark or Snowflake does not pay for their imports (2 and 10 CPU-seconds).
+Does not belong here: what is done with them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from stock_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from snowflake.connector import SnowflakeConnection
+
+
+class Lake(dg.ConfigurableResource[Any]):
+    """The lake: a local folder or ``s3://bucket/prefix``."""
+
+    root: str
+
+
+class Kafka(dg.ConfigurableResource[Any]):
+    """The broker."""
+
+    bootstrap: str
+
+
+class Spark(dg.ConfigurableResource[Any]):
+    """A Spark Connect session through ``dagster_pyspark.PySparkResource``."""
+
+    remote: str
+    _session: Any = PrivateAttr(default=None)
+
+    def session(self) -> "SparkSession":
+        """The session, opened when first asked for.
+
+        Raises:
+            ServiceUnavailable: no Spark Connect server answers.
+        """
+        if self._session is None:
+            from dagster_pyspark import PySparkResource
+
+            resource = PySparkResource(spark_config={"spark.remote": self.remote})
+            with dg.build_resources({"pyspark": resource}) as opened:
+                self._session = opened.pyspark.spark_session
+        return self._session
+
+
+class Warehouse(dg.ConfigurableResource[Any]):
+    """Snowflake, or its embedded stand-in, through ``dagster_snowflake.SnowflakeResource``: settings alone differ."""
+
+    @contextmanager
+    def connect(self) -> Iterator["SnowflakeConnection"]:
+        """A connection of the real connector, closed at the end."""
+        from dagster_snowflake import SnowflakeResource
+
+        from stock_assets.warehouse.connect import parameters
+
+        given = parameters(Settings.load().snowflake)
+        own = {name: given.pop(name) for name in list(given) if name in SnowflakeResource.model_fields}
+        resource = SnowflakeResource(**own, additional_snowflake_connection_args=given)
+        with resource.get_connection() as connection:
+            yield connection
+
+
+def resources(settings: Settings) -> dict[str, Any]:
+    """All resources, by the name assets ask for."""
+    return {
+        "lake": Lake(root=settings.lake_root),
+        "kafka": Kafka(bootstrap=settings.kafka_bootstrap),
+        "spark": Spark(remote=settings.spark_remote),
+        "warehouse": Warehouse(),
+    }

@@ -1,0 +1,193 @@
+"""state of topics and tables -> run requests.
+
+Belongs here: deciding that a run is due. Sensors only look: no message is read and no row is opened here.
+Does not belong here: the work itself (assets).
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from stock_assets.defs.built_assets import BUILT_KEYS
+from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_tags
+from stock_assets.defs.partitions import within
+from stock_assets.defs.raw_assets import KAFKA_KEYS, RAW_KEYS
+from stock_assets.defs.resources import Kafka, Lake
+from stock_assets.domain import sessions
+from stock_assets.domain.errors import StockAssetsError, TransientError
+from stock_assets.settings import Settings
+
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+INTERVAL_S = 3
+"""Below the daemon's own 5 s loop: with 5 every second look would be missed."""
+FIRST_DELAY_S, LONGEST_DELAY_S = 10, 600
+
+
+def in_flight(instance: dg.DagsterInstance, job_name: str) -> str | None:
+    """Id of a run of the job that has not ended."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED), limit=1)
+    return records[0].dagster_run.run_id if records else None
+
+
+def seconds_to_wait(instance: dg.DagsterInstance, job_name: str, now: float) -> float:
+    """How long to leave the job alone after it failed several times in a row; 0 when its last run did not."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=job_name), limit=10)
+    failures = 0
+    for record in records:
+        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+            break
+        failures += 1
+    if not failures:
+        return 0.0
+    delay = min(FIRST_DELAY_S * 2 ** (failures - 1), LONGEST_DELAY_S)
+    return max(0.0, (records[0].end_time or now) + delay - now)
+
+
+@dataclass(frozen=True)
+class Pacing:
+    """A landing waits for enough records or for the longest delay, so that commits do not come in showers."""
+
+    min_rows: int
+    max_delay_s: float
+
+    def due(self, lag: int, waiting_since: float, now: float) -> bool:
+        """Whether to land now."""
+        return lag >= self.min_rows or now - waiting_since >= self.max_delay_s
+
+
+def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Asks for a drain of the topics that lag, and records their lag on the Kafka assets."""
+    pacing = Pacing(settings.landing_min_rows, settings.landing_max_delay_s)
+
+    @dg.sensor(
+        name="drain_sensor",
+        job=DRAIN,
+        minimum_interval_seconds=INTERVAL_S,
+        default_status=status,
+        description="Compares what the broker holds with what the raw tables hold; never reads a message.",
+    )
+    def _drain_sensor(context: dg.SensorEvaluationContext, lake: Lake, kafka: Kafka) -> Any:
+        running = in_flight(context.instance, DRAIN.name)
+        if running:
+            return dg.SkipReason(f"drain {running[:8]} is in flight")
+        try:
+            lags = read_lags(lake.root, kafka.bootstrap)
+        except TransientError as away:
+            return dg.SkipReason(str(away))
+        seen: dict[str, Any] = json.loads(context.cursor or "{}")
+        observed = [_observation(stage, lag) for stage, lag in lags.items() if seen.get("lags", {}).get(stage) != lag]
+        now = time.time()
+        total = sum(lag for lag in lags.values() if isinstance(lag, int))
+        waiting = [stage for stage, lag in lags.items() if lag]
+        since = (seen.get("since") or now) if waiting else None
+        cursor = json.dumps({"lags": lags, "since": since})
+        if not waiting:
+            reason = "the raw tables hold all that the topics hold"
+        elif not pacing.due(total, since or now, now):
+            reason = (
+                f"{total} records wait for {pacing.min_rows} or for {pacing.max_delay_s - (now - (since or now)):.0f} s"
+            )
+        elif wait := seconds_to_wait(context.instance, DRAIN.name, now):
+            reason = f"the last drain failed; next one in {wait:.0f} s"
+        else:
+            request = dg.RunRequest(asset_selection=[RAW_KEYS[stage] for stage in waiting])
+            cursor = json.dumps({"lags": lags, "since": None})
+            return dg.SensorResult(run_requests=[request], cursor=cursor, asset_events=observed)
+        return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=cursor, asset_events=observed)
+
+    return _drain_sensor
+
+
+def read_lags(lake_root: str, bootstrap: str) -> dict[str, int | str]:
+    """Offsets that wait, per topic; a sentence instead where landing must not go on by itself."""
+    from stock_assets.lake.plan import plan_landing
+    from stock_assets.lake.tables import open_table
+    from stock_assets.topic.topics import TOPICS, topic_state
+
+    lags: dict[str, int | str] = {}
+    for stage, topic in TOPICS.items():
+        try:
+            state = topic_state(bootstrap, topic)
+            lags[stage] = plan_landing(open_table(lake_root, topic.table), topic, state).lag if state else 0
+        except TransientError:
+            raise
+        except StockAssetsError as broken:
+            lags[stage] = str(broken)
+    return lags
+
+
+def _observation(stage: str, lag: int | str) -> dg.AssetObservation:
+    return dg.AssetObservation(KAFKA_KEYS[stage], metadata={"lag" if isinstance(lag, int) else "stopped": lag})
+
+
+def staleness_sensor(partitions: dg.DailyPartitionsDefinition, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Asks for one build per contiguous range of stale sessions."""
+
+    @dg.sensor(
+        name="staleness_sensor",
+        job=BUILD,
+        minimum_interval_seconds=INTERVAL_S,
+        default_status=status,
+        description="Compares what bars, metrics and warehouse were built from with what the tables hold now.",
+    )
+    def _staleness_sensor(context: dg.SensorEvaluationContext, lake: Lake) -> Any:
+        running = in_flight(context.instance, BUILD.name)
+        if running:
+            return dg.SkipReason(f"build {running[:8]} is in flight")
+        versions = table_versions(lake.root)
+        if context.cursor == versions:
+            return dg.SkipReason("no table changed since everything was up to date")
+        stale = stale_sessions(lake.root, partitions)
+        if not stale:
+            return dg.SensorResult(skip_reason=dg.SkipReason("everything is up to date"), cursor=versions)
+        wait = seconds_to_wait(context.instance, BUILD.name, time.time())
+        if wait:
+            return dg.SkipReason(f"{len(stale)} sessions are stale; the last build failed, next one in {wait:.0f} s")
+        requests = [
+            dg.RunRequest(run_config=build_config(first, last), tags=build_tags(first, last))
+            for first, last in sessions.contiguous_ranges(stale)
+        ]
+        return dg.SensorResult(run_requests=requests)
+
+    return _staleness_sensor
+
+
+def stale_sessions(lake_root: str, partitions: dg.DailyPartitionsDefinition) -> list[date]:
+    """Sessions that some stage below raw must build again."""
+    from stock_assets.lake.staleness import stale_by_stage
+
+    by_stage = stale_by_stage(lake_root)
+    return within(partitions, {day for key in BUILT_KEYS for day in by_stage["/".join(key.path)]})
+
+
+def table_versions(lake_root: str) -> str:
+    """Delta versions of all tables that staleness depends on; equal text means nothing happened."""
+    from stock_assets.domain import tables
+    from stock_assets.lake.tables import open_table
+
+    watched = (*tables.RAW_TABLES.values(), tables.DAILY_BARS, tables.DAILY_METRICS, tables.BUILT_FROM)
+    handles = {table.path: open_table(lake_root, table) for table in watched}
+    versions = {path: handle.version() if handle is not None else None for path, handle in handles.items()}
+    return json.dumps({"rules": tables.RULES_VERSION, **versions})
+
+
+def failure_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """Says in the daemon's log what failed, in one line; the place to connect a pager."""
+
+    @dg.run_failure_sensor(name="failure_sensor", default_status=status, minimum_interval_seconds=INTERVAL_S)
+    def _failure_sensor(context: dg.RunFailureSensorContext) -> None:
+        run = context.dagster_run
+        about = run.tags.get("stock_assets/sessions") or run.tags.get("dagster/partition") or ""
+        context.log.error(f"run {run.run_id[:8]} of {run.job_name} {about} failed: {context.failure_event.message}")
+
+    return _failure_sensor
