@@ -3,8 +3,8 @@
 Belongs here: which sessions each stage builds in a run, and what it reports.
 Does not belong here: how they are built (``spark``, ``warehouse``) and when (``sensors``).
 
-A run without partitions builds what is stale, within the range of its config; a run of partitions (the UI, a backfill)
-builds those sessions whether stale or not. Either way one call builds a whole range.
+A run with a range in its config (the staleness sensor's) builds what is stale within it and reports each session; a run
+of partitions alone (the UI, a backfill) builds those sessions whether stale or not. Either way one call builds a range.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ BUILT_KEYS = [MINUTE_BARS_KEY, DAILY_BARS_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY]
 
 
 class Range(dg.Config):
-    """Sessions a run is limited to (YYYY-MM-DD); without them, all that are stale."""
+    """Build what is stale among these sessions (YYYY-MM-DD); without them, the run's partitions, stale or not."""
 
     first: str | None = None
     last: str | None = None
@@ -118,7 +118,8 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
 
         now = staleness.metrics_state(lake.root)
         # Whatever range was asked for: a changed bar reaches the rows of all later sessions.
-        days, forced = _sessions(context, Range(), partitions, lake.root, now, staleness.WAREHOUSE)
+        everything = Range(first=config.first and settings.first_session)
+        days, forced = _sessions(context, everything, partitions, lake.root, now, staleness.WAREHOUSE)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}
         with permanent_failures(), warehouse.connect() as connection:
@@ -187,7 +188,7 @@ def _sessions(
 ) -> tuple[list[date], bool]:
     """The sessions to build, and whether they were asked for rather than stale."""
     asked = asked_sessions(context)
-    if asked is not None:
+    if asked is not None and config.first is None and config.last is None:
         return asked, True
     stale = staleness.stale_sessions(now, staleness.built_from(lake_root, stage))
     return [day for day in within(partitions, stale) if config.holds(day)], False
@@ -220,9 +221,10 @@ def _report_build(
         days = [day for day in changed_days if day not in set(days)]
     else:
         days = sorted({*days, *changed_days})
-    newest = days[-1:]
-    events: dict[date, dict[str, Any]] = {day: {"dagster/row_count": report.rows.get(day, 0)} for day in days}
-    for day in newest:
+    events: dict[date, dict[str, Any]] = {
+        day: {"dagster/row_count": report.rows[day]} for day in days if day in report.rows
+    }
+    for day in list(events)[-1:]:
         events[day] |= _preview(lake.root, table, day)
     _log_sessions(context, events, summary)
 

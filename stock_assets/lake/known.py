@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
-from stock_assets.domain.messages import Action, Bar, Message, Tick
-from stock_assets.domain.sessions import EXCHANGE_ZONE
+from stock_assets.domain.messages import Action, Bar, Message, Tick, encode
+from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
 from stock_assets.lake.tables import open_table
 
@@ -28,6 +28,7 @@ class Known:
         self._bars: dict[tuple[Any, ...], tuple[Any, ...]] | None = None
         self._actions: dict[tuple[Any, ...], tuple[Any, ...]] | None = None
         self._ticks: dict[tuple[str, date], set[str]] = {}
+        self._rejected: set[bytes] | None = None
 
     def new(self, messages: Iterable[Message]) -> Iterator[Message]:
         """The messages that say something new: a tick not landed yet, a bar or action that differs from the newest."""
@@ -43,6 +44,8 @@ class Known:
 
     def _event_ids(self, tick: Tick) -> set[str]:
         day = datetime.fromtimestamp(tick.event_time / 1e6, EXCHANGE_ZONE).date()
+        if not is_session(day):
+            return {tick.event_id} if encode(tick) in self._quarantine() else set()
         key = (tick.source, day)
         if key not in self._ticks:
             import pyarrow.dataset as ds
@@ -51,6 +54,19 @@ class Known:
             accepted = self._rows(RAW_TICKS, ["event_id"], of_day)
             self._ticks[key] = {row["event_id"] for row in accepted}
         return self._ticks[key]
+
+    def _quarantine(self) -> set[bytes]:
+        """Payloads of rejected ticks: a tick of a day without a session has no row to be found by."""
+        if self._rejected is None:
+            import pyarrow.dataset as ds
+
+            handle = open_table(self._lake_root, RAW_TICKS)
+            if handle is None:
+                return set()
+            has_payload = ds.field("payload").is_valid() & ds.field("trading_day").is_null()
+            rows = handle.to_pyarrow_dataset().to_table(columns=["payload"], filter=has_payload)
+            self._rejected = set(rows["payload"].to_pylist())
+        return self._rejected
 
     def _newest_bars(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:
         if self._bars is None:

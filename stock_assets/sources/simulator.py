@@ -8,11 +8,11 @@ Does not belong here: publishing and pacing.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from stock_assets.domain.messages import Tick, instant
+from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import Session, session
 
 SOURCE = "simulator"
@@ -69,6 +69,32 @@ def endless_ticks(symbols: list[str], seed: int, started: datetime, rate_per_s: 
             sequence=number,
         )
         number += 1
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Deliberate faults of the endless stream, as shares of its ticks."""
+
+    duplicates: float = 0.0
+    late: float = 0.0
+    malformed: float = 0.0
+
+
+def faulty(ticks: Iterable[Tick], faults: Faults, seed: int) -> Iterator[Tick | bytes]:
+    """The ticks with some twice, some held back to the end, and some as bytes that break the schema."""
+    chance = random.Random(f"{seed}/faults")
+    held_back: list[Tick] = []
+    for tick in ticks:
+        draw = chance.random()
+        if draw < faults.malformed:
+            yield encode(tick).replace(b'"price":', b'"price":-', 1)
+        elif draw < faults.malformed + faults.late:
+            held_back.append(tick)
+        else:
+            yield tick
+            if chance.random() < faults.duplicates:
+                yield tick
+    yield from held_back
 
 
 def _regular(bar: DayBar, held: Session, chance: random.Random, trades: int) -> list[Tick]:

@@ -6,6 +6,7 @@ Does not belong here: making messages (``sources``).
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -117,6 +118,21 @@ def publish(bootstrap: str, messages: Iterable[Message]) -> Published:
     missing = opened.published.sent - opened.published.acknowledged
     if missing:
         raise ServiceUnavailable(f"not acknowledged: {dict(missing)}")
+    return opened.published
+
+
+def publish_at_rate(bootstrap: str, topic: Topic, records: Iterable[Message | bytes], rate_per_s: float) -> Published:
+    """Publish at a steady rate; bytes go out as they are, for deliberate faults."""
+    with publisher(bootstrap) as opened:
+        began = time.monotonic()
+        for number, record in enumerate(records):
+            ahead = number / rate_per_s - (time.monotonic() - began)
+            if ahead > 0.02:
+                time.sleep(ahead)
+            if isinstance(record, bytes):
+                opened.send_raw(topic, "", record)
+            else:
+                opened.send(record)
     return opened.published
 
 

@@ -1,0 +1,152 @@
+"""command line -> publish, land, verify, adopt.
+
+Belongs here: the options of the commands about data, and what they print.
+Does not belong here: services (``local.commands``) and any of the work. Imports are inside: ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stock_assets.domain.errors import PermanentError
+from stock_assets.settings import Settings
+
+Recording = Annotated[
+    Path | None, typer.Option(help="A folder of recordings to publish.", file_okay=False, exists=True)
+]
+
+
+def demo(
+    source: Annotated[str, typer.Option(help="'shipped' (offline, the default) or 'yahoo' (live).")] = "shipped",
+    recording: Recording = None,
+) -> None:
+    """Start everything, publish an input, run the main job, and show what came of it."""
+    from rich.console import Console
+
+    from stock_assets.demo import run_demo
+
+    _known(source, ("shipped", "yahoo"))
+    run_demo(Settings.load(), source, recording, Console())
+
+
+def produce(
+    source: Annotated[str, typer.Argument(help="shipped, yahoo, recording or simulator")],
+    recording: Recording = None,
+    rate: Annotated[float, typer.Option(help="Simulator: ticks per second, all symbols together.")] = 1000.0,
+    seconds: Annotated[float, typer.Option(help="Simulator: how long to publish.")] = 10.0,
+    symbols: Annotated[int, typer.Option(help="Simulator: number of symbols.")] = 10,
+    seed: Annotated[int, typer.Option(help="Simulator: the same seed gives the same ticks.")] = 1,
+    duplicates: Annotated[float, typer.Option(help="Simulator: share of ticks sent twice.")] = 0.0,
+    late: Annotated[float, typer.Option(help="Simulator: share of ticks held back to the end.")] = 0.0,
+    malformed: Annotated[float, typer.Option(help="Simulator: share of records that break the schema.")] = 0.0,
+) -> None:
+    """Publish messages of a source to Kafka."""
+    from stock_assets.demo import demo_input, publish_new
+
+    settings = Settings.load()
+    _known(source, ("shipped", "yahoo", "recording", "simulator"))
+    if source == "simulator":
+        from stock_assets.sources.simulator import Faults, endless_ticks, faulty
+        from stock_assets.topic.publish import publish_at_rate
+        from stock_assets.topic.topics import TICKS, create_topics
+
+        create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
+        names = [*settings.symbols, *(f"SIM{number}" for number in range(symbols))][:symbols]
+        started = datetime.now(UTC)
+        ticks = islice(endless_ticks(names, seed, started, rate), int(rate * seconds))
+        stream = faulty(ticks, Faults(duplicates, late, malformed), seed)
+        done = publish_at_rate(settings.kafka_bootstrap, TICKS, stream, rate)
+        typer.echo(f"published {done.total:,} records, each acknowledged by the broker")
+        return
+    if source == "recording" and recording is None:
+        raise PermanentError("say which recordings: --recording DIR")
+    done = publish_new(settings, demo_input(settings, source, recording))
+    counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(done.acknowledged.items()))
+    typer.echo(f"published {counts or 'nothing: the lake holds every record already'}")
+
+
+def land() -> None:
+    """Land what the topics hold now, without Dagster."""
+    from stock_assets.lake.landing import Limits
+    from stock_assets.lake.landing import land as land_topic
+    from stock_assets.topic.topics import TOPICS
+
+    settings = Settings.load()
+    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+    for topic in TOPICS.values():
+        for landing in land_topic(settings.lake_root, settings.kafka_bootstrap, topic, limits):
+            typer.echo(
+                f"{topic.name}: {landing.offsets} offsets = {landing.accepted} accepted + {landing.rejected} rejected + "
+                f"{landing.gaps} gaps, {len(landing.sessions)} sessions"
+            )
+
+
+def verify(
+    day: Annotated[str, typer.Argument(help="Session YYYY-MM-DD; without it, everything.")] = "",
+) -> None:
+    """Prove from the stored rows that nothing is missing or twice, and that the warehouse equals the lake."""
+    from rich.console import Console
+
+    from stock_assets.demo import show_completeness
+    from stock_assets.domain.tables import DAILY_METRICS
+    from stock_assets.lake.tables import read_sessions
+    from stock_assets.warehouse.connect import connect
+    from stock_assets.warehouse.load import set_up
+    from stock_assets.warehouse.verify import differences
+
+    settings, console, wanted = Settings.load(), Console(), _session(day)
+    complete = show_completeness(settings, console, wanted)
+    first, last = wanted or date.min, wanted or date.max
+    rows = read_sessions(settings.lake_root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
+    with connect(settings.snowflake) as connection:
+        set_up(connection, settings.snowflake)
+        found = differences(connection, rows, DAILY_METRICS, first, last)
+    for difference in found[:20]:
+        console.print(f"[red]{difference}[/]", highlight=False)
+    console.print(
+        f"Warehouse: {rows.num_rows} rows of the lake, " + ("all equal" if not found else f"{len(found)} differences")
+    )
+    if not complete or found:
+        raise typer.Exit(1)
+
+
+def adopt_topic(stage: Annotated[str, typer.Argument(help="ticks, bars or actions")]) -> None:
+    """Go on from a topic that was created again, or that lost records before they were landed."""
+    from stock_assets.lake.adopt import adopt_topic as adopt
+    from stock_assets.topic.topics import TOPICS
+
+    settings = Settings.load()
+    _known(stage, tuple(TOPICS))
+    landing = adopt(settings.lake_root, settings.kafka_bootstrap, TOPICS[stage])
+    typer.echo(f"{TOPICS[stage].name} with id {landing.topic_id} is adopted; {landing.gaps} offsets are stored as lost")
+
+
+def topics() -> None:
+    """Create the topics that do not exist yet."""
+    from stock_assets.topic.topics import TOPICS, create_topics
+
+    settings = Settings.load()
+    created = create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
+    for topic in TOPICS.values():
+        typer.echo(f"{topic.name}: {'created' if topic.name in created else 'exists'}")
+
+
+def _session(day: str) -> date | None:
+    from stock_assets.domain.sessions import session
+
+    if not day:
+        return None
+    try:
+        return session(date.fromisoformat(day)).day
+    except ValueError:
+        raise PermanentError(f"{day!r} is not a day; write YYYY-MM-DD") from None
+
+
+def _known(value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise PermanentError(f"{value!r} is none of {', '.join(choices)}")

@@ -1,0 +1,184 @@
+"""nothing -> a running platform with data in every table, and the numbers to look at.
+
+Belongs here: the order of the demo and what it prints. Does not belong here: any of the work.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from stock_assets.domain import tables
+from stock_assets.domain.messages import Message
+from stock_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from stock_assets.defs.runs import JobRun
+    from stock_assets.topic.publish import Published
+
+
+@dataclass(frozen=True)
+class Input:
+    """Where the demo's messages come from."""
+
+    label: str
+    messages: Iterable[Message]
+
+
+def demo_input(settings: Settings, source: str, recording: Path | None) -> Input:
+    """The messages of ``source``: ``shipped`` (offline), ``yahoo`` (live), or a folder of recordings."""
+    first = date.fromisoformat(settings.first_session)
+    if recording is not None:
+        from stock_assets.sources.recording import read_recording
+
+        return Input(f"recordings of {recording}", read_recording(recording))
+    if source == "yahoo":
+        return Input(f"Yahoo, one year of {len(settings.symbols)} symbols", _yahoo_year(settings))
+    from stock_assets.sources.shipped_history import shipped_messages
+
+    return Input(
+        "real daily bars of 5 symbols, and ticks simulated to agree with the last 3 sessions", shipped_messages(first)
+    )
+
+
+def run_demo(settings: Settings, source: str, recording: Path | None, console: Console) -> None:
+    """Start the services, publish the input, run the main job, and print what came of it.
+
+    Raises:
+        StockAssetsError: a service does not come up, or a run fails; the text says why.
+    """
+    from local.services import Services
+
+    began = time.monotonic()
+    services = Services(settings, say=lambda line: console.print(line, highlight=False))
+    services.up(["kafka", "spark", "warehouse"])
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    ready = time.monotonic()
+
+    import dagster as dg
+
+    from stock_assets.definitions import build_definitions
+    from stock_assets.defs.imports import import_meanwhile
+    from stock_assets.defs.runs import run_build, run_drain, wait_for_automatic_runs
+
+    import_meanwhile("great_expectations", "dagster_snowflake", "pyspark.sql.connect.session")
+    given = demo_input(settings, source, recording)
+    console.print(f"input      {given.label}")
+    published = publish_new(settings, given)
+    defs, instance = build_definitions(settings), dg.DagsterInstance.get()
+    wait_for_automatic_runs(instance)
+    job_began = time.monotonic()
+    runs = [run_drain(defs, instance), *run_build(defs, instance, settings)]
+    job_seconds = time.monotonic() - job_began
+    services.up(["dagster-webserver", "dagster-daemon"])
+    show(settings, console, published, runs)
+    console.print(
+        f"\nservices {ready - began:.1f} s, main job {job_seconds:.1f} s, everything {time.monotonic() - began:.1f} s. "
+        f"Look at it: http://127.0.0.1:{settings.dagster_port}  (stop with: make down)"
+    )
+
+
+def publish_new(settings: Settings, given: Input) -> Published:
+    """Publish what the lake does not hold yet."""
+    from stock_assets.lake.known import Known
+    from stock_assets.topic.publish import publish_with_progress
+    from stock_assets.topic.topics import create_topics
+
+    create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
+    new = Known(settings.lake_root).new(given.messages)
+    return publish_with_progress(settings.kafka_bootstrap, new, None, "publishing")
+
+
+def show(settings: Settings, console: Console, published: Published, runs: list[JobRun]) -> None:
+    """Print what was published, what each asset did, the completeness equation, and the first rows of the warehouse."""
+    if not published.total and not any(stage.sessions for run in runs for stage in run.stages):
+        console.print("\n[bold]There is nothing new[/]: the lake holds every record of this input already.")
+    else:
+        counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(published.acknowledged.items()))
+        console.print(f"published  {counts or 'nothing'} (each acknowledged by the broker)")
+    grid = Grid("asset", "sessions", "rows", "seconds", title="What the main job did", title_justify="left")
+    for run in runs:
+        for stage in run.stages:
+            grid.add_row(stage.asset, f"{stage.sessions:,}", f"{stage.rows:,}", f"{stage.seconds:.1f}")
+    if grid.row_count:
+        console.print(grid)
+    console.print(f"checks     {sum(run.checks_passed for run in runs)} passed")
+    for failed in (failure for run in runs for failure in run.failed_checks):
+        console.print(f"[yellow]check      {failed}[/]", highlight=False)
+    show_completeness(settings, console, None)
+    show_ticks_against_bars(settings, console)
+    show_warehouse(settings, console)
+
+
+def show_completeness(settings: Settings, console: Console, day: date | None) -> bool:
+    """Print the completeness equation per topic partition, and say whether all of them hold."""
+    from stock_assets.lake.completeness import prove
+    from stock_assets.topic.topics import TOPICS
+
+    about = f", landings that touch {day}" if day else ""
+    grid = Grid("topic[partition]", "offsets", "read", "=", "accepted", "rejected", "gaps", "holds")
+    grid.title, grid.title_justify = f"Completeness: every offset exactly once{about}", "left"
+    proofs = [proof for topic in TOPICS.values() for proof in prove(settings.lake_root, topic, [day] if day else None)]
+    for proof in proofs:
+        offsets = f"{proof.coverage.first} to {proof.coverage.following - 1}"
+        numbers = (proof.offsets, "", proof.accepted, proof.rejected, proof.gaps)
+        verdict = "[green]yes[/]" if proof.holds else f"[red]NO: {proof.coverage}[/]"
+        grid.add_row(f"{proof.topic}\\[{proof.partition}]", offsets, *map(str, numbers), verdict)
+    console.print(grid if proofs else "Completeness: nothing was landed")
+    return all(proof.holds for proof in proofs)
+
+
+def show_ticks_against_bars(settings: Settings, console: Console) -> None:
+    """Print the newest session's bars built from ticks beside the vendors' own."""
+    from stock_assets.lake.tables import read_sessions
+
+    names = ["trading_day", "symbol", "source", "open", "high", "low", "close", "volume"]
+    rows = read_sessions(settings.lake_root, tables.DAILY_BARS, names, date.min, date.max).to_pylist()
+    built = [row for row in rows if str(row["source"]).endswith(("_ticks", "_minutes"))]
+    if not built:
+        return
+    newest = max(row["trading_day"] for row in built)
+    symbols = {row["symbol"] for row in built if row["trading_day"] == newest}
+    grid = Grid(*names, title=f"Bars built here beside the vendor's, {newest}", title_justify="left")
+    for row in sorted(rows, key=lambda row: (row["symbol"], row["source"])):
+        if row["trading_day"] == newest and row["symbol"] in symbols:
+            grid.add_row(*(str(row[name]) for name in names))
+    console.print(grid)
+
+
+def show_warehouse(settings: Settings, console: Console) -> None:
+    """Print the newest rows of DAILY_STOCK_METRICS, as a connection to the warehouse reads them."""
+    from stock_assets.warehouse.connect import connect
+
+    names = ["symbol", "trading_day", "source", "close", "volume", "change_percent", "sma_20", "rsi_14", "high_52_week"]
+    place = settings.snowflake
+    with connect(place) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(names)} FROM {place.database}.{place.schema}.DAILY_STOCK_METRICS "
+            "ORDER BY TRADING_DAY DESC, SYMBOL LIMIT 10"
+        )
+        found = cursor.fetchall()
+    grid = Grid(*names, title="DAILY_STOCK_METRICS, newest rows", title_justify="left")
+    for row in found:
+        grid.add_row(*(str(value) for value in row))
+    console.print(grid)
+
+
+def _yahoo_year(settings: Settings) -> Iterable[Message]:
+    from datetime import UTC, datetime, timedelta
+
+    from stock_assets.domain.sessions import session_on_or_before
+    from stock_assets.sources.yahoo import fetch_history, http_session
+
+    last = session_on_or_before(datetime.now(UTC).date())
+    session = http_session(settings.yahoo_proxy, settings.yahoo_ca_bundle)
+    for symbol in settings.symbols:
+        yield from fetch_history(symbol, last - timedelta(days=365), last, session).messages

@@ -1,0 +1,82 @@
+"""settings -> an open connection to Snowflake, or to the embedded stand-in.
+
+Belongs here: how to connect, and what of a failure may pass.
+Does not belong here: SQL.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+from stock_assets.settings import Snowflake
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+ATTEMPTS = 3
+LOGIN_TIMEOUT_S = 20
+NETWORK_TIMEOUT_S = 300
+
+
+def connect(snowflake: Snowflake) -> SnowflakeConnection:
+    """An open connection in the settings' database and schema, with the session's time zone UTC.
+
+    Raises:
+        ServiceUnavailable: it did not answer ``ATTEMPTS`` times.
+        PermanentError: it refused, so that trying again cannot help: wrong user, password, account or role.
+    """
+    from snowflake import connector
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+    # the connector tells each failed login at length; the sentence below is enough
+    logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
+    where = f"{snowflake.host}:{snowflake.port}" if snowflake.host else f"account {snowflake.account}"
+    retrying = Retrying(
+        retry=retry_if_exception_type(connector.errors.OperationalError),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.5, max=5),
+        reraise=True,
+    )
+    try:
+        return retrying(connector.connect, **parameters(snowflake))
+    except connector.errors.OperationalError as error:
+        raise ServiceUnavailable(f"The warehouse at {where} does not answer: {_first_line(error)}") from error
+    except connector.errors.Error as error:
+        raise PermanentError(
+            f"The warehouse at {where} refused user {snowflake.user}: {_first_line(error)} "
+            "Check SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER, SNOWFLAKE_PASSWORD and SNOWFLAKE_ROLE."
+        ) from error
+
+
+def parameters(snowflake: Snowflake) -> dict[str, Any]:
+    """Keyword arguments of ``snowflake.connector.connect``; they hold the password."""
+    wanted: dict[str, Any] = {
+        "account": snowflake.account,
+        "user": snowflake.user,
+        "password": snowflake.password,
+        "database": snowflake.database,
+        "schema": snowflake.schema,
+        "warehouse": snowflake.warehouse,
+        "application": "stock_assets",
+        "login_timeout": LOGIN_TIMEOUT_S,
+        "network_timeout": NETWORK_TIMEOUT_S,
+        "session_parameters": {"TIMEZONE": "UTC"},
+    }
+    if snowflake.role:
+        wanted["role"] = snowflake.role
+    if snowflake.host:
+        # without the last one the connector asks the cloud's metadata addresses first, which takes seconds
+        wanted |= {
+            "host": snowflake.host,
+            "port": snowflake.port,
+            "protocol": snowflake.protocol,
+            "platform_detection_timeout_seconds": 0.0,
+        }
+    return wanted
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return text[:300] if text.endswith(".") else f"{text[:300]}."

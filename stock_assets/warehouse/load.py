@@ -1,0 +1,227 @@
+"""metrics of the lake -> DAILY_STOCK_METRICS in the warehouse.
+
+Belongs here: set-up from the SQL files, and the load: PUT, COPY INTO a staging table, then DELETE and MERGE in one
+transaction. Whatever needs DDL comes before BEGIN, because DDL commits.
+Does not belong here: connecting (connect.py), comparing afterwards (verify.py).
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from stock_assets.domain.errors import PermanentError, TransientError
+from stock_assets.domain.tables import Table
+from stock_assets.settings import Snowflake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from snowflake.connector import SnowflakeConnection
+    from snowflake.connector.cursor import SnowflakeCursor
+
+SQL = Path(__file__).parent / "sql"
+STAGE = "STOCK_ASSETS_STAGE"
+FILE_FORMAT = "STOCK_ASSETS_PARQUET"
+METRICS = "DAILY_STOCK_METRICS"
+ABANDONED_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Rows of one load. ``staged`` = inserted + updated + unchanged; ``deleted`` were in the warehouse only."""
+
+    staged: int
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+
+
+def set_up(connection: SnowflakeConnection, snowflake: Snowflake) -> None:
+    """Create what the SQL files describe and does not exist yet; existing data stays.
+
+    Raises:
+        PermanentError: a name in the settings is not a plain identifier.
+    """
+    names = {"warehouse": snowflake.warehouse, "database": snowflake.database, "schema": snowflake.schema}
+    for name, value in names.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", value):
+            raise PermanentError(f"SNOWFLAKE_{name.upper()} must be a plain identifier, not {value!r}.")
+    with connection.cursor() as cursor:
+        _run_file(cursor, "1_account.sql", names)
+        cursor.execute(f"USE SCHEMA {snowflake.database}.{snowflake.schema}")
+        for name in ("2_staging.sql", "3_daily_stock_metrics.sql"):
+            _run_file(cursor, name, names)
+
+
+def load_range(
+    connection: SnowflakeConnection,
+    rows: pa.Table,
+    table: Table,
+    first_day: date,
+    last_day: date,
+    *,
+    target: str = METRICS,
+    symbols: Sequence[str] | None = None,
+) -> LoadReport:
+    """Make the warehouse's rows of the sessions ``first_day`` to ``last_day`` equal to ``rows``, in one transaction.
+
+    Only rows whose values differ are updated. A row of the range that is not in ``rows`` is deleted if its symbol is
+    one of ``symbols``, by default those in ``rows``. A rerun reports everything unchanged. A failure changes nothing.
+
+    Raises:
+        PermanentError: ``rows`` has a key twice, or a row outside the range, or not all of it arrived.
+        TransientError: another load is changing the same rows.
+    """
+    ordered = rows.select(list(table.names)).cast(table.arrow_schema())
+    _check(ordered, table, first_day, last_day)
+    # a path of its own, since COPY skips a file name that it has seen
+    load = f"{datetime.now(UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:12]}".upper()
+    staging = f"{target}_STAGING_{load}"
+    with connection.cursor() as cursor:
+        _run_file(cursor, "2_staging.sql", {})
+        _drop_abandoned(cursor, target)
+        cursor.execute(f"CREATE TRANSIENT TABLE {staging} AS SELECT * FROM {target} WHERE FALSE")
+        try:
+            _copy(cursor, ordered, staging, load)
+            with _transaction(cursor):
+                deleted = _delete_absent(cursor, staging, table, target, first_day, last_day, symbols)
+                inserted, updated = _merge(cursor, staging, table, target)
+        finally:
+            with suppress(Exception):  # it is dropped as abandoned later; what failed before is what matters
+                cursor.execute(f"DROP TABLE IF EXISTS {staging}")
+    staged = ordered.num_rows
+    return LoadReport(staged, inserted, updated, deleted, staged - inserted - updated)
+
+
+def value_columns(table: Table) -> list[str]:
+    """The columns whose difference makes a row an update: neither key nor revision numbers."""
+    return [name for name in table.names if name not in table.key and not name.endswith("revision")]
+
+
+def merge_sql(staging: str, table: Table, target: str = METRICS) -> str:
+    """The MERGE statement; null-safe, and without effect on rows whose values are equal."""
+    columns = [name.upper() for name in table.names]
+    keys = [name.upper() for name in table.key]
+    same = " AND ".join(f"t.{name} = s.{name}" for name in keys)
+    differs = " OR ".join(f"t.{name.upper()} IS DISTINCT FROM s.{name.upper()}" for name in value_columns(table))
+    assigned = ", ".join(f"t.{name} = s.{name}" for name in columns if name not in keys)
+    return (
+        f"MERGE INTO {target} t USING {staging} s ON {same} "
+        f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {assigned} "
+        f"WHEN NOT MATCHED THEN INSERT ({', '.join(columns)}) VALUES ({', '.join(f's.{name}' for name in columns)})"
+    )
+
+
+def _check(rows: pa.Table, table: Table, first_day: date, last_day: date) -> None:
+    import pyarrow.compute as pc
+
+    keys = rows.select(list(table.key))
+    if keys.group_by(list(table.key)).aggregate([]).num_rows < keys.num_rows:
+        raise PermanentError(f"{table.path} has more than one row for the same ({', '.join(table.key)}).")
+    if rows.num_rows:
+        found = pc.min_max(rows["trading_day"]).as_py()
+        if found["min"] < first_day or found["max"] > last_day:
+            raise PermanentError(
+                f"Rows of {found['min']} to {found['max']} do not lie within the load's range {first_day} to {last_day}."
+            )
+
+
+def _copy(cursor: SnowflakeCursor, rows: pa.Table, staging: str, load: str) -> None:
+    import pyarrow.parquet as pq
+
+    if not rows.num_rows:
+        return
+    with tempfile.TemporaryDirectory(prefix="stock_assets_load_") as folder:
+        file = Path(folder) / "rows.parquet"
+        pq.write_table(rows, file, compression="snappy")
+        cursor.execute(f"PUT 'file://{file}' @{STAGE}/{load} AUTO_COMPRESS = FALSE")
+    cursor.execute(
+        f"COPY INTO {staging} FROM @{STAGE}/{load} FILE_FORMAT = (FORMAT_NAME = '{FILE_FORMAT}') "
+        "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE PURGE = TRUE"
+    )
+    arrived = _count(cursor, f"SELECT COUNT(*) FROM {staging}")
+    if arrived != rows.num_rows:
+        raise PermanentError(f"{arrived} of {rows.num_rows} rows arrived in {staging}; nothing was loaded.")
+
+
+def _delete_absent(
+    cursor: SnowflakeCursor,
+    staging: str,
+    table: Table,
+    target: str,
+    first_day: date,
+    last_day: date,
+    symbols: Sequence[str] | None,
+) -> int:
+    same = " AND ".join(f"s.{name.upper()} = {target}.{name.upper()}" for name in table.key)
+    chosen, arguments = f"SELECT SYMBOL FROM {staging}", [first_day.isoformat(), last_day.isoformat()]
+    if symbols is not None:
+        if not symbols:
+            return 0
+        chosen, arguments = ", ".join(["%s"] * len(symbols)), [*arguments, *symbols]
+    cursor.execute(
+        f"DELETE FROM {target} WHERE TRADING_DAY BETWEEN %s AND %s AND SYMBOL IN ({chosen}) "
+        f"AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {same})",
+        arguments,
+    )
+    return cursor.rowcount or 0
+
+
+def _merge(cursor: SnowflakeCursor, staging: str, table: Table, target: str) -> tuple[int, int]:
+    cursor.execute(merge_sql(staging, table, target))
+    row = cursor.fetchone()
+    if not isinstance(row, tuple):
+        raise PermanentError("The warehouse did not say how many rows it merged.")
+    return int(row[0]), int(row[1])
+
+
+@contextmanager
+def _transaction(cursor: SnowflakeCursor) -> Iterator[None]:
+    cursor.execute("BEGIN")
+    try:
+        yield
+        cursor.execute("COMMIT")
+    except BaseException as error:
+        with suppress(Exception):  # a lost connection rolls back by itself
+            cursor.execute("ROLLBACK")
+        if "conflict" in str(error).lower():
+            raise TransientError(f"Another load is changing the same rows: {str(error)[:200]}") from error
+        raise
+
+
+def _drop_abandoned(cursor: SnowflakeCursor, target: str) -> None:
+    """Staging tables of loads that were killed; their names tell when they began."""
+    cursor.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
+    names = [str(row[0]) for row in cursor.fetchall() if isinstance(row, tuple)]
+    oldest = f"{datetime.now(UTC) - ABANDONED_AFTER:%Y%m%d%H%M%S}"
+    for name in names:
+        found = re.fullmatch(rf"{target}_STAGING_(\d{{14}})_[0-9A-F]{{12}}", name)
+        if found and found.group(1) < oldest:
+            cursor.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def _count(cursor: SnowflakeCursor, sql: str) -> int:
+    cursor.execute(sql)
+    row = cursor.fetchone()
+    return int(row[0]) if isinstance(row, tuple) else 0
+
+
+def _run_file(cursor: SnowflakeCursor, name: str, names: dict[str, str]) -> None:
+    for statement in statements(name, names):
+        cursor.execute(statement)
+
+
+def statements(name: str, names: dict[str, str]) -> list[str]:
+    """The statements of one file of ``sql/``, with ``names`` filled in and without comments."""
+    lines = (line for line in (SQL / name).read_text().splitlines() if not line.startswith("--"))
+    text = Template("\n".join(lines)).substitute(names)
+    return [each.strip() for each in text.split(";") if each.strip()]

@@ -1,0 +1,87 @@
+"""rows of the lake and of the warehouse -> where they differ.
+
+Belongs here: comparing them per session, by counts and exact sums that each side computes itself.
+Does not belong here: mending (load.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from stock_assets.domain.tables import Table
+from stock_assets.warehouse.load import METRICS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from snowflake.connector import SnowflakeConnection
+
+SUMMED = ("int64", "int32", "decimal(18,6)")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number that differs: of a session, ``rows``, or the ``count`` of values or the ``sum`` of a column."""
+
+    trading_day: date
+    what: str
+    lake: Decimal
+    warehouse: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.trading_day} {self.what}: lake {self.lake}, warehouse {self.warehouse}"
+
+
+def differences(
+    connection: SnowflakeConnection,
+    lake: pa.Table,
+    table: Table,
+    first_day: date,
+    last_day: date,
+    *,
+    target: str = METRICS,
+) -> list[Difference]:
+    """Every number that differs between ``lake`` and the warehouse for the sessions of the range; empty when none.
+
+    Revision numbers are not compared, as a load does not update a row for them.
+    """
+    columns = [c.name for c in table.columns if c.type in SUMMED and not c.name.endswith("revision")]
+    here = _lake_sums(lake, columns, first_day, last_day)
+    there = _warehouse_sums(connection, columns, first_day, last_day, target)
+    what = ["rows", *(f"{kind} of {name}" for name in columns for kind in ("count", "sum"))]
+    nothing = [Decimal(0)] * len(what)
+    found = []
+    for day in sorted(here.keys() | there.keys()):
+        for label, ours, theirs in zip(what, here.get(day, nothing), there.get(day, nothing), strict=True):
+            if ours != theirs:
+                found.append(Difference(day, label, ours, theirs))
+    return found
+
+
+def _lake_sums(lake: pa.Table, columns: list[str], first_day: date, last_day: date) -> dict[date, list[Decimal]]:
+    import pyarrow.compute as pc
+
+    day = pc.field("trading_day")
+    rows = lake.select(["trading_day", *columns]).filter((day >= first_day) & (day <= last_day))
+    wanted = [("trading_day", "count"), *((name, kind) for name in columns for kind in ("count", "sum"))]
+    grouped = rows.group_by("trading_day").aggregate(wanted)
+    labels = [f"{name}_{kind}" for name, kind in wanted]
+    return {row["trading_day"]: [_exact(row[label]) for label in labels] for row in grouped.to_pylist()}
+
+
+def _warehouse_sums(
+    connection: SnowflakeConnection, columns: list[str], first_day: date, last_day: date, target: str
+) -> dict[date, list[Decimal]]:
+    sums = "".join(f", COUNT({name.upper()}), SUM({name.upper()})" for name in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT TRADING_DAY, COUNT(*){sums} FROM {target} WHERE TRADING_DAY BETWEEN %s AND %s GROUP BY TRADING_DAY",
+            (first_day.isoformat(), last_day.isoformat()),
+        )
+        return {row[0]: [_exact(value) for value in row[1:]] for row in cursor.fetchall() if isinstance(row, tuple)}
+
+
+def _exact(value: int | Decimal | None) -> Decimal:
+    return Decimal(0) if value is None else Decimal(value)
