@@ -56,7 +56,6 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
             key=key,
             deps=deps,
             partitions_def=partitions,
-            output_required=False,
             backfill_policy=dg.BackfillPolicy.single_run(),
             retry_policy=RETRIES,
             pool="_".join(key.path),
@@ -94,15 +93,13 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
     def daily_metrics(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
         now = staleness.daily_bars_state(lake.root)
         days, forced = _sessions(context, config, partitions, lake.root, now, DAILY_METRICS.path)
-        if not days and not forced:
-            return
         from spark.jobs import build_daily_metrics
 
         given = (days[0], days[-1]) if forced and days else (None, None)
         with permanent_failures():
             report = build_daily_metrics(spark.session(), lake.root, settings.bar_sources, *given)
         staleness.record_built(lake.root, DAILY_METRICS.path, {day: now[day] for day in days if day in now})
-        yield from _report_build(context, lake, DAILY_METRICS, partitions, days, forced, report)
+        yield from _report_build(context, lake, DAILY_METRICS, partitions, days, report)
 
     @stage(
         WAREHOUSE_KEY,
@@ -119,7 +116,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         now = staleness.metrics_state(lake.root)
         # Whatever range was asked for: a changed bar reaches the rows of all later sessions.
         everything = Range(first=config.first and settings.first_session)
-        days, forced = _sessions(context, everything, partitions, lake.root, now, staleness.WAREHOUSE)
+        days, _ = _sessions(context, everything, partitions, lake.root, now, staleness.WAREHOUSE)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}
         with permanent_failures(), warehouse.connect() as connection:
@@ -133,10 +130,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
                     loaded[entry["values"]] = entry["counts"]
         staleness.record_built(lake.root, staleness.WAREHOUSE, {day: now[day] for day in days if day in now})
         context.log.info(f"{len(days)} sessions: {totals}")
-        if forced:
-            yield dg.MaterializeResult(metadata={"dagster/row_count": sum(loaded.values()), **totals})
-        else:
-            _log_sessions(context, {day: {"dagster/row_count": loaded.get(day, 0)} for day in days}, totals)
+        yield from _report(context, days, loaded, totals, {})
 
     return [minute_bars, daily_bars, daily_metrics, daily_stock_metrics]
 
@@ -153,7 +147,7 @@ def _build_bars(
     from spark import jobs
 
     raw = staleness.raw_state(lake.root)
-    days, forced = _sessions(context, config, partitions, lake.root, raw.fingerprints, table.path)
+    days, _ = _sessions(context, config, partitions, lake.root, raw.fingerprints, table.path)
     reports = []
     with permanent_failures():
         for first, last in sessions.contiguous_ranges(days):
@@ -175,7 +169,7 @@ def _build_bars(
         changed=[pair for each in reports for pair in each.changed],
         seconds=sum(each.seconds for each in reports),
     )
-    yield from _report_build(context, lake, table, partitions, days, forced, report)
+    yield from _report_build(context, lake, table, partitions, days, report)
 
 
 def _sessions(
@@ -200,7 +194,6 @@ def _report_build(
     table: Table,
     partitions: dg.DailyPartitionsDefinition,
     days: list[date],
-    forced: bool,
     report: "StageReport",
 ) -> Iterator[Any]:
     """One materialization per session built, and per later session whose rows changed with it."""
@@ -214,28 +207,29 @@ def _report_build(
         "changed_symbols": ", ".join(symbols[:20]) or "none",
         "seconds": report.seconds,
     }
-    changed_days = within(partitions, (day for _, day in report.changed))
-    if forced and days:
-        preview = _preview(lake.root, table, days[-1])
-        yield dg.MaterializeResult(metadata={"dagster/row_count": sum(report.rows.values()), **summary, **preview})
-        days = [day for day in changed_days if day not in set(days)]
-    else:
-        days = sorted({*days, *changed_days})
-    events: dict[date, dict[str, Any]] = {
-        day: {"dagster/row_count": report.rows[day]} for day in days if day in report.rows
-    }
-    for day in list(events)[-1:]:
-        events[day] |= _preview(lake.root, table, day)
-    _log_sessions(context, events, summary)
+    built = sorted({*days, *within(partitions, (day for _, day in report.changed))})
+    shown = [day for day in built if day in report.rows]
+    yield from _report(context, built, report.rows, summary, _preview(lake.root, table, shown[-1]) if shown else {})
 
 
-def _log_sessions(
-    context: dg.AssetExecutionContext, events: dict[date, dict[str, Any]], shared: dict[str, Any]
-) -> None:
-    for day, metadata in events.items():
-        context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata={**metadata, **shared})
-        )
+def _report(
+    context: dg.AssetExecutionContext,
+    days: list[date],
+    rows: dict[date, int],
+    shared: dict[str, Any],
+    preview: dict[str, Any],
+) -> Iterator[Any]:
+    """The run's own partitions as the asset's result, every other session that has rows as an event of its own."""
+    own = set(asked_sessions(context) or [])
+    for day in days:
+        if day not in own and day in rows:
+            context.log_event(
+                dg.AssetMaterialization(
+                    context.asset_key, partition=day.isoformat(), metadata={"dagster/row_count": rows[day], **shared}
+                )
+            )
+    count = sum(count for day, count in rows.items() if day in own)
+    yield dg.MaterializeResult(metadata={"dagster/row_count": count, **shared, **preview})
 
 
 def _preview(lake_root: str, table: Table, day: date) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from stock_assets.defs.failures import RETRIES, permanent_failures
-from stock_assets.defs.metadata import OWNERS, definition_metadata
+from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table
 from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.settings import Settings
@@ -28,6 +28,7 @@ KAFKA_KEYS = {
 }
 RAW_KEYS = {topic.stage: dg.AssetKey(["raw", topic.stage]) for topic in (TICKS, BARS, ACTIONS)}
 QUARANTINE = dg.AssetKey(["raw", "quarantine"])
+COMPLETENESS = "completeness"
 HISTORY = dg.AssetKey(["sources", "history"])
 
 _TEXT = {
@@ -82,14 +83,24 @@ def raw_asset(topic: Topic, partitions: dg.DailyPartitionsDefinition, settings: 
         kinds={"kafka", "deltalake"},
         owners=OWNERS,
         metadata=definition_metadata(topic.table),
+        check_specs=[
+            dg.AssetCheckSpec(
+                COMPLETENESS,
+                asset=RAW_KEYS[topic.stage],
+                partitions_def=partitions,
+                blocking=True,
+                description="Per topic partition: offsets read = accepted + rejected + gaps, contiguous, nothing twice.",
+            )
+        ],
     )
     def raw(context: dg.AssetExecutionContext, lake: Lake, kafka: Kafka) -> Iterator[Any]:
         days = asked_sessions(context)
         with permanent_failures():
             if days is None:
-                _drain(context, topic, lake.root, kafka.bootstrap, settings)
+                days = _drain(context, topic, lake.root, kafka.bootstrap, settings)
             else:
                 yield _rebuild(context, topic, lake.root, kafka.bootstrap, days)
+            yield _completeness(topic, lake.root, days)
 
     return raw
 
@@ -98,6 +109,7 @@ def _drain(context: dg.AssetExecutionContext, topic: Topic, lake_root: str, boot
     from stock_assets.lake.landing import Limits, land
 
     started = time.monotonic()
+    touched: set[date] = set()
     limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
     for landing in land(lake_root, bootstrap, topic, limits):
         context.log.info(
@@ -110,6 +122,7 @@ def _drain(context: dg.AssetExecutionContext, topic: Topic, lake_root: str, boot
             "offsets": {str(p): [landing.first[p], following - 1] for p, following in landing.next.items()},
             "seconds": time.monotonic() - started,
         }
+        touched.update(landing.sessions)
         for day, rows in landing.sessions.items():
             if context.assets_def.partitions_def.has_partition_key(day.isoformat()):  # type: ignore[union-attr]
                 context.log_event(
@@ -123,6 +136,35 @@ def _drain(context: dg.AssetExecutionContext, topic: Topic, lake_root: str, boot
                     QUARANTINE, metadata={"topic": topic.name, "dagster/row_count": landing.rejected, **shared}
                 )
             )
+    return sorted(touched)
+
+
+def _completeness(topic: Topic, lake_root: str, days: list[date]) -> dg.AssetCheckResult:
+    """The equation over the landings that touch these sessions; over everything when there are none."""
+    from stock_assets.lake.completeness import prove
+
+    proofs = prove(lake_root, topic, days or None)
+    broken = [proof for proof in proofs if not proof.holds]
+    rows = [
+        {
+            "partition": proof.partition,
+            "offsets": f"{proof.coverage.first} to {proof.coverage.following - 1}",
+            "read": proof.offsets,
+            "accepted": proof.accepted,
+            "rejected": proof.rejected,
+            "gaps": proof.gaps,
+            "landings": proof.landings,
+            "holds": proof.holds,
+        }
+        for proof in proofs
+    ]
+    return dg.AssetCheckResult(
+        check_name=COMPLETENESS,
+        asset_key=RAW_KEYS[topic.stage],
+        passed=not broken,
+        description="; ".join(map(str, broken)) or "every offset is accounted for exactly once",
+        metadata={"equation": markdown_table(rows)},
+    )
 
 
 def _rebuild(

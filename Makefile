@@ -1,0 +1,60 @@
+# A fresh machine needs Python 3.11 to 3.13, make and git. Each target sets up what it needs, once.
+
+VENV := .venv
+STAMP := $(VENV)/complete
+BIN := $(VENV)/bin
+PYTHON_VERSIONS := 3.11 3.12 3.13
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: demo test check up down lock help
+.DELETE_ON_ERROR:
+
+demo: $(STAMP) ## The whole way on recorded data, then a table of what came out; DEMO_ARGS="--source yahoo" for live data
+	@$(BIN)/stock-assets demo $(DEMO_ARGS)
+
+test: $(STAMP) ## All tests; TEST_ARGS="-k warehouse" for some
+	@$(BIN)/pytest $(TEST_ARGS)
+
+check: $(STAMP) ## Format, lint, types, and the direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+up: $(STAMP) ## Start the embedded services
+	@$(BIN)/stock-assets up
+
+down: $(STAMP) ## Stop them; data stays
+	@$(BIN)/stock-assets down
+
+lock: $(STAMP) ## Pin anew what pyproject.toml asks for, keeping present pins where they still fit
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group dev pyproject.toml -o requirements.lock
+	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate - -o local/uv.lock.txt
+
+$(STAMP): requirements.lock local/uv.lock.txt pyproject.toml
+	@set -e; \
+	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
+		for name in $(addprefix python,$(PYTHON_VERSIONS)) python3; do \
+			if $$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+			then found=$$name; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, and no python3 on the PATH is one." >&2; exit 1; \
+		fi; \
+		echo "set-up  1/3  $(VENV) from $$($$found --version)"; \
+		$$found -m venv --clear $(VENV); \
+	fi; \
+	echo "set-up  2/3  packages of requirements.lock"; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r local/uv.lock.txt; \
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
+	echo "set-up  3/3  this project"; \
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	touch $@
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-6s %s\n", $$1, $$2}'

@@ -1,0 +1,152 @@
+"""this machine, the settings and the services -> findings, each with its cure.
+
+Belongs here: one check per part, that changes nothing.
+Does not belong here: mending.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from local import readiness
+from local.jars import listed, present
+from local.java import find_java
+from local.services import ALL, LEAST_FREE_BYTES, Services
+from stock_assets.domain.errors import StockAssetsError
+from stock_assets.settings import PROJECT, Settings
+
+PYTHONS = ((3, 11), (3, 13))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was seen of one part. A cure may also be a hint beside something that is in order."""
+
+    part: str
+    ok: bool
+    found: str
+    cure: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All parts in the order in which they depend on each other; never raises for what it finds."""
+    settings_finding = _settings(settings)
+    machine = [_python(), settings_finding]
+    if not settings_finding.ok:  # ports and places below cannot be told
+        return machine
+    return [*machine, _java(settings), _disk(settings), _jars(settings), *_services(settings)]
+
+
+def _python() -> Finding:
+    version = sys.version_info[:2]
+    found = ".".join(map(str, sys.version_info[:3]))
+    ok = PYTHONS[0] <= version <= PYTHONS[1]
+    return Finding("python", ok, found, "" if ok else "Remove .venv and run make with Python 3.11, 3.12 or 3.13.")
+
+
+def _settings(settings: Settings) -> Finding:
+    wanted = [name for name in dir(type(settings)) if not name.startswith("_")]
+    try:
+        for name in wanted:
+            getattr(settings, name)
+        ports = [settings.kafka_port, settings.kafka_port + 1, settings.spark_port, settings.warehouse_port]
+        ports.append(settings.dagster_port)
+    except StockAssetsError as error:
+        return Finding("settings", False, str(error), f"Mend it in {PROJECT / '.env'} or the environment.")
+    if len(set(ports)) < len(ports):
+        cure = "Set KAFKA_PORT (it takes the next one too), SPARK_PORT, WAREHOUSE_PORT, DAGSTER_PORT apart."
+        return Finding("settings", False, f"two services want the same port: {sorted(ports)}", cure)
+    return Finding("settings", True, f"local data in {settings.local_dir}")
+
+
+def _java(settings: Settings) -> Finding:
+    try:
+        java = find_java(settings)
+    except StockAssetsError as error:
+        return Finding("java", False, str(error))
+    passed = f"Passed over: {'; '.join(java.passed_over)}." if java.passed_over else ""
+    return Finding("java", True, f"Java {java.major}, {java.binary} ({java.origin})", passed)
+
+
+def _disk(settings: Settings) -> Finding:
+    place = settings.local_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    cure = "" if free >= LEAST_FREE_BYTES else "Make room for 3 GB or set STOCK_ASSETS_LOCAL to another disk."
+    return Finding("disk", not cure, f"{free / 1024**3:.1f} GB free at {place}", cure)
+
+
+def _jars(settings: Settings) -> Finding:
+    if present(settings):
+        return Finding("jars", True, f"{len(listed())} in {settings.jars_dir}, proved when they were fetched")
+    cure = "`stock-assets up` fetches them once; that needs a network."
+    return Finding("jars", False, f"not complete in {settings.jars_dir}", cure)
+
+
+def _services(settings: Settings) -> Iterator[Finding]:
+    services = Services(settings)
+    ports = {
+        "kafka": ("KAFKA_PORT", settings.kafka_port, settings.kafka_port + 1),
+        "spark": ("SPARK_PORT", settings.spark_port),
+        "warehouse": ("WAREHOUSE_PORT", settings.warehouse_port),
+        "dagster-webserver": ("DAGSTER_PORT", settings.dagster_port),
+    }
+    states = {each.name: each for each in services.status()}
+    for name in ALL:
+        state = states[name]
+        if state.state != "running":
+            setting, *wanted = ports.get(name, ("",))
+            taken = [port for port in wanted if not readiness.port_free(int(port))]
+            if taken:
+                cure = f"End that program or set {setting} to a free port, then `stock-assets up`."
+                yield Finding(name, False, f"{state.state}, and another program has port {taken[0]}", cure)
+            else:
+                yield Finding(name, False, state.state, f"`stock-assets up {name}`; its log is {services.log(name)}.")
+        elif not _QUESTIONS[name](settings):
+            cure = f"See {services.log(name)}; `stock-assets down` and `up` start it afresh."
+            yield Finding(name, False, f"runs as {state.pid} but does not answer at {state.address}", cure)
+        else:
+            yield Finding(name, True, f"answers at {state.address}" if state.address != "-" else "heartbeats are fresh")
+    if states["dagster-webserver"].state == "running":
+        error = readiness.code_location_error(settings)
+        cure = "`.venv/bin/dagster definitions validate -w workspace.yaml` shows all of it." if error else ""
+        yield Finding("definitions", not error, error or "loaded", cure)
+
+
+def _spark_answers(settings: Settings) -> bool:
+    """A port may be open in a server that hangs, so here a query is asked, too slow a thing for waiting in ``up``."""
+    if not readiness.spark(settings):
+        return False
+    from pyspark.sql import SparkSession
+
+    try:
+        session = SparkSession.builder.remote(f"sc://127.0.0.1:{settings.spark_port}").getOrCreate()
+        try:
+            return bool(session.range(3).count() == 3)
+        finally:
+            session.stop()
+    except Exception:  # noqa: BLE001 - whatever it is, the answer is no
+        return False
+
+
+def _warehouse_answers(settings: Settings) -> bool:
+    from stock_assets.warehouse.connect import connect
+
+    try:
+        with connect(settings.snowflake) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT 1")
+            return bool(cursor.fetchone() == (1,))
+    except Exception:  # noqa: BLE001 - whatever it is, the answer is no
+        return False
+
+
+_QUESTIONS: dict[str, Callable[[Settings], bool]] = {
+    **readiness.READY,
+    "spark": _spark_answers,
+    "warehouse": _warehouse_answers,
+}

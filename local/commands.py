@@ -1,0 +1,57 @@
+"""the commands that concern the embedded services -> what they print.
+
+Belongs here: up, down, status, doctor.
+Does not belong here: commands that move data (stock_assets/cli.py registers those beside these).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+Names = Annotated[list[str] | None, typer.Argument(help="Only these services; all when none is named.")]
+
+
+def up(names: Names = None) -> None:
+    """Start the embedded services and wait until each answers."""
+    from local.services import ALL, Services
+    from stock_assets.settings import Settings
+
+    Services(Settings.load(), typer.echo).up(names or ALL)
+
+
+def down() -> None:
+    """Stop the embedded services; data stays."""
+    from local.services import Services
+    from stock_assets.settings import Settings
+
+    Services(Settings.load(), typer.echo).down()
+
+
+def status() -> None:
+    """Show each service: state, process, address, uptime."""
+    from local.services import Services
+    from stock_assets.settings import Settings
+
+    typer.echo(f"{'service':<18} {'state':<9} {'pid':>8}  {'address':<16} uptime")
+    for each in Services(Settings.load()).status():
+        uptime = f"{each.uptime_s // 3600}:{each.uptime_s // 60 % 60:02}:{each.uptime_s % 60:02}" if each.pid else "-"
+        typer.echo(f"{each.name:<18} {each.state:<9} {each.pid or '-':>8}  {each.address:<16} {uptime}")
+
+
+def doctor() -> None:
+    """Check every part and name the cure of what is wrong; exit status 1 when anything is."""
+    from local.checkup import examine
+    from stock_assets.settings import Settings
+
+    findings = examine(Settings.load())
+    for each in findings:
+        typer.echo(
+            f"{typer.style('ok   ', fg='green') if each.ok else typer.style('WRONG', fg='red')} {each.part:<18} {each.found}"
+        )
+        if each.cure:
+            typer.echo(f"{'':<24} {each.cure}")
+    if not all(each.ok for each in findings):
+        sys.exit(1)

@@ -1,0 +1,280 @@
+"""settings -> what supervisor runs: the command, files, ports and environment of each embedded service.
+
+Belongs here: everything that is particular to one service.
+Does not belong here: starting, waiting and stopping (services.py), and when one counts as ready (readiness.py).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.jars import pyspark_jars
+from local.java import Java
+from stock_assets.domain.errors import PermanentError
+from stock_assets.settings import PROJECT, Settings
+
+HERE = Path(__file__).parent
+LOOPBACK = "127.0.0.1"
+
+# What org.apache.spark.launcher.JavaModuleOptions gives, less a module that slim runtimes lack.
+OPENED = (
+    "java.lang java.lang.invoke java.lang.reflect java.io java.net java.nio java.util java.util.concurrent "
+    "java.util.concurrent.atomic jdk.internal.ref sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar"
+)
+SPARK_JAVA_OPTIONS = [
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED.split()),
+    "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+    "-Djdk.reflect.useDirectMethodHandle=false",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+]
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process under supervisor.
+
+    Attributes:
+        ports: each port it takes, and the setting that moves it.
+        directory: where it runs; emptied before each start if ``fresh``.
+        files: what is written before it starts.
+        once: it does one thing and ends.
+    """
+
+    name: str
+    command: list[str]
+    ports: dict[int, str] = field(default_factory=dict)
+    directory: Path = PROJECT
+    environment: dict[str, str] = field(default_factory=dict)
+    files: dict[Path, str] = field(default_factory=dict)
+    fresh: bool = False
+    once: bool = False
+    stop_wait_s: int = 20
+
+
+def programs(settings: Settings, java: Java, workspace: Path = PROJECT / "workspace.yaml") -> list[Program]:
+    """All embedded services, in the order in which they are started and shown."""
+    return [
+        _kafka(settings, java),
+        _spark(settings, java),
+        _spark_warm(settings),
+        _warehouse(settings),
+        *_dagster(settings, workspace),
+    ]
+
+
+def run_dir(settings: Settings) -> Path:
+    """Where rendered configuration lives; nothing in it needs to survive ``down``."""
+    return settings.local_dir / "run"
+
+
+def _kafka(settings: Settings, java: Java) -> Program:
+    port, data = settings.kafka_port, settings.local_dir / "kafka"
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{LOOPBACK}:{port + 1}",
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{port + 1}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": "0",
+        "default.replication.factor": "1",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "share.coordinator.state.topic.num.partitions": "1",
+        # the default of 128 MB would be a quarter of the heap, for topics that hold a few keys
+        "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+    }
+    path = run_dir(settings) / "kafka.properties"
+    command = [*_kafka_java(settings, java), "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"]
+    return Program(
+        "kafka",
+        [*command, "kafka.Kafka", str(path)],
+        ports={port: "KAFKA_PORT", port + 1: "KAFKA_PORT"},
+        directory=data,
+        files={path: _lines(properties)},
+        stop_wait_s=30,
+    )
+
+
+def _kafka_java(settings: Settings, java: Java) -> list[str]:
+    return [str(java.binary), *_java_options(), "-cp", f"{settings.jars_dir / 'kafka'}/*"]
+
+
+def format_kafka(settings: Settings, java: Java) -> None:
+    """Give the broker's data folder a cluster id of its own; does nothing when it has one.
+
+    Raises:
+        PermanentError: Kafka's own tool refuses; the text carries its last words.
+    """
+    if (settings.local_dir / "kafka" / "meta.properties").is_file():
+        return
+    # a leading "-" would be taken for an option
+    ids = (base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in iter(int, 1))
+    cluster = next(each for each in ids if not each.startswith("-"))
+    arguments = ["format", "--ignore-formatted", "-t", cluster, "-c", str(run_dir(settings) / "kafka.properties")]
+    command = [*_kafka_java(settings, java), "kafka.tools.StorageTool", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines()
+        raise PermanentError(f"Kafka could not prepare its data folder: {words[-1] if words else 'no message'}")
+
+
+def _spark(settings: Settings, java: Java) -> Program:
+    folder = settings.local_dir / "spark"
+    scratch = folder / "scratch"  # a killed Spark leaves its temporary files, hence fresh
+    properties = {
+        "spark.master": "local[*]",
+        "spark.app.name": "stock-assets",
+        "spark.driver.host": LOOPBACK,
+        "spark.driver.bindAddress": LOOPBACK,
+        "spark.connect.grpc.binding.address": LOOPBACK,
+        "spark.connect.grpc.binding.port": str(settings.spark_port),
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(scratch),
+        "spark.sql.warehouse.dir": str(folder / "tables"),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.databricks.delta.schema.autoMerge.enabled": "false",
+    }
+    path = run_dir(settings) / "spark.properties"
+    shipped = pyspark_jars()
+    return Program(
+        "spark",
+        [
+            # a server that finds SPARK_REMOTE, which its clients may have set, takes itself for a client and ends
+            *["/usr/bin/env", "-u", "SPARK_REMOTE"],
+            *[str(java.binary), *_java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}"],
+            *[
+                "-Xms256m",
+                "-Xmx2g",
+                "-XX:+ExitOnOutOfMemoryError",
+                "-cp",
+                f"{settings.jars_dir / 'spark'}/*:{shipped}/*",
+            ],
+            *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(path)],
+            *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],
+        ],
+        ports={settings.spark_port: "SPARK_PORT"},
+        directory=scratch,
+        fresh=True,
+        # a Spark installed on this machine must not lend its configuration
+        environment={
+            "SPARK_HOME": str(shipped.parent),
+            "SPARK_CONF_DIR": str(run_dir(settings)),
+            "SPARK_LOCAL_IP": LOOPBACK,
+        },
+        files={path: _lines(properties)},
+    )
+
+
+def _spark_warm(settings: Settings) -> Program:
+    return Program("spark-warm", [sys.executable, "-m", "local.warm_spark"], once=True)
+
+
+def _warehouse(settings: Settings) -> Program:
+    data, port = settings.local_dir / "warehouse", settings.warehouse_port
+    command = [sys.executable, "-m", "local.warehouse_server", "--db-path", str(data), "--port", str(port)]
+    return Program("warehouse", command, ports={port: "WAREHOUSE_PORT"})
+
+
+def _dagster(settings: Settings, workspace: Path) -> list[Program]:
+    tools, home, port = Path(sys.executable).parent, settings.dagster_home, settings.dagster_port
+    environment = {"DAGSTER_HOME": str(home)}
+    files = {home / "dagster.yaml": (HERE / "dagster.yaml").read_text()}
+    web = [str(tools / "dagster-webserver"), "-h", LOOPBACK, "-p", str(port), "-w", str(workspace)]
+    daemon = [str(tools / "dagster-daemon"), "run", "-w", str(workspace)]
+    return [
+        Program("dagster-webserver", web, ports={port: "DAGSTER_PORT"}, environment=environment, files=files),
+        Program("dagster-daemon", daemon, environment=environment, files=files),
+    ]
+
+
+def _java_options() -> list[str]:
+    return [f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}", "-Duser.timezone=UTC", "-Djava.awt.headless=true"]
+
+
+def _lines(properties: dict[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in properties.items())
+
+
+def configuration(settings: Settings, all_programs: list[Program], socket: Path) -> str:
+    """Supervisor's configuration; secrets are not in it, the services read them from ``.env`` themselves."""
+    run, logs = run_dir(settings), settings.local_dir / "logs"
+    places = {
+        "STOCK_ASSETS_LOCAL": str(settings.local_dir),
+        "STOCK_ASSETS_JARS": str(settings.jars_dir),
+        "KAFKA_PORT": str(settings.kafka_port),
+        "SPARK_PORT": str(settings.spark_port),
+        "WAREHOUSE_PORT": str(settings.warehouse_port),
+        "DAGSTER_PORT": str(settings.dagster_port),
+    }
+    head = f"""\
+[supervisord]
+identifier=stock-assets
+nodaemon=false
+umask=077
+pidfile={_quiet(run / "supervisord.pid")}
+logfile={_quiet(logs / "supervisord.log")}
+logfile_maxbytes=1MB
+logfile_backups=1
+childlogdir={_quiet(logs)}
+
+[unix_http_server]
+file={_quiet(socket)}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+    parts = [head]
+    for each in all_programs:
+        # the sum makes supervisor see that a file changed which the command only names
+        rendered = hashlib.sha256("".join(each.files.values()).encode()).hexdigest()[:12]
+        environment = {**places, **each.environment, "STOCK_ASSETS_SERVICE": each.name, "STOCK_ASSETS_FILES": rendered}
+        pairs = ",".join(f'{name}="{_quiet(value)}"' for name, value in environment.items())
+        log = logs / f"{each.name}.log"
+        parts.append(f"""\
+[program:{each.name}]
+command={_command(each.command)}
+directory={_quiet(each.directory)}
+environment={pairs}
+autostart=false
+autorestart={"false" if each.once else "true"}
+startsecs={0 if each.once else 1}
+startretries=1
+stopwaitsecs={each.stop_wait_s}
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={_quiet(log)}
+stdout_logfile_maxbytes=5MB
+stdout_logfile_backups=2
+""")
+    return "\n".join(parts)
+
+
+def _quiet(value: object) -> str:
+    """A value in which supervisor sees no format of its own."""
+    return str(value).replace("%", "%%")
+
+
+def _command(words: list[str]) -> str:
+    """The words as supervisor splits them again: at blanks, but not within quotes."""
+    return " ".join('"' + _quiet(word).replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words)

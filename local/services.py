@@ -1,0 +1,271 @@
+"""settings -> running embedded services, and none left when they are stopped.
+
+Belongs here: starting, waiting, stopping, recovering after a crash, telling the state.
+Does not belong here: what a service is (programs.py) and when it is ready (readiness.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import readiness
+from local.jars import fetch
+from local.java import find_java
+from local.processes import end_all, owned
+from local.programs import LOOPBACK, Program, configuration, format_kafka, programs, run_dir
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+from stock_assets.settings import PROJECT, Settings
+
+ALL = ("kafka", "spark", "warehouse", "dagster-webserver", "dagster-daemon")
+START_DEADLINE_S = 180
+LEAST_FREE_BYTES = 3 * 1024**3
+LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
+GONE = (OSError, xmlrpc.client.Error)
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """One row of ``status``; ``uptime_s`` is 0 unless it runs."""
+
+    name: str
+    state: str
+    pid: int
+    address: str
+    uptime_s: int
+
+
+class Services:
+    """The embedded services of one ``local_dir``.
+
+    ``say`` gets each progress line. Errors are sentences: PermanentError when something must be changed first (a taken
+    port, no Java, no room), ServiceUnavailable when a service did not come up.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None] = lambda _: None,
+        workspace: Path = PROJECT / "workspace.yaml",
+    ) -> None:
+        self.settings = settings
+        self.say = say
+        self.workspace = workspace
+
+    def up(self, names: Sequence[str] = ALL) -> None:
+        """Start what of ``names`` does not run, with the settings of now, and return when all of them answer."""
+        unknown = [name for name in names if name not in ALL]
+        if unknown:
+            raise PermanentError(f"There is no service {unknown[0]!r}; there are {', '.join(ALL)}.")
+        self._check_room()
+        with self._alone():
+            java = find_java(self.settings)
+            if {"kafka", "spark"} & set(names):
+                fetch(self.settings, self.say)
+            every = programs(self.settings, java, self.workspace)
+            server = self._supervisor(every)
+            running = {
+                info["name"] for info in server.getAllProcessInfo() if info["statename"] in ("RUNNING", "STARTING")
+            }
+            chosen = [each for each in every if each.name in names and each.name not in running]
+            self._check_ports(chosen)
+            if any(each.name == "kafka" for each in chosen):
+                format_kafka(self.settings, java)
+            started = time.monotonic()
+            for each in chosen:
+                if each.fresh:
+                    shutil.rmtree(each.directory)
+                    each.directory.mkdir()
+                server.startProcess(each.name, False)
+            if any(each.name == "spark" for each in chosen):
+                server.startProcess("spark-warm", False)
+            self._wait(server, [name for name in ALL if name in names], {each.name for each in chosen}, started)
+
+    def stop(self, names: Sequence[str]) -> None:
+        """Stop some services and leave the others; one that does not run is no error."""
+        server = self._connect()
+        for name in names if server is not None else ():
+            if server.getProcessInfo(name)["statename"] not in ("STOPPED", "EXITED", "FATAL"):
+                server.stopProcess(name)
+
+    def down(self) -> None:
+        """Stop everything and leave no process; data stays. Does nothing when nothing runs."""
+        with self._alone():
+            server = self._connect()
+            if server is not None:
+                self.say("services stopping")
+                pid = server.getPID()
+                with suppress(*GONE):
+                    server.shutdown()
+                _wait_until(lambda: pid not in owned(self.settings.local_dir), 60)
+            left = end_all(self.settings.local_dir)
+            self._socket().unlink(missing_ok=True)
+            if server is not None or left:
+                self.say(f"services stopped{f', {left} left-over processes ended' if left else ''}")
+
+    def status(self) -> list[ServiceState]:
+        """State of every service, in starting order; ``stopped`` for all when nothing runs."""
+        server = self._connect()
+        infos = {info["name"]: info for info in server.getAllProcessInfo()} if server is not None else {}
+        return [self._state(name, infos.get(name)) for name in ALL]
+
+    def log(self, name: str) -> Path:
+        """The service's log file; older parts lie beside it as ``.1`` and ``.2``."""
+        return self.settings.local_dir / "logs" / f"{name}.log"
+
+    def _state(self, name: str, info: dict[str, Any] | None) -> ServiceState:
+        if info is None:
+            return ServiceState(name, "stopped", 0, self._address(name), 0)
+        running = info["statename"] == "RUNNING"
+        uptime = max(0, info["now"] - info["start"]) if running else 0
+        return ServiceState(name, info["statename"].lower(), info["pid"], self._address(name), uptime)
+
+    def _address(self, name: str) -> str:
+        ports = {
+            "kafka": self.settings.kafka_port,
+            "spark": self.settings.spark_port,
+            "warehouse": self.settings.warehouse_port,
+            "dagster-webserver": self.settings.dagster_port,
+        }
+        return f"{LOOPBACK}:{ports[name]}" if name in ports else "-"
+
+    def _socket(self) -> Path:
+        usual = run_dir(self.settings) / "supervisor.sock"
+        if len(str(usual)) <= LONGEST_SOCKET_PATH:
+            return usual
+        short = hashlib.sha256(str(self.settings.local_dir).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"stock-assets-{short}.sock"
+
+    def _connect(self) -> Any:
+        """Supervisor's interface; None when it does not answer."""
+        if not self._socket().exists():
+            return None
+        from supervisor.xmlrpc import SupervisorTransport
+
+        transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket()}")
+        server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        try:
+            server.getState()
+        except GONE:
+            return None
+        return server
+
+    def _supervisor(self, every: list[Program]) -> Any:
+        """Supervisor with the configuration of now; started, or recovered, when it does not answer."""
+        self._render(every)
+        server = self._connect()
+        if server is not None:
+            self._reload(server)
+            return server
+        left = end_all(self.settings.local_dir)
+        if left:
+            self.say(f"services recovered: {left} processes of an earlier, crashed start were ended")
+        self._socket().unlink(missing_ok=True)
+        command = ["/usr/bin/env", "STOCK_ASSETS_SERVICE=supervisor", f"STOCK_ASSETS_LOCAL={self.settings.local_dir}"]
+        command += [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration())]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        )
+        if done.returncode:
+            raise ServiceUnavailable(f"Supervisor did not start: {(done.stdout + done.stderr).strip()[-300:]}")
+        _wait_until(lambda: self._connect() is not None, 30)
+        server = self._connect()
+        if server is None:
+            raise ServiceUnavailable(f"Supervisor does not answer; its log is {self.log('supervisord')}.")
+        return server
+
+    def _configuration(self) -> Path:
+        return run_dir(self.settings) / "supervisord.conf"
+
+    def _render(self, every: list[Program]) -> None:
+        for folder in (run_dir(self.settings), self.settings.local_dir / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        for each in every:
+            each.directory.mkdir(parents=True, exist_ok=True)
+            for path, text in each.files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        self._configuration().write_text(configuration(self.settings, every, self._socket()))
+
+    def _reload(self, server: Any) -> None:
+        """Programs whose configuration changed are stopped and known anew; the others go on untouched."""
+        added, changed, removed = server.reloadConfig()[0]
+        for name in (*changed, *removed):
+            if server.getProcessInfo(name)["statename"] == "RUNNING":
+                self.say(f"{name:<18} settings changed, restarting")
+            server.stopProcessGroup(name)
+            server.removeProcessGroup(name)
+        for name in (*changed, *added):
+            server.addProcessGroup(name)
+
+    def _wait(self, server: Any, names: list[str], chosen: set[str], started: float) -> None:
+        waiting = list(names)
+        while waiting:
+            for name in list(waiting):
+                info = server.getProcessInfo(name)
+                if info["statename"] in ("FATAL", "EXITED", "STOPPED", "UNKNOWN"):
+                    raise ServiceUnavailable(self._died(name))
+                alone = name == "dagster-daemon" and "dagster-webserver" not in names  # nobody to ask for heartbeats
+                if info["statename"] == "RUNNING" and (alone or readiness.READY[name](self.settings)):
+                    took = f"{time.monotonic() - started:.1f} s" if name in chosen else "already up"
+                    self.say(f"{name:<18} ready  {self._address(name):<16} {took}")
+                    waiting.remove(name)
+            if waiting and time.monotonic() - started > START_DEADLINE_S:
+                raise ServiceUnavailable(
+                    f"{waiting[0]} is not ready after {START_DEADLINE_S} s; its log is {self.log(waiting[0])}."
+                )
+            if waiting:
+                time.sleep(0.2)
+
+    def _died(self, name: str) -> str:
+        log = self.log(name)
+        lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
+        return f"{name} ended while starting: {lines[-1][:300] if lines else 'it said nothing'} (log: {log})"
+
+    def _check_room(self) -> None:
+        folder = self.settings.local_dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PermanentError(f"{folder} cannot be written ({error.strerror}); set STOCK_ASSETS_LOCAL.") from None
+        free = shutil.disk_usage(folder).free
+        if free < LEAST_FREE_BYTES:
+            raise PermanentError(
+                f"Only {free / 1024**3:.1f} GB are free at {folder}, 3 GB are needed; make room or set STOCK_ASSETS_LOCAL."
+            )
+
+    def _check_ports(self, chosen: list[Program]) -> None:
+        for each in chosen:
+            for port, setting in each.ports.items():
+                if not readiness.port_free(port):
+                    raise PermanentError(
+                        f"Port {port}, wanted by {each.name}, is taken by another program; set {setting} to a free one."
+                    )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two callers at once would end each other's half-started services."""
+        run_dir(self.settings).mkdir(parents=True, exist_ok=True)
+        with (run_dir(self.settings) / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _wait_until(condition: Callable[[], bool], deadline_s: float) -> bool:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True

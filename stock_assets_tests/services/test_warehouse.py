@@ -1,0 +1,173 @@
+"""Loading into the running stand-in with the real connector: what changes, what does not, and what a failure leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from snowflake.connector import SnowflakeConnection
+from snowflake.connector.errors import ProgrammingError
+
+from local.services import Services
+from stock_assets.domain.tables import DAILY_METRICS
+from stock_assets.settings import Snowflake
+from stock_assets.warehouse import load
+from stock_assets.warehouse.connect import connect
+from stock_assets.warehouse.load import LoadReport, load_range, set_up
+from stock_assets.warehouse.verify import differences
+from stock_assets_tests.unit.test_warehouse_sql import metrics
+
+FIRST, SECOND, THIRD = date(2024, 3, 1), date(2024, 3, 4), date(2024, 3, 5)
+
+
+def row(symbol: str, day: date, close: str = "10.5", **more: object) -> dict[str, object]:
+    return {"symbol": symbol, "trading_day": day, "close": Decimal(close), **more}
+
+
+THREE = [row("A", FIRST), row("A", SECOND), row("B", FIRST, volume=7)]
+
+
+@pytest.fixture
+def connection(warehouse: Snowflake) -> Iterator[SnowflakeConnection]:
+    """A connection to an empty DAILY_STOCK_METRICS."""
+    with connect(warehouse) as opened:
+        set_up(opened, warehouse)
+        opened.cursor().execute("DELETE FROM DAILY_STOCK_METRICS")
+        yield opened
+
+
+def ask(connection: SnowflakeConnection, sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [tuple(each) for each in cursor.fetchall()]
+
+
+def stored(connection: SnowflakeConnection) -> list[tuple[object, ...]]:
+    return ask(connection, "SELECT SYMBOL, TRADING_DAY, CLOSE FROM DAILY_STOCK_METRICS ORDER BY 1, 2")
+
+
+def tables(connection: SnowflakeConnection) -> list[str]:
+    return [name for (name,) in ask(connection, "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES")]
+
+
+def load_rows(connection: SnowflakeConnection, rows: list[dict[str, object]]) -> LoadReport:
+    return load_range(connection, metrics(*rows), DAILY_METRICS, FIRST, SECOND)
+
+
+def test_a_first_load_inserts_and_a_rerun_changes_nothing(connection: SnowflakeConnection) -> None:
+    assert load_rows(connection, THREE) == LoadReport(staged=3, inserted=3, updated=0, deleted=0, unchanged=0)
+    before = stored(connection)
+    assert before == [("A", FIRST, Decimal("10.5")), ("A", SECOND, Decimal("10.5")), ("B", FIRST, Decimal("10.5"))]
+    assert load_rows(connection, THREE) == LoadReport(staged=3, inserted=0, updated=0, deleted=0, unchanged=3)
+    assert stored(connection) == before
+
+
+def test_only_rows_whose_values_differ_are_updated(connection: SnowflakeConnection) -> None:
+    load_rows(connection, THREE)
+    changed = [row("A", FIRST, "10.500001"), row("A", SECOND, revision=9), row("B", FIRST, volume=None)]
+    report = load_rows(connection, changed)
+    assert report == LoadReport(staged=3, inserted=0, updated=2, deleted=0, unchanged=1)
+    assert differences(connection, metrics(*changed), DAILY_METRICS, FIRST, SECOND) == []
+
+
+def test_rows_that_left_the_source_are_deleted_within_range_and_symbols(connection: SnowflakeConnection) -> None:
+    load_rows(connection, THREE)
+    load_range(connection, metrics(row("A", THIRD)), DAILY_METRICS, THIRD, THIRD)
+    assert load_rows(connection, [row("A", FIRST)]).deleted == 1
+    assert [each[:2] for each in stored(connection)] == [("A", FIRST), ("A", THIRD), ("B", FIRST)]
+    gone = load_range(connection, metrics(), DAILY_METRICS, FIRST, SECOND, symbols=["B"])
+    assert gone.deleted == 1
+    assert [each[:2] for each in stored(connection)] == [("A", FIRST), ("A", THIRD)]
+
+
+def test_a_failed_load_leaves_rows_and_no_staging_table(
+    connection: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_rows(connection, THREE)
+    before = stored(connection)
+    good = load.merge_sql
+    monkeypatch.setattr(load, "merge_sql", lambda *arguments: good(*arguments).replace("s.CLOSE", "s.NO_SUCH"))
+    with pytest.raises(ProgrammingError, match="NO_SUCH"):  # after the DELETE, within the transaction
+        load_rows(connection, [row("A", FIRST, "99")])
+    assert stored(connection) == before
+    assert [name for name in tables(connection) if "STAGING" in name] == []
+    monkeypatch.undo()
+    assert load_rows(connection, THREE).unchanged == 3
+
+
+def test_staging_tables_of_killed_loads_are_dropped_when_old(connection: SnowflakeConnection) -> None:
+    old, young = (
+        "DAILY_STOCK_METRICS_STAGING_20200101000000_0123456789AB",
+        "DAILY_STOCK_METRICS_STAGING_20990101000000_0123456789AB",
+    )
+    for name in (old, young):
+        connection.cursor().execute(f"CREATE TRANSIENT TABLE {name} (X INTEGER)")
+    load_rows(connection, THREE)
+    names = tables(connection)
+    connection.cursor().execute(f"DROP TABLE {young}")
+    assert (old in names, young in names) == (False, True)
+
+
+def test_a_difference_is_found_and_named(connection: SnowflakeConnection) -> None:
+    load_rows(connection, THREE)
+    lake = metrics(row("A", FIRST), row("A", SECOND, "10.500001"))
+    found = [str(each) for each in differences(connection, lake, DAILY_METRICS, FIRST, SECOND)]
+    assert f"{FIRST} rows: lake 1, warehouse 2" in found
+    assert f"{SECOND} sum of close: lake 10.500001, warehouse 10.500000" in found
+    assert len([each for each in found if each.startswith(str(SECOND))]) == 1
+
+
+def test_sums_are_exact(connection: SnowflakeConnection) -> None:
+    load_rows(connection, [row("A", FIRST, "0.1"), row("B", FIRST, "0.2")])
+    assert ask(connection, "SELECT SUM(CLOSE) FROM DAILY_STOCK_METRICS") == [(Decimal("0.3"),)]
+
+
+def test_null_timestamps_stay_null(connection: SnowflakeConnection) -> None:
+    sql = "SELECT TO_TIMESTAMP_NTZ('2024-03-01 09:30:00') AS T UNION ALL SELECT NULL ORDER BY 1"
+    assert [each is None for (each,) in ask(connection, sql)] == [False, True]
+
+
+def test_a_wrong_statement_fails_instead_of_being_tried_for_minutes(connection: SnowflakeConnection) -> None:
+    for sql in ("SELECT * FROM NO_SUCH_TABLE", "SELECT 1 +", "SELECT CAST('x' AS INTEGER)"):
+        with pytest.raises(ProgrammingError):
+            connection.cursor().execute(sql)
+
+
+def test_data_survives_a_restart(connection: SnowflakeConnection, services: Services, warehouse: Snowflake) -> None:
+    load_rows(connection, THREE)
+    before = stored(connection)
+    services.stop(["warehouse"])
+    services.up(["warehouse"])
+    with connect(warehouse) as again:
+        assert stored(again) == before
+        assert load_rows(again, THREE).unchanged == 3  # stage and file format were forgotten, and are made again
+
+
+def test_what_a_dead_client_left_open_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from local import warehouse_server as server
+
+    class Session:
+        _in_transaction = True
+        rolled_back = 0
+
+        @property
+        def _duck_conn(self) -> Session:
+            return self
+
+        def rollback(self) -> None:
+            self.rolled_back += 1
+
+    clock, dead, living = [0.0], Session(), Session()
+    monkeypatch.setattr("local.warehouse_server.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("fakesnow.server.sessions", {"dead": dead, "living": living})
+    abandoned = server.Abandoned()
+    with abandoned.request("dead"):
+        pass
+    with abandoned.request("living"):
+        clock[0] = server.ABANDONED_AFTER_S + 1
+        with abandoned.request("other"):
+            pass
+    assert (dead.rolled_back, dead._in_transaction, living.rolled_back) == (1, False, 0)

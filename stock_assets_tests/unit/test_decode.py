@@ -1,0 +1,80 @@
+"""Decoding in bulk: one bad record must not touch its neighbours, and none may hide behind another."""
+
+import json
+from typing import Any
+
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stock_assets.domain.errors import BadRecord
+from stock_assets.domain.messages import Tick, decode, encode
+from stock_assets.lake.decode import MAX_RECORD_BYTES, Decoder, rows_of
+from stock_assets.topic.consume import Chunk
+from stock_assets.topic.topics import BARS, TICKS
+
+GOOD = encode(
+    Tick(symbol="IBM", event_time=1381152600000000, price=182.0, currency="USD", source="algoseek", event_id="1", size=100)
+)
+SATURDAY = GOOD.replace(b"1381152600000000", b"1380979800000000")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "tombstone"),
+        (b"", "truncated"),
+        (b"{bad", "malformed"),
+        (b"[1]", "Expected `object`"),
+        (GOOD.replace(b"182.0", b'"182"'), "price"),
+        (GOOD.replace(b"182.0", b"-1"), "price"),
+        (GOOD.replace(b'"symbol":"IBM",', b""), "symbol"),
+        (GOOD.replace(b"IBM", b"IB\xff"), "wrong encoding"),
+        (GOOD + b"\n" + GOOD, "trailing"),
+        (GOOD + b" " * MAX_RECORD_BYTES, "oversize"),
+        (SATURDAY, "no session"),
+        (GOOD.replace(b"1381152600000000", b"9007199254740991"), "no session"),
+    ],
+)
+def test_a_bad_record_is_kept_with_its_reason_and_bytes_and_its_neighbours_land(value: bytes | None, reason: str) -> None:
+    rows = landed([GOOD] * 9 + [value] + [GOOD] * 7)
+    bad = rows.filter(pc.is_valid(rows["rejected_because"]))
+    assert rows.num_rows == 17
+    assert bad["kafka_offset"].to_pylist() == [9]
+    assert reason in bad["rejected_because"][0].as_py()
+    assert bad["payload"].to_pylist() == [value]
+    assert bad["trading_day"].null_count == 1
+
+
+fragments = st.sampled_from(
+    [GOOD, SATURDAY, b"", b"{", b"}", b"{}", GOOD[:30], GOOD[30:], GOOD + GOOD, GOOD + b"\n" + GOOD, b'{"x":[{}', b"{}]}", b"\n"]
+)
+
+
+@given(st.lists(fragments | st.none() | st.binary(max_size=12), min_size=1, max_size=24))
+def test_bulk_decoding_accepts_exactly_what_decoding_one_by_one_does(values: list[bytes | None]) -> None:
+    rows = landed(values)
+    accepted = rows.filter(pc.is_null(rows["rejected_because"]))["kafka_offset"].to_pylist()
+    assert accepted == [number for number, value in enumerate(values) if acceptable(value)]
+    assert sorted(rows["kafka_offset"].to_pylist()) == list(range(len(values)))
+
+
+def test_bars_of_a_day_without_session_are_rejected() -> None:
+    bar: dict[str, Any] = dict(symbol="IBM", interval="1d", trading_day="2013-10-05", start_time=1, open=1.0, high=1.0, low=1.0)
+    bar |= dict(close=1.0, volume=1, currency="USD", price_basis="as_traded", final=True, source="x", known_at=1)
+    value = json.dumps(bar).encode()
+    rows = rows_of(BARS, Chunk(0, [0], [value], [0]), Decoder(BARS), "topic", "landing")
+    assert "2013-10-05: the exchange has no session" in rows["rejected_because"][0].as_py()
+
+
+def acceptable(value: bytes | None) -> bool:
+    try:
+        return value is not None and decode(Tick, value) is not None and value != SATURDAY
+    except BadRecord:
+        return False
+
+
+def landed(values: list[bytes | None]) -> Any:
+    chunk = Chunk(0, list(range(len(values))), values, [1381152600000] * len(values))
+    return rows_of(TICKS, chunk, Decoder(TICKS), "topic", "landing")
