@@ -18,11 +18,13 @@ from stock_assets.defs.built_assets import (
     MINUTE_BARS_KEY,
     WAREHOUSE_KEY,
 )
+from stock_assets.defs.jobs import sessions_of_tags
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake, Warehouse
 from stock_assets.domain import tables
+from stock_assets.domain.sessions import all_sessions, sessions_between
 from stock_assets.domain.tables import Table
 from stock_assets.lake import staleness
 from stock_assets.lake.tables import read_sessions
@@ -130,10 +132,14 @@ def sessions_of(context: dg.AssetCheckExecutionContext, key: dg.AssetKey) -> lis
     entries = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     events = [entry.dagster_event for entry in entries]
     found = {event.partition for event in events if event and event.asset_key == key and event.partition}
+    if found:
+        return sorted(date.fromisoformat(name) for name in found)
+    asked = sessions_of_tags(context.run.tags)
+    if asked:
+        return sessions_between(*asked)
     run = context.op_execution_context
-    if not found and (run.has_partition_key or run.has_partition_key_range):
-        found = set(run.partition_keys)
-    return sorted(date.fromisoformat(name) for name in found)
+    partitioned = run.has_partition_key or run.has_partition_key_range
+    return [date.fromisoformat(name) for name in run.partition_keys] if partitioned else []
 
 
 def _up_to_date(stale: list[date]) -> Seen:
@@ -160,9 +166,7 @@ def _of_days(rows: Any, days: Iterable[date]) -> Any:
 
 def _missing_symbols(lake_root: str, days: list[date]) -> Seen:
     """Symbols that vanish from one session to the next, without regard to the source of their bars."""
-    from stock_assets.domain import sessions
-
-    known = sessions.all_sessions()
+    known = all_sessions()
     before = known[max(0, known.index(days[0]) - 1)]
     rows = read_sessions(lake_root, tables.DAILY_BARS, ["trading_day", "symbol"], before, days[-1])
     symbols: dict[date, set[str]] = {}

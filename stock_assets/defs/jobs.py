@@ -5,6 +5,7 @@ Belongs here: the two jobs that sensors and the command line start, their tags a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -34,6 +35,17 @@ def build_config(first: date, last: date) -> dict[str, Any]:
     return {"ops": {key.to_python_identifier(): given for key in BUILT_KEYS}}
 
 
+SESSIONS_TAG = "stock_assets/sessions"
+
+
+def sessions_of_tags(tags: Mapping[str, str]) -> tuple[date, date] | None:
+    """The first and last session of a ``build``, from its tags; None for another run."""
+    if SESSIONS_TAG not in tags:
+        return None
+    days = [date.fromisoformat(day) for day in tags[SESSIONS_TAG].split(" to ")]
+    return days[0], days[-1]
+
+
 def build_tags(first: date, last: date) -> dict[str, str]:
     """Tags of a ``build`` of these sessions.
 
@@ -43,5 +55,5 @@ def build_tags(first: date, last: date) -> dict[str, str]:
     return {
         "dagster/asset_partition_range_start": last.isoformat(),
         "dagster/asset_partition_range_end": last.isoformat(),
-        "stock_assets/sessions": str(first) if first == last else f"{first} to {last}",
+        SESSIONS_TAG: str(first) if first == last else f"{first} to {last}",
     }

@@ -105,7 +105,10 @@ def raw_asset(topic: Topic, partitions: dg.DailyPartitionsDefinition, settings: 
     return raw
 
 
-def _drain(context: dg.AssetExecutionContext, topic: Topic, lake_root: str, bootstrap: str, settings: Settings) -> None:
+def _drain(
+    context: dg.AssetExecutionContext, topic: Topic, lake_root: str, bootstrap: str, settings: Settings
+) -> list[date]:
+    """Land, report each touched session, and return those sessions."""
     from stock_assets.lake.landing import Limits, land
 
     started = time.monotonic()
@@ -116,7 +119,7 @@ def _drain(context: dg.AssetExecutionContext, topic: Topic, lake_root: str, boot
             f"{topic.name}: {landing.offsets} offsets = {landing.accepted} accepted + {landing.rejected} rejected + "
             f"{landing.gaps} gaps, Delta version {landing.version}"
         )
-        shared = {
+        shared: dict[str, Any] = {
             "landing_id": landing.landing_id,
             "delta_version": landing.version,
             "offsets": {str(p): [landing.first[p], following - 1] for p, following in landing.next.items()},
@@ -124,7 +127,7 @@ def _drain(context: dg.AssetExecutionContext, topic: Topic, lake_root: str, boot
         }
         touched.update(landing.sessions)
         for day, rows in landing.sessions.items():
-            if context.assets_def.partitions_def.has_partition_key(day.isoformat()):  # type: ignore[union-attr]
+            if context.assets_def.partitions_def.has_partition_key(day.isoformat()):
                 context.log_event(
                     dg.AssetMaterialization(
                         context.asset_key, partition=day.isoformat(), metadata={"dagster/row_count": rows, **shared}

@@ -49,7 +49,8 @@ class Spark(dg.ConfigurableResource[Any]):
             resource = PySparkResource(spark_config={"spark.remote": self.remote})
             with dg.build_resources({"pyspark": resource}) as opened:
                 self._session = opened.pyspark.spark_session
-        return self._session
+        session: SparkSession = self._session
+        return session
 
 
 class Warehouse(dg.ConfigurableResource[Any]):

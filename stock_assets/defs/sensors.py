@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from stock_assets.defs.built_assets import BUILT_KEYS
-from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_tags
+from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_tags
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
@@ -50,7 +50,8 @@ def seconds_to_wait(instance: dg.DagsterInstance, job_name: str, now: float) -> 
     if not failures:
         return 0.0
     delay = min(FIRST_DELAY_S * 2 ** (failures - 1), LONGEST_DELAY_S)
-    return max(0.0, (records[0].end_time or now) + delay - now)
+    ended: float = records[0].end_time or now
+    return max(0.0, ended + delay - now)
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def failure_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     @dg.run_failure_sensor(name="failure_sensor", default_status=status, minimum_interval_seconds=INTERVAL_S)
     def _failure_sensor(context: dg.RunFailureSensorContext) -> None:
         run = context.dagster_run
-        about = run.tags.get("stock_assets/sessions") or run.tags.get("dagster/partition") or ""
+        about = run.tags.get(SESSIONS_TAG) or run.tags.get("dagster/partition") or ""
         context.log.error(f"run {run.run_id[:8]} of {run.job_name} {about} failed: {context.failure_event.message}")
 
     return _failure_sensor

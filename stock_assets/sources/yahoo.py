@@ -73,8 +73,10 @@ def http_session(proxy: str, ca_bundle: str) -> Any:
         return None
     from curl_cffi import requests
 
-    proxies = {"https": proxy, "http": proxy} if proxy else None
-    return requests.Session(impersonate="chrome", verify=ca_bundle or True, proxies=proxies)
+    options: dict[str, Any] = {"verify": ca_bundle or True}
+    if proxy:
+        options["proxies"] = {"https": proxy, "http": proxy}
+    return requests.Session(impersonate="chrome", **options)
 
 
 def _ask(symbol: str, first: date, http_session: Any) -> tuple[pd.DataFrame, str]:
@@ -106,13 +108,13 @@ def _ask(symbol: str, first: date, http_session: Any) -> tuple[pd.DataFrame, str
 def _messages(symbol: str, frame: pd.DataFrame, currency: str, last: date, now: datetime) -> Fetched:
     fetched = Fetched()
     known_at = instant(now)
-    splits = {stamp.date(): float(value) for stamp, value in frame["Stock Splits"].items() if value}
+    splits = {_day(stamp): float(value) for stamp, value in frame["Stock Splits"].items() if value}
     for day, value in splits.items():
         fetched.messages.append(
             Action(symbol=symbol, ex_date=day, kind="split", value=value, source=SOURCE, known_at=known_at)
         )
     for stamp, row in frame.iterrows():
-        day = stamp.tz_convert(EXCHANGE_ZONE).date()  # type: ignore[attr-defined]
+        day = _day(stamp)
         if row["Dividends"]:
             # Yahoo divides a dividend by the splits after it; the cash paid per share then is what happened.
             paid = float(row["Dividends"]) * math.prod(ratio for split, ratio in splits.items() if split > day)
@@ -155,3 +157,9 @@ def _messages(symbol: str, frame: pd.DataFrame, currency: str, last: date, now: 
             )
         )
     return fetched
+
+
+def _day(stamp: Any) -> date:
+    """The exchange-local date of a row's label."""
+    day: date = stamp.tz_convert(EXCHANGE_ZONE).date()
+    return day

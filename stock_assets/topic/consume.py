@@ -17,7 +17,7 @@ from stock_assets.domain.errors import LostOffsets, ServiceUnavailable
 from stock_assets.topic.topics import Topic
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
+    from confluent_kafka import KafkaError, Message
 
 GROUP = "stock-assets-landing"
 """Committed after each landing, so that lag tools show it; never read back."""
@@ -112,11 +112,11 @@ class RangeReader:
         grouped: dict[int, Chunk] = {}
         ends: dict[int, int] = {}
         for message in messages:
-            partition = message.partition()
-            if message.error() is not None:
-                ends.update(self._end_or_raise(message))
+            partition, offset, error = message.partition(), message.offset(), message.error()
+            assert partition is not None and offset is not None  # they are None before a message was sent
+            if error is not None:
+                ends.update(self._end_or_raise(partition, offset, error))
                 continue
-            offset = message.offset()
             if offset >= self._end[partition]:
                 ends[partition] = self._end[partition]
                 continue
@@ -132,14 +132,13 @@ class RangeReader:
         for partition, end in ends.items():
             self.position[partition] = max(self.position[partition], end)
 
-    def _end_or_raise(self, message: Message) -> dict[int, int]:
+    def _end_or_raise(self, partition: int, offset: int, error: KafkaError) -> dict[int, int]:
         """The partition's end that a notice gives; other notices are passed over, errors raised."""
         from confluent_kafka import KafkaError
 
-        error, partition = message.error(), message.partition()
         if error.code() == KafkaError._PARTITION_EOF:
             # Everything below the broker's position was a marker or aborted.
-            return {partition: min(message.offset(), self._end[partition])}
+            return {partition: min(offset, self._end[partition])}
         if error.code() in (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET):
             missing = self.position[partition]
             raise LostOffsets(f"{self._topic.name} partition {partition}: the broker no longer holds offset {missing}")
