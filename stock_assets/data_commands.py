@@ -9,12 +9,15 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Recording = Annotated[
     Path | None, typer.Option(help="A folder of recordings to publish.", file_okay=False, exists=True)
@@ -26,12 +29,10 @@ def demo(
     recording: Recording = None,
 ) -> None:
     """Start everything, publish an input, run the main job, and show what came of it."""
-    from rich.console import Console
-
     from stock_assets.demo import run_demo
 
     _known(source, ("shipped", "yahoo"))
-    run_demo(Settings.load(), source, recording, Console())
+    run_demo(Settings.load(), source, recording, _console())
 
 
 def produce(
@@ -90,8 +91,6 @@ def verify(
     day: Annotated[str, typer.Argument(help="Session YYYY-MM-DD; without it, everything.")] = "",
 ) -> None:
     """Prove from the stored rows that nothing is missing or twice, and that the warehouse equals the lake."""
-    from rich.console import Console
-
     from stock_assets.demo import show_completeness
     from stock_assets.domain.tables import DAILY_METRICS
     from stock_assets.lake.tables import read_sessions
@@ -99,7 +98,7 @@ def verify(
     from stock_assets.warehouse.load import set_up
     from stock_assets.warehouse.verify import differences
 
-    settings, console, wanted = Settings.load(), Console(), _session(day)
+    settings, console, wanted = Settings.load(), _console(), _session(day)
     complete = show_completeness(settings, console, wanted)
     first, last = wanted or date.min, wanted or date.max
     rows = read_sessions(settings.lake_root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
@@ -134,6 +133,14 @@ def topics() -> None:
     created = create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
     for topic in TOPICS.values():
         typer.echo(f"{topic.name}: {'created' if topic.name in created else 'exists'}")
+
+
+def _console() -> Console:
+    """A console that does not fold tables when its output goes into a file."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
 
 
 def _session(day: str) -> date | None:

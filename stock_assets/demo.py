@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -63,20 +65,16 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     ready = time.monotonic()
 
-    import dagster as dg
-
     from stock_assets.definitions import build_definitions
     from stock_assets.defs.imports import import_meanwhile
-    from stock_assets.defs.runs import run_build, run_drain, wait_for_automatic_runs
+    from stock_assets.defs.runs import run_main_job
 
     import_meanwhile("great_expectations", "dagster_snowflake", "pyspark.sql.connect.session")
     given = demo_input(settings, source, recording)
     console.print(f"input      {given.label}")
     published = publish_new(settings, given)
-    defs, instance = build_definitions(settings), dg.DagsterInstance.get()
-    wait_for_automatic_runs(instance)
     job_began = time.monotonic()
-    runs = [run_drain(defs, instance), *run_build(defs, instance, settings)]
+    runs = run_main_job(build_definitions(settings), settings)
     job_seconds = time.monotonic() - job_began
     services.up(["dagster-webserver", "dagster-daemon"])
     show(settings, console, published, runs)
@@ -104,7 +102,7 @@ def show(settings: Settings, console: Console, published: Published, runs: list[
     else:
         counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(published.acknowledged.items()))
         console.print(f"published  {counts or 'nothing'} (each acknowledged by the broker)")
-    grid = Grid("asset", "sessions", "rows", "seconds", title="What the main job did", title_justify="left")
+    grid = _grid("What the main job did", "asset", "sessions", "rows", "seconds")
     for run in runs:
         for stage in run.stages:
             grid.add_row(stage.asset, f"{stage.sessions:,}", f"{stage.rows:,}", f"{stage.seconds:.1f}")
@@ -124,14 +122,14 @@ def show_completeness(settings: Settings, console: Console, day: date | None) ->
     from stock_assets.topic.topics import TOPICS
 
     about = f", landings that touch {day}" if day else ""
-    grid = Grid("topic[partition]", "offsets", "read", "=", "accepted", "rejected", "gaps", "holds")
-    grid.title, grid.title_justify = f"Completeness: every offset exactly once{about}", "left"
+    names = ("topic", "partition", "offsets", "read", "= accepted", "+ rejected", "+ gaps", "holds")
+    grid = _grid(f"Completeness: every offset exactly once{about}", *names)
     proofs = [proof for topic in TOPICS.values() for proof in prove(settings.lake_root, topic, [day] if day else None)]
     for proof in proofs:
-        offsets = f"{proof.coverage.first} to {proof.coverage.following - 1}"
-        numbers = (proof.offsets, "", proof.accepted, proof.rejected, proof.gaps)
-        verdict = "[green]yes[/]" if proof.holds else f"[red]NO: {proof.coverage}[/]"
-        grid.add_row(f"{proof.topic}\\[{proof.partition}]", offsets, *map(str, numbers), verdict)
+        offsets = f"{proof.coverage.first:,} to {proof.coverage.following - 1:,}"
+        numbers = (proof.offsets, proof.accepted, proof.rejected, proof.gaps)
+        verdict = "yes" if proof.holds else f"[red]NO: {proof.coverage}[/]"
+        grid.add_row(proof.topic, str(proof.partition), offsets, *(f"{number:,}" for number in numbers), verdict)
     console.print(grid if proofs else "Completeness: nothing was landed")
     return all(proof.holds for proof in proofs)
 
@@ -147,10 +145,10 @@ def show_ticks_against_bars(settings: Settings, console: Console) -> None:
         return
     newest = max(row["trading_day"] for row in built)
     symbols = {row["symbol"] for row in built if row["trading_day"] == newest}
-    grid = Grid(*names, title=f"Bars built here beside the vendor's, {newest}", title_justify="left")
+    grid = _grid(f"Bars built here beside the vendor's, {newest}", *names[1:])
     for row in sorted(rows, key=lambda row: (row["symbol"], row["source"])):
         if row["trading_day"] == newest and row["symbol"] in symbols:
-            grid.add_row(*(str(row[name]) for name in names))
+            grid.add_row(*(_short(row[name]) for name in names[1:]))
     console.print(grid)
 
 
@@ -166,10 +164,24 @@ def show_warehouse(settings: Settings, console: Console) -> None:
             "ORDER BY TRADING_DAY DESC, SYMBOL LIMIT 10"
         )
         found = cursor.fetchall()
-    grid = Grid(*names, title="DAILY_STOCK_METRICS, newest rows", title_justify="left")
+    grid = _grid("DAILY_STOCK_METRICS, newest rows", *names)
     for row in found:
-        grid.add_row(*(str(value) for value in row))
+        grid.add_row(*map(_short, row))
     console.print(grid)
+
+
+def _grid(title: str, *columns: str) -> Grid:
+    grid = Grid(title=f"\n{title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        grid.add_column(column, no_wrap=True)
+    return grid
+
+
+def _short(value: object) -> str:
+    """A value as a reader wants it: two decimals, thousands apart, nothing for NULL."""
+    if value is None:
+        return ""
+    return f"{value:,.2f}" if isinstance(value, Decimal) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _yahoo_year(settings: Settings) -> Iterable[Message]:

@@ -195,8 +195,8 @@ class Settings:
 
     @cached_property
     def landing_max_delay_s(self) -> float:
-        """... or when records have waited for this many seconds."""
-        return self.number("LANDING_MAX_DELAY_S", 30)
+        """... or when records have waited for this many seconds; less for the embedded broker, where somebody watches."""
+        return self.number("LANDING_MAX_DELAY_S", 30 if self.text("KAFKA_BOOTSTRAP_SERVERS") else 4)
 
     @cached_property
     def automatic(self) -> bool:

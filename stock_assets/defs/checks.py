@@ -41,32 +41,60 @@ def asset_checks(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetCheck
     """All checks that run after their asset; the raw assets bring their completeness themselves."""
     return [
         *(_quality(key, table, partitions) for key, table in QUALITY_TABLES.items()),
+        _warehouse_quality(partitions),
         _state(partitions),
     ]
 
 
 def _quality(key: dg.AssetKey, table: Table, partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
-    text = "Great Expectations: columns, nulls, key, ranges. A warning is shown, a critical breach stops what follows."
+    raw = table in tables.RAW_TABLES.values()
 
-    @dg.asset_check(asset=key, name="quality", description=text, blocking=True, partitions_def=partitions)
+    @dg.asset_check(
+        asset=key,
+        name="quality",
+        description=QUALITY_TEXT,
+        # The landing lets no bad record into a raw table: there the suite is a second look, after all else.
+        blocking=not raw,
+        op_tags={"dagster/priority": "-1"} if raw else {},
+        partitions_def=partitions,
+    )
     def quality(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
         from stock_assets.quality.suites import checked_columns
-        from stock_assets.quality.validate import validate
 
         days = sessions_of(context, key)
         if not days:
             return dg.AssetCheckResult(passed=True, description=NOTHING)
-        raw = table in tables.RAW_TABLES.values()
         rows = read_sessions(lake.root, table, checked_columns(table), days[0], days[-1], accepted_only=raw)
-        verdict = validate(table, _of_days(rows, days))
-        return dg.AssetCheckResult(
-            passed=not verdict.breaches,
-            severity=dg.AssetCheckSeverity.ERROR if verdict.critical else dg.AssetCheckSeverity.WARN,
-            description="; ".join(map(str, verdict.breaches)) or f"{verdict.expectations} expectations hold",
-            metadata={"rows": verdict.rows, "expectations": verdict.expectations, "breaches": len(verdict.breaches)},
-        )
+        return _validated(table, _of_days(rows, days))
 
     return quality
+
+
+def _warehouse_quality(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=WAREHOUSE_KEY, name="quality", description=QUALITY_TEXT, partitions_def=partitions)
+    def quality(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+        from stock_assets.warehouse.verify import read_sessions_of_warehouse
+
+        days = sessions_of(context, WAREHOUSE_KEY)
+        if not days:
+            return dg.AssetCheckResult(passed=True, description=NOTHING)
+        with warehouse.connect() as connection:
+            rows = read_sessions_of_warehouse(connection, tables.DAILY_METRICS, days[0], days[-1])
+        return _validated(tables.DAILY_METRICS, _of_days(rows, days))
+
+    return quality
+
+
+def _validated(table: Table, rows: Any) -> dg.AssetCheckResult:
+    from stock_assets.quality.validate import validate
+
+    verdict = validate(table, rows)
+    return dg.AssetCheckResult(
+        passed=not verdict.breaches,
+        severity=dg.AssetCheckSeverity.ERROR if verdict.critical else dg.AssetCheckSeverity.WARN,
+        description="; ".join(map(str, verdict.breaches)) or f"{verdict.expectations} expectations hold",
+        metadata={"rows": verdict.rows, "expectations": verdict.expectations, "breaches": len(verdict.breaches)},
+    )
 
 
 def _state(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -115,6 +143,9 @@ def _state(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition
     return state
 
 
+QUALITY_TEXT = (
+    "Great Expectations: columns, nulls, key, ranges. A warning is shown; a critical breach stops what follows."
+)
 NOTHING = "the run built no session"
 
 

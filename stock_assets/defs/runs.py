@@ -42,12 +42,19 @@ class JobRun:
     failed_checks: list[str]
 
 
-def run_drain(defs: dg.Definitions, instance: dg.DagsterInstance) -> JobRun:
-    """Land what the topics hold.
+def run_main_job(defs: dg.Definitions, settings: Settings) -> list[JobRun]:
+    """Land what the topics hold, then build what is stale; runs that sensors started come to their end first.
 
     Raises:
-        PermanentError: the run failed; the text says which step and why.
+        PermanentError: a run failed; the text says which step and why.
     """
+    with dg.DagsterInstance.get() as instance:
+        wait_for_automatic_runs(instance)
+        return [run_drain(defs, instance), *run_build(defs, instance, settings)]
+
+
+def run_drain(defs: dg.Definitions, instance: dg.DagsterInstance) -> JobRun:
+    """Land what the topics hold."""
     return _run(defs, instance, DRAIN.name)
 
 
@@ -61,7 +68,7 @@ def run_build(defs: dg.Definitions, instance: dg.DagsterInstance, settings: Sett
 
 
 def wait_for_automatic_runs(instance: dg.DagsterInstance, longest_s: float = 120) -> None:
-    """Let runs that sensors started come to their end first."""
+    """Wait until no run of either job is in flight."""
     deadline = time.monotonic() + longest_s
     while any(in_flight(instance, job.name) for job in (DRAIN, BUILD)) and time.monotonic() < deadline:
         time.sleep(0.5)

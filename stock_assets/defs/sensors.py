@@ -15,7 +15,7 @@ import dagster as dg
 from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_tags
 from stock_assets.defs.partitions import within
-from stock_assets.defs.raw_assets import KAFKA_KEYS, RAW_KEYS
+from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import StockAssetsError, TransientError
@@ -49,7 +49,7 @@ def seconds_to_wait(instance: dg.DagsterInstance, job_name: str, now: float) -> 
         failures += 1
     if not failures:
         return 0.0
-    delay = min(FIRST_DELAY_S * 2 ** (failures - 1), LONGEST_DELAY_S)
+    delay = min(FIRST_DELAY_S * 2.0 ** (failures - 1), LONGEST_DELAY_S)
     ended: float = records[0].end_time or now
     return max(0.0, ended + delay - now)
 
@@ -101,7 +101,9 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         elif wait := seconds_to_wait(context.instance, DRAIN.name, now):
             reason = f"the last drain failed; next one in {wait:.0f} s"
         else:
-            request = dg.RunRequest(asset_selection=[RAW_KEYS[stage] for stage in waiting])
+            keys = [RAW_KEYS[stage] for stage in waiting]
+            checks = [dg.AssetCheckKey(key, COMPLETENESS) for key in keys]
+            request = dg.RunRequest(asset_selection=keys, asset_check_keys=checks)
             cursor = json.dumps({"lags": lags, "since": None})
             return dg.SensorResult(run_requests=[request], cursor=cursor, asset_events=observed)
         return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=cursor, asset_events=observed)

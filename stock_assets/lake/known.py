@@ -10,14 +10,24 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
-from stock_assets.domain.messages import Action, Bar, Message, Tick, encode
+from msgspec import structs
+
+from stock_assets.domain.errors import BadRecord
+from stock_assets.domain.messages import Action, Bar, Message, Tick, decode, encode
 from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
 from stock_assets.lake.tables import open_table
 
-_BAR_KEY = ("source", "symbol", "interval", "start_time")
-_BAR_VALUES = ("open", "high", "low", "close", "volume", "currency", "price_basis", "final")
-_ACTION_KEY = ("source", "symbol", "ex_date", "kind")
+_TABLES: dict[type[Message], Table] = {Tick: RAW_TICKS, Bar: RAW_BARS, Action: RAW_ACTIONS}
+_KEYS: dict[type[Message], tuple[str, ...]] = {
+    Bar: ("source", "symbol", "interval", "start_time"),
+    Action: ("source", "symbol", "ex_date", "kind"),
+}
+_VALUES: dict[type[Message], tuple[str, ...]] = {
+    Bar: ("open", "high", "low", "close", "volume", "currency", "price_basis", "final"),
+    Action: ("value", "currency"),
+}
+_Values = tuple[Any, ...]
 
 
 class Known:
@@ -25,73 +35,74 @@ class Known:
 
     def __init__(self, lake_root: str) -> None:
         self._lake_root = lake_root
-        self._bars: dict[tuple[Any, ...], tuple[Any, ...]] | None = None
-        self._actions: dict[tuple[Any, ...], tuple[Any, ...]] | None = None
-        self._ticks: dict[tuple[str, date], set[str]] = {}
-        self._rejected: set[bytes] | None = None
+        self._stated: dict[type[Message], dict[_Values, set[_Values]]] = {}
+        self._ticks: dict[tuple[str, date], set[tuple[str, str]]] = {}
+        self._rejected: dict[type[Message], set[bytes]] = {}
 
     def new(self, messages: Iterable[Message]) -> Iterator[Message]:
         """The messages that say something new: a tick not landed yet, a bar or action that differs from the newest."""
-        for message in messages:
-            if isinstance(message, Tick):
-                is_known = message.event_id in self._event_ids(message)
-            elif isinstance(message, Bar):
-                is_known = self._newest_bars().get(_values(message, _BAR_KEY)) == _values(message, _BAR_VALUES)
-            else:
-                is_known = self._newest_actions().get(_values(message, _ACTION_KEY)) == (message.value,)
-            if not is_known:
-                yield message
+        return (message for message in messages if not self._is_known(message))
 
-    def _event_ids(self, tick: Tick) -> set[str]:
-        day = datetime.fromtimestamp(tick.event_time / 1e6, EXCHANGE_ZONE).date()
-        if not is_session(day):
-            return {tick.event_id} if encode(tick) in self._quarantine() else set()
-        key = (tick.source, day)
+    def _is_known(self, message: Message) -> bool:
+        kind = type(message)
+        if not is_session(_day(message)):
+            return _without_known_at(message) in self._quarantine(kind)
+        if isinstance(message, Tick):
+            return (message.symbol, message.event_id) in self._event_ids(message)
+        newest = self._newest(kind).get(_fields(message, _KEYS[kind]), set())
+        return _fields(message, _VALUES[kind]) in newest
+
+    def _event_ids(self, tick: Tick) -> set[tuple[str, str]]:
+        """Symbol and event_id of what the source said of the tick's day."""
+        import pyarrow.dataset as ds
+
+        key = (tick.source, _day(tick))
         if key not in self._ticks:
-            import pyarrow.dataset as ds
-
-            of_day = (ds.field("trading_day") == day) & (ds.field("source") == tick.source)
-            accepted = self._rows(RAW_TICKS, ["event_id"], of_day)
-            self._ticks[key] = {row["event_id"] for row in accepted}
+            of_day = (ds.field("trading_day") == key[1]) & (ds.field("source") == tick.source)
+            rows = self._accepted(RAW_TICKS, ["symbol", "event_id"], of_day)
+            self._ticks[key] = {(row["symbol"], row["event_id"]) for row in rows}
         return self._ticks[key]
 
-    def _quarantine(self) -> set[bytes]:
-        """Payloads of rejected ticks: a tick of a day without a session has no row to be found by."""
-        if self._rejected is None:
+    def _newest(self, kind: type[Message]) -> dict[_Values, set[_Values]]:
+        """Per key the newest values; several when they were stated as known at the same time."""
+        if kind not in self._stated:
+            rows = self._accepted(_TABLES[kind], [*_KEYS[kind], *_VALUES[kind], "known_at"])
+            newest: dict[_Values, tuple[int, set[_Values]]] = {}
+            for row in rows:
+                key, values = (tuple(row[name] for name in names) for names in (_KEYS[kind], _VALUES[kind]))
+                known_at, stated = newest.get(key, (-1, set()))
+                if row["known_at"] > known_at:
+                    newest[key] = (row["known_at"], {values})
+                elif row["known_at"] == known_at:
+                    stated.add(values)
+            self._stated[kind] = {key: stated for key, (_, stated) in newest.items()}
+        return self._stated[kind]
+
+    def _quarantine(self, kind: type[Message]) -> set[bytes]:
+        """Rejected messages: one of a day without a session has no accepted row to be found by."""
+        if kind not in self._rejected:
             import pyarrow.dataset as ds
 
-            handle = open_table(self._lake_root, RAW_TICKS)
-            if handle is None:
-                return set()
             has_payload = ds.field("payload").is_valid() & ds.field("trading_day").is_null()
-            rows = handle.to_pyarrow_dataset().to_table(columns=["payload"], filter=has_payload)
-            self._rejected = set(rows["payload"].to_pylist())
-        return self._rejected
+            rows = self._read(_TABLES[kind], ["payload"], has_payload)
+            payloads: set[bytes] = {row["payload"] for row in rows}
+            self._rejected[kind] = payloads if kind is Tick else set(_stated_before(kind, payloads))
+        return self._rejected[kind]
 
-    def _newest_bars(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        if self._bars is None:
-            rows = self._rows(RAW_BARS, [*_BAR_KEY, *_BAR_VALUES, "known_at"])
-            self._bars = _newest(rows, _BAR_KEY, _BAR_VALUES)
-        return self._bars
-
-    def _newest_actions(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        if self._actions is None:
-            rows = self._rows(RAW_ACTIONS, [*_ACTION_KEY, "value", "known_at"])
-            self._actions = _newest(rows, _ACTION_KEY, ("value",))
-        return self._actions
-
-    def _rows(self, table: Table, columns: list[str], wanted: Any = None) -> list[dict[str, Any]]:
-        """Accepted rows; instants as microseconds, as messages have them."""
-        import pyarrow as pa
+    def _accepted(self, table: Table, columns: list[str], wanted: Any = None) -> list[dict[str, Any]]:
         import pyarrow.dataset as ds
+
+        accepted = ds.field("rejected_because").is_null()
+        return self._read(table, columns, accepted if wanted is None else accepted & wanted)
+
+    def _read(self, table: Table, columns: list[str], wanted: Any) -> list[dict[str, Any]]:
+        """Rows; instants as microseconds, as messages have them."""
+        import pyarrow as pa
 
         handle = open_table(self._lake_root, table)
         if handle is None:
             return []
-        accepted = ds.field("rejected_because").is_null()
-        rows = handle.to_pyarrow_dataset().to_table(
-            columns=columns, filter=accepted if wanted is None else accepted & wanted
-        )
+        rows = handle.to_pyarrow_dataset().to_table(columns=columns, filter=wanted)
         for index, field in enumerate(rows.schema):
             if pa.types.is_timestamp(field.type):
                 rows = rows.set_column(index, field.name, rows[field.name].cast(pa.int64()))
@@ -99,12 +110,24 @@ class Known:
         return found
 
 
-def _newest(
-    rows: list[dict[str, Any]], key: tuple[str, ...], values: tuple[str, ...]
-) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    ordered = sorted(rows, key=lambda row: row["known_at"])
-    return {tuple(row[name] for name in key): tuple(row[name] for name in values) for row in ordered}
+def _day(message: Message) -> date:
+    if isinstance(message, Tick):
+        return datetime.fromtimestamp(message.event_time / 1e6, EXCHANGE_ZONE).date()
+    return message.trading_day if isinstance(message, Bar) else message.ex_date
 
 
-def _values(message: Bar | Action, names: tuple[str, ...]) -> tuple[Any, ...]:
+def _fields(message: Message, names: tuple[str, ...]) -> _Values:
     return tuple(getattr(message, name) for name in names)
+
+
+def _without_known_at(message: Message) -> bytes:
+    """The message as JSON; what a vendor says again a day later is the same."""
+    return encode(message if isinstance(message, Tick) else structs.replace(message, known_at=0))
+
+
+def _stated_before(kind: type[Message], payloads: Iterable[bytes]) -> Iterator[bytes]:
+    for payload in payloads:
+        try:
+            yield _without_known_at(decode(kind, payload))
+        except BadRecord:
+            pass  # Nobody could state that again.

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from stock_assets.domain.eligibility import SUSPICIOUS
-from stock_assets.domain.errors import BadRecord, PermanentError
+from stock_assets.domain.errors import BadRecord, NoSession, PermanentError
 from stock_assets.domain.messages import Bar, Message, Tick, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, session
 
@@ -68,7 +68,7 @@ def read_bars(file: Path, symbol: str, interval: str) -> Iterator[Bar]:
                     source="alpha_vantage",
                     known_at=instant(known_at),
                 )
-            except (KeyError, ValueError, TypeError) as broken:
+            except (KeyError, ValueError, TypeError, NoSession) as broken:
                 raise BadRecord(f"{file.name} line {number}: {broken}") from broken
 
 

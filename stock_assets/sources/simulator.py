@@ -33,7 +33,7 @@ class DayBar:
 
 
 def session_ticks(bar: DayBar, seed: int, trades: int = 2000) -> list[Tick]:
-    """Ticks of one session whose regular open, high, low, close and volume are exactly the bar's.
+    """Ticks of one session whose regular open, high, low, close and volume are exactly the bar's; at least 7 trades.
 
     Among them, so that only the rules of meaning find the bar again: the opening print is not the first tick of the
     session, the closing print comes after the bell, extended-hours and average-price prints lie outside the day's
@@ -98,10 +98,11 @@ def faulty(ticks: Iterable[Tick], faults: Faults, seed: int) -> Iterator[Tick | 
 
 
 def _regular(bar: DayBar, held: Session, chance: random.Random, trades: int) -> list[Tick]:
-    """Auctions, a bridge of prices between them that touches high and low once, and sizes that add up."""
+    """Auctions, a bridge of prices between them that reaches high and low, and sizes that add up."""
     opened, closed = instant(held.open_time), instant(held.close_time)
+    times = sorted(chance.randrange(opened + 3 * _US, closed - _US) for _ in range(trades - 3))
     # The first eligible tick is not the opening print, and the last before the bell not the close.
-    times = sorted(chance.randrange(opened + _US, closed) for _ in range(trades - 2))
+    times[0], times[-1] = opened + _US, closed - 1
     prices = _bridge(bar, chance, len(times))
     volumes = _split_volume(bar.volume, chance, len(times) + 3)
     ticks = [
@@ -124,9 +125,17 @@ def _bridge(bar: DayBar, chance: random.Random, steps: int) -> list[float]:
     drift = (bar.close - bar.open - walk[-1]) / max(steps, 1)
     raw = [bar.open + walk[i] + drift * i for i in range(1, steps + 1)]
     prices = [min(bar.high, max(bar.low, round(price, 2))) for price in raw]
-    top, bottom = chance.sample(range(steps), 2)
+    top, bottom = chance.sample(range(1, steps - 1), 2)
     prices[top], prices[bottom] = bar.high, bar.low
+    prices[0], prices[-1] = _elsewhere(bar, bar.open), _elsewhere(bar, bar.close)
     return prices
+
+
+def _elsewhere(bar: DayBar, price: float) -> float:
+    """Another price of the day's range, if it has one."""
+    far = bar.high if bar.high - price >= price - bar.low else bar.low
+    middle = round((price + far) / 2, 2)
+    return middle if bar.low <= middle <= bar.high and middle != price else far
 
 
 def _split_volume(volume: int, chance: random.Random, parts: int) -> list[int]:

@@ -10,13 +10,21 @@ call reaches to now, and the splits it brings are published with the bars.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain.errors import NothingFetched, ServiceUnavailable, UnknownSymbol, VendorThrottled
-from stock_assets.domain.messages import Action, Bar, Message, instant
+from stock_assets.domain.errors import (
+    BadRecord,
+    NothingFetched,
+    ServiceUnavailable,
+    StockAssetsError,
+    UnknownSymbol,
+    VendorThrottled,
+)
+from stock_assets.domain.messages import Action, Bar, Message, encode, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, is_session, session
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 
 SOURCE = "yahoo"
 ATTEMPTS = 4
+TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -83,26 +92,44 @@ def _ask(symbol: str, first: date, http_session: Any) -> tuple[pd.DataFrame, str
     import yfinance as yf
     from curl_cffi.requests.exceptions import RequestException
     from yfinance import exceptions
+    from yfinance.data import YfData
 
     yf.config.debug.hide_exceptions = False
-    ticker = yf.Ticker(symbol, session=http_session)
+    # yfinance remembers answers, faults among them, for as long as the process lives.
+    YfData.cache_get.cache_clear()
     try:
-        frame = ticker.history(start=first, interval="1d", auto_adjust=False, actions=True, prepost=False)
+        ticker = yf.Ticker(symbol, session=http_session)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # yfinance's own use of pandas
+            # keepna: a row without prices is refused by name, not dropped in silence.
+            frame = ticker.history(
+                start=first, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT_S
+            )
     except exceptions.YFRateLimitError as broken:
         raise VendorThrottled(
             f"Yahoo refuses {symbol}: too many requests (HTTP 429); ask for less, or later"
         ) from broken
     except (exceptions.YFTzMissingError, exceptions.YFPricesMissingError) as broken:
-        if "delisted" in str(broken) or "404" in str(broken) or "Not Found" in str(broken):
-            raise UnknownSymbol(
-                f"Yahoo does not know {symbol}, or has no prices from {first} on ({broken})"
-            ) from broken
-        raise NothingFetched(f"Yahoo has no prices of {symbol} from {first} on ({broken})") from broken
+        raise _without_prices(symbol, first, broken) from broken
     except (exceptions.YFException, RequestException, ValueError, KeyError, TypeError) as broken:
+        if getattr(getattr(broken, "response", None), "status_code", None) == 404:
+            raise UnknownSymbol(f"Yahoo does not know {symbol} (HTTP 404)") from broken
         raise ServiceUnavailable(f"Yahoo did not answer for {symbol}: {type(broken).__name__}: {broken}") from broken
     if frame.empty:
         raise NothingFetched(f"Yahoo answered for {symbol} without a single row from {first} on")
     return frame, str(ticker.history_metadata.get("currency") or "USD")
+
+
+def _without_prices(symbol: str, first: date, broken: Exception) -> StockAssetsError:
+    """What it means that yfinance found no time zone or no prices; its own text guesses "delisted" each time."""
+    reason = getattr(broken, "yahoo_reason", None)
+    if reason is None and hasattr(broken, "yahoo_reason"):
+        return NothingFetched(f"Yahoo answered for {symbol} without a single row from {first} on")
+    if reason is None or "delisted" in reason or "Not Found" in reason:
+        return UnknownSymbol(f"Yahoo does not know {symbol} ({reason or 'it has no time zone for it'})")
+    if "Data doesn't exist" in reason:
+        return NothingFetched(f"Yahoo has no prices of {symbol} from {first} on ({reason})")
+    return ServiceUnavailable(f"Yahoo did not answer for {symbol}: {reason}")
 
 
 def _messages(symbol: str, frame: pd.DataFrame, currency: str, last: date, now: datetime) -> Fetched:
@@ -131,32 +158,46 @@ def _messages(symbol: str, frame: pd.DataFrame, currency: str, last: date, now: 
             )
         if day > last:
             continue
-        prices = [float(row[name]) for name in ("Open", "High", "Low", "Close")]
-        if not is_session(day) or not all(math.isfinite(price) and price > 0 for price in prices):
-            fetched.refused.append(f"{symbol} {day}: open, high, low, close are {prices}")
-            continue
-        held = session(day)
-        adjusted = float(row["Adj Close"])
-        fetched.messages.append(
-            Bar(
-                symbol=symbol,
-                interval="1d",
-                trading_day=day,
-                start_time=instant(held.open_time),
-                open=prices[0],
-                high=prices[1],
-                low=prices[2],
-                close=prices[3],
-                volume=int(row["Volume"]) if math.isfinite(row["Volume"]) else None,
-                currency=currency,
-                price_basis="split_adjusted",
-                final=now >= held.close_time + CLOSING_PRINT_GRACE + timedelta(minutes=5),
-                source=SOURCE,
-                known_at=known_at,
-                adj_close=adjusted if math.isfinite(adjusted) else None,
-            )
-        )
+        try:
+            bar = _bar(symbol, day, row, currency, now)
+            encode(bar)
+        except (BadRecord, ValueError) as broken:
+            fetched.refused.append(f"{symbol} {day}: {broken}")
+        else:
+            fetched.messages.append(bar)
     return fetched
+
+
+def _bar(symbol: str, day: date, row: pd.Series[Any], currency: str, now: datetime) -> Bar:
+    """One row as a bar.
+
+    Raises:
+        BadRecord, ValueError: it cannot be one; the text says why.
+    """
+    prices = [float(row[name]) for name in ("Open", "High", "Low", "Close")]
+    if not all(math.isfinite(price) and price > 0 for price in prices):
+        raise BadRecord(f"open, high, low, close are {prices}")
+    if not is_session(day):
+        raise BadRecord("the exchange has no session that day")
+    held = session(day)
+    adjusted = float(row["Adj Close"])
+    return Bar(
+        symbol=symbol,
+        interval="1d",
+        trading_day=day,
+        start_time=instant(held.open_time),
+        open=prices[0],
+        high=prices[1],
+        low=prices[2],
+        close=prices[3],
+        volume=int(row["Volume"]) if math.isfinite(row["Volume"]) else None,
+        currency=currency,
+        price_basis="split_adjusted",
+        final=now >= held.close_time + CLOSING_PRINT_GRACE + timedelta(minutes=5),
+        source=SOURCE,
+        known_at=instant(now),
+        adj_close=adjusted if math.isfinite(adjusted) else None,
+    )
 
 
 def _day(stamp: Any) -> date:

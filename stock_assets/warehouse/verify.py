@@ -60,6 +60,21 @@ def differences(
     return found
 
 
+def read_sessions_of_warehouse(
+    connection: SnowflakeConnection, table: Table, first_day: date, last_day: date, *, target: str = METRICS
+) -> pa.Table:
+    """The warehouse's rows of the sessions from ``first_day`` to ``last_day``, in the columns of the lake's table."""
+    import pyarrow as pa
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(table.names)} FROM {target} WHERE TRADING_DAY BETWEEN %s AND %s",
+            (first_day.isoformat(), last_day.isoformat()),
+        )
+        rows = [dict(zip(table.names, row, strict=True)) for row in cursor.fetchall() if isinstance(row, tuple)]
+    return pa.Table.from_pylist(rows, schema=table.arrow_schema())
+
+
 def _lake_sums(lake: pa.Table, columns: list[str], first_day: date, last_day: date) -> dict[date, list[Decimal]]:
     import pyarrow.compute as pc
 

@@ -1,0 +1,50 @@
+"""daily bars or metrics in their sessions' own basis, actions -> the same in the basis of a given day.
+
+Belongs here: adjusting for splits when read; nothing adjusted is ever stored.
+Does not belong here: un-adjusting what a vendor adjusted (``vendor_bars``).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark.actions import actions_by_symbol, actions_of_vendor, split_factor, vendor_of
+from spark.table_shape import PRICE
+
+PRICE_COLUMNS = frozenset(
+    """open high low close vwap previous_close change day_range sma_5 sma_20 sma_50 sma_200 macd macd_signal
+    macd_histogram bollinger_upper bollinger_lower high_52_week low_52_week""".split()
+)
+VOLUME_COLUMNS = frozenset({"volume", "average_volume_20"})
+
+
+def adjusted_to(df: DataFrame, raw_actions: DataFrame, as_of: date) -> DataFrame:
+    """Rows of DAILY_BARS or DAILY_METRICS with prices per share, and shares, as of ``as_of``.
+
+    Prices are divided, volumes multiplied by the splits with trading_day < ex_date <= ``as_of``; columns, their order
+    and types stay, and what is neither a price nor a number of shares stays as it is.
+
+    Args:
+        raw_actions: rows of RAW_ACTIONS; those of the row's own vendor count when it states any, else the newest.
+    """
+    splits = F.broadcast(actions_by_symbol(raw_actions))
+    own = actions_of_vendor(vendor_of(F.col("source")))
+    factor = split_factor(own, until=F.lit(as_of), after=F.col("trading_day"))
+    joined = df.join(splits, "symbol", "left").withColumn("split_factor", factor)
+    types = dict(df.dtypes)
+    prices = {
+        name: (F.col(name).cast("double") / F.col("split_factor")).cast(PRICE)
+        for name in df.columns
+        if name in PRICE_COLUMNS
+    }
+    volumes = {
+        name: F.round(F.col(name).cast("double") * F.col("split_factor"), 0 if types[name] == "bigint" else 6).cast(
+            types[name]
+        )
+        for name in df.columns
+        if name in VOLUME_COLUMNS
+    }
+    return joined.withColumns(prices | volumes).select(*df.columns)

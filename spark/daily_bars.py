@@ -1,0 +1,106 @@
+"""raw ticks, vendors' minute and daily bars -> daily bars.
+
+Belongs here: how a session becomes one bar per source; all sources are kept, none is preferred here.
+Does not belong here: which trades count (``ticks``), which statement of a vendor counts (``vendor_bars``), what is
+computed over several sessions (``daily_metrics``).
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark.session_times import phase, with_session_times
+from spark.table_shape import shaped
+from spark.tick_figures import first_price, last_price, tick_figures
+from spark.vendor_bars import as_traded_bars
+from stock_assets.domain.tables import DAILY_BARS
+
+
+def daily_bars_from_ticks(eligible: DataFrame) -> DataFrame:
+    """DAILY_BARS of ``eligible_ticks``; source is the vendor's with ``_ticks``.
+
+    Open is the first opening print, else the first eligible price; close the last closing print, else the last eligible
+    price; high, low, volume and vwap include the prints of the auctions. ``final`` once a tick at or after the close was
+    seen; ``known_at`` is the newest event_time of the regular session; ``repeats`` counts the whole day. A session
+    without an eligible price gives no bar.
+    """
+    regular = F.col("regular")
+    opening = first_price(regular & F.col("opening_print") & F.col("updates_open"))
+    closing = last_price(regular & F.col("closing_print") & F.col("updates_last"))
+    sessions = (
+        eligible.withColumn("source", F.concat("source", F.lit("_ticks")))
+        .groupBy("trading_day", "symbol", "source", "half_day")
+        .agg(
+            *tick_figures(regular),
+            opening.alias("opening"),
+            closing.alias("closing"),
+            F.sum("repeats").alias("repeats"),
+            F.bool_or(F.col("event_time") >= F.col("close_time")).alias("final"),
+            F.max(F.when(regular, F.col("event_time"))).alias("known_at"),
+        )
+        .where("high IS NOT NULL AND close IS NOT NULL")
+        .withColumns(
+            {
+                "open": F.coalesce("opening", "open"),
+                "close": F.coalesce("closing", "close"),
+                "vwap_from": F.when(F.col("vwap").isNotNull(), "ticks"),
+                "no_auction": F.lit(False),
+            }
+        )
+    )
+    return _shaped(sessions)
+
+
+def daily_bars_from_minutes(raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame) -> DataFrame:
+    """DAILY_BARS of vendors' 1m bars of the regular session; source is the vendor's with ``_minutes``.
+
+    Minute bars omit the auctions (``no_auction``). vwap is the typical price (high + low + close) / 3 of the minutes,
+    weighted by their volume; ``known_at`` the newest of the minutes.
+    """
+    minutes = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m"), times)
+    thrice_turnover = F.sum((F.col("high") + F.col("low") + F.col("close")) * F.col("volume"))
+    sessions = (
+        minutes.where(phase(F.col("start_time")) == "regular")
+        .withColumn("source", F.concat("source", F.lit("_minutes")))
+        .groupBy("trading_day", "symbol", "source", "half_day")
+        .agg(
+            F.min_by("open", "start_time").alias("open"),
+            F.max("high").alias("high"),
+            F.min("low").alias("low"),
+            F.max_by("close", "start_time").alias("close"),
+            (thrice_turnover / F.nullif(3 * F.sum("volume"), F.lit(0))).alias("vwap"),
+            F.sum("volume").alias("volume"),
+            F.min("currency").alias("currency"),
+            F.bool_and("final").alias("final"),
+            F.max("known_at").alias("known_at"),
+        )
+        .withColumns(
+            {
+                "vwap_from": F.when(F.col("vwap").isNotNull(), "minutes"),
+                "trade_count": F.lit(None),
+                "repeats": F.lit(0),
+                "no_auction": F.lit(True),
+            }
+        )
+    )
+    return _shaped(sessions)
+
+
+def daily_bars_from_vendors(raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame) -> DataFrame:
+    """DAILY_BARS of vendors' 1d bars under the vendors' own names, as traded; they give no vwap."""
+    bars = with_session_times(as_traded_bars(raw_bars, raw_actions, "1d"), times).withColumns(
+        {
+            "vwap": F.lit(None),
+            "vwap_from": F.lit(None),
+            "trade_count": F.lit(None),
+            "repeats": F.lit(0),
+            "no_auction": F.lit(False),
+        }
+    )
+    return _shaped(bars)
+
+
+def _shaped(bars: DataFrame) -> DataFrame:
+    """Revision 0: the table counts revisions when it is merged."""
+    return shaped(bars.withColumns({"year": F.year("trading_day"), "revision": F.lit(0)}), DAILY_BARS)

@@ -1,0 +1,197 @@
+"""computed rows <-> Delta tables that Spark owns.
+
+Belongs here: creating, reading, replacing and merging; each write is one commit, and none when nothing differs.
+Does not belong here: what the rows mean, and raw tables' commits (delta-rs alone commits to those).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import uuid4
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from stock_assets.domain.tables import Table
+
+SymbolDay = tuple[str, date]
+
+NO_VALUES = frozenset({"known_at", "repeats", "revision", "bars_used", "bars_revision", "actions_used"})
+"""Columns that tell how a row came about: a change of them alone is no new revision of the row."""
+
+_KEPT_WITH_VALUES = frozenset({"known_at", "revision"})
+"""Of these, the ones that stay as they are until a value changes: hearing the same again is no news."""
+
+# Few and large files. Statistics of columns would serve no read of ours (partitions prune, whole sessions and histories
+# are read) and cost each small commit a second.
+_PROPERTIES = {
+    "delta.autoOptimize.optimizeWrite": "true",
+    "delta.autoOptimize.autoCompact": "true",
+    "delta.dataSkippingNumIndexedCols": "0",
+}
+_MISSING = {"PATH_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "DELTA_PATH_DOES_NOT_EXIST", "DELTA_MISSING_DELTA_TABLE"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did.
+
+    Attributes:
+        rows: rows of the written scope, per session.
+        changed: (symbol, session) pairs of which a value appeared, changed or vanished, ascending.
+    """
+
+    rows: dict[date, int]
+    changed: list[SymbolDay]
+
+
+def location(lake_root: str, table: Table) -> str:
+    return f"{lake_root.rstrip('/')}/{table.path}"
+
+
+def read(spark: SparkSession, lake_root: str, table: Table, version: int | None = None) -> DataFrame:
+    """The table's rows, of ``version`` when given; no rows when there is no such table yet."""
+    rows = _find(spark, lake_root, table, version)
+    return spark.createDataFrame([], table.ddl()) if rows is None else rows
+
+
+def read_or_create(spark: SparkSession, lake_root: str, table: Table) -> DataFrame:
+    """The table's rows; a missing table is created, with the columns and layout of ``domain.tables``."""
+    rows = _find(spark, lake_root, table)
+    if rows is not None:
+        return rows
+    properties = ", ".join(f"'{name}' = '{value}'" for name, value in _PROPERTIES.items())
+    spark.sql(
+        f"CREATE TABLE IF NOT EXISTS delta.`{location(lake_root, table)}` ({table.ddl()}) USING DELTA "
+        f"PARTITIONED BY ({', '.join(table.partition_by)}) TBLPROPERTIES ({properties})"
+    )
+    # Not read back: what is known to be empty shortens every plan it is part of.
+    return spark.createDataFrame([], table.ddl())
+
+
+def _find(spark: SparkSession, lake_root: str, table: Table, version: int | None = None) -> DataFrame | None:
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    rows = reader.load(location(lake_root, table))
+    try:
+        rows.schema  # noqa: B018  Connect looks for the table only when asked
+    except AnalysisException as error:
+        if error.getCondition() in _MISSING:
+            return None
+        raise
+    return rows
+
+
+def replace_sessions(
+    spark: SparkSession, rows: DataFrame | None, lake_root: str, table: Table, first: date, last: date
+) -> Written:
+    """Replace all rows of the sessions from ``first`` to ``last`` in one commit, or none when none are there nor come.
+
+    ``rows`` must hold nothing else; None stands for no rows. Every written session counts in full; ``changed`` names those symbols and sessions
+    whose rows are not the same as before.
+    """
+    # BETWEEN as text cannot be resolved within replaceWhere on Spark 4.0.
+    between = f"trading_day >= DATE'{first}' AND trading_day <= DATE'{last}'"
+    before = _fingerprints(read_or_create(spark, lake_root, table).where(between))
+    if rows is None and not before:
+        return Written({}, [])
+    rows = spark.createDataFrame([], table.ddl()) if rows is None else rows
+    (rows.write.format("delta").mode("overwrite").option("replaceWhere", between).save(location(lake_root, table)))
+    after = _fingerprints(read(spark, lake_root, table).where(between))
+    per_session: dict[date, int] = {}
+    for (_, day), (count, _) in after.items():
+        per_session[day] = per_session.get(day, 0) + count
+    changed = {pair for pair in before.keys() | after.keys() if before.get(pair) != after.get(pair)}
+    return Written(dict(sorted(per_session.items())), sorted(changed))
+
+
+def _fingerprints(rows: DataFrame) -> dict[SymbolDay, tuple[int, int]]:
+    """(symbol, session) -> number of rows and a hash of them that does not depend on their order."""
+    grouped = rows.groupBy("symbol", "trading_day").agg(F.count("*"), F.bit_xor(F.xxhash64(*rows.columns)))
+    return {(symbol, day): (count, mixed) for symbol, day, count, mixed in grouped.collect()}
+
+
+def merge_changed(rows: DataFrame, lake_root: str, table: Table, scope: Column) -> Written:
+    """Make the rows of ``scope`` in the table equal to ``rows``, touching only what differs, in at most one commit.
+
+    Values are compared null-safe. Rows that are new or whose values changed get the table's largest revision + 1;
+    bookkeeping (NO_VALUES less known_at) is brought up to date without a new revision; rows of the scope that are not
+    among ``rows`` are deleted.
+
+    Args:
+        rows: all columns of the table, one row per key; their ``revision`` is ignored.
+        scope: condition on the table's columns, true for every one of ``rows``.
+    """
+    spark = rows.sparkSession
+    stored = read_or_create(spark, lake_root, table)
+    # Computed once and kept: deciding and writing must see the same rows. (A cache would be computed anew by the write.)
+    differences = _differences(rows, stored, table, scope).localCheckpoint()
+    kinds = differences.select("symbol", "trading_day", "difference").collect()
+    differing = {kind for _, _, kind in kinds} - {"same"}
+    changes = differences.where("difference != 'same'")
+    if differing == {"new"}:
+        changes.drop("difference").coalesce(1).write.format("delta").mode("append").save(location(lake_root, table))
+    elif differing:
+        _merge(changes, lake_root, table)
+    per_session: dict[date, int] = {}
+    for _, day, kind in kinds:
+        if kind != "gone":
+            per_session[day] = per_session.get(day, 0) + 1
+    changed = {(symbol, day) for symbol, day, kind in kinds if kind in ("new", "changed", "gone")}
+    return Written(dict(sorted(per_session.items())), sorted(changed))
+
+
+def _differences(rows: DataFrame, stored: DataFrame, table: Table, scope: Column) -> DataFrame:
+    """The table's columns as they should be, and ``difference``: new, changed, touched, gone or same."""
+    kept = [name for name in table.names if name not in table.key]
+    now = rows.select(*table.key, F.struct(*kept).alias("now"))
+    was = stored.where(scope).select(*table.key, F.struct(*kept).alias("was"))
+    newest = stored.agg(F.coalesce(F.max("revision"), F.lit(0)).alias("newest"))
+
+    def differ(names: list[str]) -> Column:
+        here, there = (F.struct(*(F.col(f"{side}.{name}") for name in names)) for side in ("now", "was"))
+        return ~here.eqNullSafe(there)
+
+    values = [name for name in kept if name not in NO_VALUES]
+    touched = [name for name in kept if name in NO_VALUES - _KEPT_WITH_VALUES]
+    difference = (
+        F.when(F.col("was").isNull(), "new")
+        .when(F.col("now").isNull(), "gone")
+        .when(differ(values), "changed")
+        .when(differ(touched) if touched else F.lit(False), "touched")
+        .otherwise("same")
+    )
+
+    def column(name: str) -> Column:
+        if name in table.key:
+            return F.col(name)
+        now_value, was_value = F.col(f"now.{name}"), F.col(f"was.{name}")
+        fresh = F.col("difference").isin("new", "changed")
+        if name == "revision":
+            return F.when(fresh, F.col("newest") + 1).otherwise(was_value).alias(name)
+        if name in _KEPT_WITH_VALUES:
+            return F.when(fresh, now_value).otherwise(was_value).alias(name)
+        return F.when(F.col("now").isNull(), was_value).otherwise(now_value).alias(name)
+
+    joined = now.join(was, list(table.key), "full").crossJoin(F.broadcast(newest)).withColumn("difference", difference)
+    return joined.select(*(column(name) for name in table.names), "difference")
+
+
+def _merge(changes: DataFrame, lake_root: str, table: Table) -> None:
+    spark = changes.sparkSession
+    view = f"changes_{uuid4().hex}"
+    changes.createOrReplaceTempView(view)
+    same_row = " AND ".join(f"t.{name} = c.{name}" for name in dict.fromkeys((*table.partition_by, *table.key)))
+    columns = ", ".join(table.names)
+    try:
+        spark.sql(
+            f"MERGE INTO delta.`{location(lake_root, table)}` t USING {view} c ON {same_row} "
+            "WHEN MATCHED AND c.difference = 'gone' THEN DELETE "
+            f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{name} = c.{name}' for name in table.names)} "
+            f"WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({', '.join(f'c.{name}' for name in table.names)})"
+        )
+    finally:
+        spark.catalog.dropTempView(view)

@@ -1,0 +1,184 @@
+"""lake -> minute bars, daily bars, daily metrics, back into the lake.
+
+Belongs here: the stages as Dagster and ``spark-submit`` call them: read, apply the pure functions, write.
+Does not belong here: rules of meaning (the pure functions') and how rows are stored (``delta_tables``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark import delta_tables
+from spark.daily_bars import daily_bars_from_minutes, daily_bars_from_ticks, daily_bars_from_vendors
+from spark.daily_metrics import daily_metrics, preferred_bars
+from spark.delta_tables import SymbolDay, Written
+from spark.minute_bars import minute_bars_from_ticks, minute_bars_from_vendors
+from spark.session_times import session_times
+from spark.ticks import eligible_ticks
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What a stage did.
+
+    Attributes:
+        rows: rows per session in what the stage computed.
+        changed: (symbol, session) pairs of which a value appeared, changed or vanished, ascending.
+        seconds: wall time of the stage.
+    """
+
+    rows: dict[date, int]
+    changed: list[SymbolDay]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """The raw rows of a range of sessions, at fixed versions; ticks and bars of other sessions are left out."""
+
+    ticks: DataFrame
+    bars: DataFrame
+    actions: DataFrame
+    times: DataFrame
+
+
+def build_minute_bars(
+    spark: SparkSession,
+    lake_root: str,
+    first: date,
+    last: date,
+    raw_ticks_version: int | None = None,
+    raw_bars_version: int | None = None,
+    raw_actions_version: int | None = None,
+) -> StageReport:
+    """Rebuild the minute bars of the sessions from ``first`` to ``last`` in one commit.
+
+    Args:
+        lake_root: folder or URL that holds the tables.
+        raw_ticks_version, raw_bars_version, raw_actions_version: Delta versions to read, the newest when None.
+    """
+    started = time.monotonic()
+    raw = _raw(spark, lake_root, first, last, raw_ticks_version, raw_bars_version, raw_actions_version)
+    parts = []
+    if _has_rows(raw.ticks):
+        parts.append(minute_bars_from_ticks(eligible_ticks(raw.ticks, raw.times)))
+    minutes = raw.bars.where("interval = '1m'")
+    if _has_rows(minutes):
+        parts.append(minute_bars_from_vendors(minutes, raw.actions, raw.times))
+    bars = reduce(DataFrame.unionByName, parts) if parts else None
+    return _report(delta_tables.replace_sessions(spark, bars, lake_root, MINUTE_BARS, first, last), started)
+
+
+def build_daily_bars(
+    spark: SparkSession,
+    lake_root: str,
+    first: date,
+    last: date,
+    raw_ticks_version: int | None = None,
+    raw_bars_version: int | None = None,
+    raw_actions_version: int | None = None,
+) -> StageReport:
+    """Bring the daily bars of the sessions from ``first`` to ``last`` up to date, of every source.
+
+    Args:
+        lake_root: folder or URL that holds the tables.
+        raw_ticks_version, raw_bars_version, raw_actions_version: Delta versions to read, the newest when None.
+    """
+    started = time.monotonic()
+    raw = _raw(spark, lake_root, first, last, raw_ticks_version, raw_bars_version, raw_actions_version)
+    bars = daily_bars_from_vendors(raw.bars, raw.actions, raw.times)
+    # Parts that would come out empty are left out: planning them costs as much as the rest.
+    if _has_rows(raw.bars.where("interval = '1m'")):
+        bars = bars.unionByName(daily_bars_from_minutes(raw.bars, raw.actions, raw.times))
+    if _has_rows(raw.ticks):
+        bars = bars.unionByName(daily_bars_from_ticks(eligible_ticks(raw.ticks, raw.times)))
+    return _report(delta_tables.merge_changed(bars, lake_root, DAILY_BARS, _years_and_days(first, last)), started)
+
+
+def build_daily_metrics(
+    spark: SparkSession,
+    lake_root: str,
+    bar_sources: Sequence[str],
+    first: date | None = None,
+    last: date | None = None,
+) -> StageReport:
+    """Bring the daily metrics up to date with the daily bars and the actions.
+
+    A symbol is recomputed, over its whole history, when a stored row no longer tells the bars, revisions, actions and
+    source that the tables now hold, and when it has a bar in the forced range; only rows that differ are written.
+
+    Args:
+        lake_root: folder or URL that holds the tables.
+        bar_sources: sources of daily bars in order of preference; others come last, alphabetically.
+        first: first session of the forced range, none when None.
+        last: last session of the forced range, ``first`` when None.
+    """
+    started = time.monotonic()
+    actions = delta_tables.read(spark, lake_root, RAW_ACTIONS)
+    bars = preferred_bars(delta_tables.read(spark, lake_root, DAILY_BARS), actions, bar_sources)
+    forced = F.lit(False) if first is None else _between(first, last or first)
+    symbols = _stale_symbols(bars, delta_tables.read(spark, lake_root, DAILY_METRICS), forced)
+    if not symbols:
+        return StageReport({}, [], time.monotonic() - started)
+    scope = F.col("symbol").isin(*symbols)
+    return _report(
+        delta_tables.merge_changed(daily_metrics(bars.where(scope)), lake_root, DAILY_METRICS, scope), started
+    )
+
+
+def _stale_symbols(bars: DataFrame, metrics: DataFrame, forced: Column) -> list[str]:
+    """Symbols of which a row of the metrics was not built from what the bars now say, or is forced."""
+    built_from = ("source", "bars_used", "bars_revision", "actions_used")
+    key = ("symbol", "trading_day")
+    now = bars.select(*key, F.struct(*(F.col(name) for name in built_from)).alias("now"))
+    was = metrics.select(*key, F.struct(*(F.col(name) for name in built_from)).alias("was"))
+    same = F.col("now").eqNullSafe(F.col("was")) & ~forced
+    stale = now.join(was, list(key), "full").where(~same).select("symbol").distinct()
+    return sorted(row.symbol for row in stale.collect())
+
+
+def _raw(
+    spark: SparkSession,
+    lake_root: str,
+    first: date,
+    last: date,
+    ticks_version: int | None,
+    bars_version: int | None,
+    actions_version: int | None,
+) -> _Raw:
+    # The exchange-local day of an instant is computed by shifting it; that needs the session to speak UTC.
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.databricks.delta.stats.skipping", "false")
+    ticks = delta_tables.read(spark, lake_root, RAW_TICKS, ticks_version).where(_between(first, last))
+    bars = delta_tables.read(spark, lake_root, RAW_BARS, bars_version).where(_years_and_days(first, last))
+    return _Raw(
+        ticks=ticks.where("rejected_because IS NULL"),
+        bars=bars.where("rejected_because IS NULL"),
+        actions=delta_tables.read(spark, lake_root, RAW_ACTIONS, actions_version),
+        times=session_times(spark, first, last),
+    )
+
+
+def _between(first: date, last: date) -> Column:
+    return F.col("trading_day").between(F.lit(first), F.lit(last))
+
+
+def _years_and_days(first: date, last: date) -> Column:
+    """The sessions of the range, said so that a table partitioned by year opens only what it must."""
+    return F.col("year").between(first.year, last.year) & _between(first, last)
+
+
+def _has_rows(rows: DataFrame) -> bool:
+    return not rows.isEmpty()
+
+
+def _report(written: Written, started: float) -> StageReport:
+    return StageReport(written.rows, written.changed, time.monotonic() - started)

@@ -1,0 +1,41 @@
+"""raw ticks, vendors' minute bars -> minute bars.
+
+Belongs here: how the trades of a minute become its bar, in every phase of the day.
+Does not belong here: which trades count (``ticks``), which statement of a vendor counts (``vendor_bars``), sessions as
+a whole (``daily_bars``).
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark.session_times import phase, with_session_times
+from spark.table_shape import shaped
+from spark.tick_figures import tick_figures
+from spark.vendor_bars import as_traded_bars
+from stock_assets.domain.tables import MINUTE_BARS
+
+
+def minute_bars_from_ticks(eligible: DataFrame) -> DataFrame:
+    """MINUTE_BARS of ``eligible_ticks``; source is the vendor's with ``_ticks``.
+
+    A print counts in the minute of its own event_time, the closing print too, and extended-hours trades count here.
+    A minute whose ticks update no price gives no bar.
+    """
+    minutes = (
+        eligible.withColumn("start_time", F.date_trunc("minute", "event_time"))
+        .withColumn("source", F.concat("source", F.lit("_ticks")))
+        .groupBy("trading_day", "symbol", "source", "start_time", "phase")
+        .agg(*tick_figures(F.lit(True)))
+        .where("high IS NOT NULL AND close IS NOT NULL")
+    )
+    return shaped(minutes, MINUTE_BARS)
+
+
+def minute_bars_from_vendors(raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame) -> DataFrame:
+    """MINUTE_BARS of vendors' 1m bars under the vendors' own names, as traded."""
+    bars = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m"), times).withColumns(
+        {"phase": phase(F.col("start_time")), "vwap": F.lit(None), "trade_count": F.lit(None)}
+    )
+    return shaped(bars, MINUTE_BARS)

@@ -1,0 +1,59 @@
+"""raw bars, raw actions -> vendors' bars, newest statement each, as traded.
+
+Belongs here: which statement of a vendor counts, and undoing its adjustment for splits.
+Does not belong here: the shape of our tables (``minute_bars``, ``daily_bars``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from spark.actions import actions_by_symbol, actions_of_vendor, split_factor
+from spark.table_shape import PRICE
+from stock_assets.domain.sessions import EXCHANGE_ZONE
+
+_VALUES = ("open", "high", "low", "close", "volume")
+
+
+def as_traded_bars(raw_bars: DataFrame, raw_actions: DataFrame, interval: Literal["1d", "1m"]) -> DataFrame:
+    """Accepted bars of one interval, the newest known_at of each, with as-traded prices and volume.
+
+    Returns:
+        trading_day, symbol, source, start_time, open, high, low, close (DECIMAL(18,6)), volume (shares), currency,
+        final, known_at; one row per source, symbol and session (1d) or start_time (1m).
+    """
+    identity = ["source", "symbol", "trading_day", *(["start_time"] if interval == "1m" else [])]
+    newest_first = [F.desc("known_at"), F.desc("final"), *(F.desc(name) for name in (*_VALUES, "price_basis"))]
+    newest = (
+        raw_bars.where((F.col("rejected_because").isNull()) & (F.col("interval") == interval))
+        .withColumn("statement", F.row_number().over(Window.partitionBy(*identity).orderBy(*newest_first)))
+        .where("statement = 1")
+    )
+    # Only the splits the vendor knew when it answered are in its numbers.
+    known_day = F.to_date(F.from_utc_timestamp("known_at", EXCHANGE_ZONE.key))
+    factor = F.when(
+        F.col("price_basis") == "split_adjusted",
+        split_factor(actions_of_vendor(F.col("source")), until=known_day, after=F.col("trading_day")),
+    ).otherwise(1.0)
+
+    def price(name: str) -> Column:
+        return (F.col(name) * F.col("factor")).cast(PRICE).alias(name)
+
+    return (
+        newest.join(F.broadcast(actions_by_symbol(raw_actions)), "symbol", "left")
+        .withColumn("factor", factor)
+        .select(
+            "trading_day",
+            "symbol",
+            "source",
+            "start_time",
+            *(price(name) for name in ("open", "high", "low", "close")),
+            F.round(F.col("volume") / F.col("factor")).cast("bigint").alias("volume"),
+            "currency",
+            "final",
+            "known_at",
+        )
+    )

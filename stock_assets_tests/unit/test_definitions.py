@@ -1,0 +1,127 @@
+"""The asset graph, and what loading it may cost."""
+
+import ast
+import subprocess
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from importlinter.cli import lint_imports
+
+from stock_assets.definitions import build_definitions
+from stock_assets.defs.partitions import session_partitions, within
+from stock_assets.settings import PROJECT, Settings
+
+GRAPH = {
+    "sources/history": set(),
+    "kafka/realtime": set(),
+    "kafka/batch": {"sources/history"},
+    "kafka/actions": {"sources/history"},
+    "raw/ticks": {"kafka/realtime"},
+    "raw/bars": {"kafka/batch"},
+    "raw/actions": {"kafka/actions"},
+    "raw/quarantine": {"raw/ticks", "raw/bars", "raw/actions"},
+    "bars/minute_bars": {"raw/ticks", "raw/bars", "raw/actions"},
+    "bars/daily_bars": {"bars/minute_bars", "raw/ticks", "raw/bars", "raw/actions"},
+    "metrics/daily_metrics": {"bars/daily_bars", "raw/actions"},
+    "warehouse/daily_stock_metrics": {"metrics/daily_metrics"},
+}
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    return build_definitions(Settings({"FIRST_SESSION": "2013-01-02", "STOCK_ASSETS_LOCAL": "/nowhere"}))
+
+
+def test_the_graph_is_the_design_s(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    parents = {
+        node.key.to_user_string(): {parent.to_user_string() for parent in node.parent_keys} for node in graph.asset_nodes
+    }
+    assert parents == GRAPH
+
+
+def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
+    for spec in defs.resolve_all_asset_specs():
+        assert spec.description and spec.owners and spec.kinds and spec.group_name, spec.key
+        partitioned = spec.key.path[0] not in ("kafka",) and spec.key.path[-1] != "quarantine"
+        assert (spec.partitions_def is not None) == partitioned
+        if spec.key.path[0] not in ("kafka", "sources") and partitioned:
+            assert "dagster/column_schema" in spec.metadata, spec.key
+
+
+def test_every_check_is_partitioned_and_bad_bars_are_stopped(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    checks = {(node.key.asset_key.to_user_string(), node.key.name): node for node in map(graph.get, graph.asset_check_keys)}
+    assert all(node.partitions_def is not None for node in checks.values())
+    blocking = {key for key, node in checks.items() if node.blocking}
+    quality = {(asset, "quality") for asset in ("bars/minute_bars", "bars/daily_bars", "metrics/daily_metrics")}
+    completeness = {(f"raw/{stage}", "completeness") for stage in ("ticks", "bars", "actions")}
+    assert blocking == quality | completeness
+
+
+def test_definitions_load_without_service_network_secret_or_slow_import() -> None:
+    script = (
+        "import socket, sys\n"
+        "def refuse(*_): raise OSError('definitions must not connect')\n"
+        "socket.socket.connect = refuse\n"
+        "import stock_assets.definitions\n"
+        "slow = {'pandas', 'pyspark', 'great_expectations', 'snowflake.connector', 'deltalake', 'kafka', 'confluent_kafka', "
+        "'dagster_snowflake', 'dagster_pyspark', 'yfinance', 'exchange_calendars'}\n"
+        "sys.exit(', '.join(slow & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_partitions_are_sessions() -> None:
+    partitions = session_partitions("2013-01-02")
+    keys = partitions.get_partition_keys(current_time=datetime(2013, 12, 2, 12, tzinfo=ZoneInfo("America/New_York")))
+    assert "2013-11-29" in keys  # a half day
+    assert keys[-1] == "2013-12-02"  # today's is there before the bell
+    assert not partitions.has_partition_key("2013-11-28")  # Thanksgiving
+    assert not partitions.has_partition_key("2013-11-30")
+    assert within(partitions, [date(2013, 11, 28), date(2013, 11, 29), date(1999, 1, 4)]) == [date(2013, 11, 29)]
+
+
+def test_arrows_point_one_way() -> None:
+    assert lint_imports(config_filename=str(PROJECT / "pyproject.toml"), cache_dir=None, no_cache=True) == 0
+
+
+def python_files() -> list[Path]:
+    folders = ("stock_assets", "spark", "local", "benchmarks", "stock_assets_tests")
+    return [file for folder in folders for file in sorted((PROJECT / folder).rglob("*.py"))]
+
+
+def test_files_stay_readable() -> None:
+    too_long = {str(file): count for file in python_files() if (count := len(file.read_text().splitlines())) > 300}
+    tests_of_one_subject = {name for name in too_long if "stock_assets_tests" in name}
+    assert set(too_long) - tests_of_one_subject == set()
+
+
+def test_modules_say_what_belongs_in_them_and_init_files_stay_empty() -> None:
+    for file in python_files():
+        if file.name == "__init__.py":
+            assert file.read_text() == "", file
+        else:
+            assert ast.get_docstring(ast.parse(file.read_text())), file
+
+
+def test_only_settings_read_the_environment() -> None:
+    readers = {
+        str(file.relative_to(PROJECT))
+        for file in python_files()
+        if "stock_assets_tests" not in str(file)
+        and any(reads_environment(node) for node in ast.walk(ast.parse(file.read_text())))
+    }
+    assert readers <= {"stock_assets/settings.py"}
+
+
+def reads_environment(node: ast.AST) -> bool:
+    """``os.getenv`` or ``os.environ`` read; handing the environment on to a child process is no reading."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        return ast.unparse(node.value) == "os.environ"
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in ("os.getenv", "os.environ.get")

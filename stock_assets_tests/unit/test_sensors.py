@@ -1,0 +1,131 @@
+"""When a sensor asks for a run, and when it waits."""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from stock_assets.defs import sensors
+from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_tags, sessions_of_tags
+from stock_assets.defs.partitions import session_partitions
+from stock_assets.defs.resources import Kafka, Lake
+from stock_assets.defs.sensors import Pacing, drain_sensor, seconds_to_wait, staleness_sensor
+from stock_assets.settings import Settings
+
+PARTITIONS = session_partitions("2013-01-02")
+
+
+@pytest.fixture
+def instance() -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()
+
+
+@pytest.mark.parametrize(
+    ("lag", "waited_s", "due"), [(99, 0.0, False), (100, 0.0, True), (1, 29.9, False), (1, 30.0, True)]
+)
+def test_a_landing_waits_for_rows_or_for_the_longest_delay(lag: int, waited_s: float, due: bool) -> None:
+    assert Pacing(min_rows=100, max_delay_s=30).due(lag, 1000.0, 1000.0 + waited_s) is due
+
+
+def look_for_lag(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, lags: dict[str, Any], cursor: str | None = None
+) -> dg.SensorResult | dg.SkipReason:
+    monkeypatch.setattr(sensors, "read_lags", lambda *_: lags)
+    settings = Settings({"LANDING_MIN_ROWS": "10", "LANDING_MAX_DELAY_S": "3600"})
+    context = dg.build_sensor_context(
+        instance, cursor=cursor, resources={"lake": Lake(root="x"), "kafka": Kafka(bootstrap="x")}
+    )
+    result: Any = drain_sensor(settings, dg.DefaultSensorStatus.STOPPED)(context)
+    return result
+
+
+def test_the_drain_sensor_asks_only_for_topics_that_lag(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = look_for_lag(instance, monkeypatch, {"ticks": 11, "bars": 0, "actions": 0})
+    assert isinstance(result, dg.SensorResult) and result.run_requests
+    (request,) = result.run_requests
+    assert request.asset_selection == [dg.AssetKey(["raw", "ticks"])]
+    assert request.run_key is None  # a used key would block the next attempt for ever
+    observed = {event.asset_key.to_user_string(): event.metadata["lag"].value for event in result.asset_events}
+    assert observed == {"kafka/realtime": 11, "kafka/batch": 0, "kafka/actions": 0}
+
+
+def test_the_drain_sensor_waits_while_few_records_wait(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = look_for_lag(instance, monkeypatch, {"ticks": 3, "bars": 0, "actions": 0})
+    assert isinstance(result, dg.SensorResult) and not result.run_requests
+    assert "3 records wait" in str(result.skip_reason)
+    again = look_for_lag(instance, monkeypatch, {"ticks": 3, "bars": 0, "actions": 0}, result.cursor)
+    assert isinstance(again, dg.SensorResult) and again.asset_events == []  # lag is observed when it changes
+
+
+def test_the_drain_sensor_waits_for_the_drain_in_flight(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_run(instance, DRAIN.name, dg.DagsterRunStatus.STARTED)
+    result = look_for_lag(instance, monkeypatch, {"ticks": 10**6})
+    assert isinstance(result, dg.SkipReason) and "in flight" in str(result.skip_message)
+
+
+def test_failures_in_a_row_are_waited_out_longer_and_longer(instance: dg.DagsterInstance) -> None:
+    waits = []
+    for _ in range(3):
+        add_run(instance, DRAIN.name, dg.DagsterRunStatus.FAILURE)
+        waits.append(seconds_to_wait(instance, DRAIN.name, now=0.0))
+    ended = instance.get_run_records(limit=1)[0].end_time or 0.0
+    assert [round(wait - ended) for wait in waits] == [10, 20, 40]
+    add_run(instance, DRAIN.name, dg.DagsterRunStatus.SUCCESS)
+    assert seconds_to_wait(instance, DRAIN.name, now=0.0) == 0.0
+
+
+def look_for_staleness(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, stale: list[date]) -> Any:
+    monkeypatch.setattr(sensors, "table_versions", lambda *_: "now")
+    monkeypatch.setattr(sensors, "stale_sessions", lambda *_: stale)
+    context = dg.build_sensor_context(instance, resources={"lake": Lake(root="x")})
+    return staleness_sensor(PARTITIONS, dg.DefaultSensorStatus.STOPPED)(context)
+
+
+def test_one_build_per_contiguous_range_of_sessions(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Friday and Monday follow each other; Wednesday stands alone.
+    stale = [date(2013, 10, 4), date(2013, 10, 7), date(2013, 10, 9)]
+    requests = look_for_staleness(instance, monkeypatch, stale).run_requests
+    assert [sessions_of_tags(request.tags) for request in requests] == [(stale[0], stale[1]), (stale[2], stale[2])]
+    assert requests[0].run_config == build_config(stale[0], stale[1])
+
+
+def test_nothing_stale_is_remembered_until_a_table_changes(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = look_for_staleness(instance, monkeypatch, [])
+    assert (result.run_requests or [], result.cursor) == ([], "now")
+
+
+def test_a_touch_during_a_build_is_seen_after_it(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = add_run(instance, BUILD.name, dg.DagsterRunStatus.STARTED)
+    waiting = look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)])
+    assert isinstance(waiting, dg.SkipReason)
+    end_run(instance, run_id)
+    assert len(look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)]).run_requests) == 1
+
+
+def test_a_build_tells_dagster_of_its_last_session_and_the_reader_of_all() -> None:
+    tags = build_tags(date(2013, 10, 4), date(2013, 10, 7))
+    assert tags["dagster/asset_partition_range_start"] == tags["dagster/asset_partition_range_end"] == "2013-10-07"
+    assert tags["stock_assets/sessions"] == "2013-10-04 to 2013-10-07"
+
+
+def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> str:
+    run = dg.DagsterRun(job_name=job, status=status)
+    instance.add_run(run)
+    return run.run_id
+
+
+def end_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    instance.report_run_canceled(run)
