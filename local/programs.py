@@ -57,14 +57,14 @@ class Program:
     stop_wait_s: int = 20
 
 
-def programs(settings: Settings, java: Java, workspace: Path = PROJECT / "workspace.yaml") -> list[Program]:
+def programs(settings: Settings, java: Java) -> list[Program]:
     """All embedded services, in the order in which they are started and shown."""
     return [
         _kafka(settings, java),
         _spark(settings, java),
         _spark_warm(settings),
         _warehouse(settings),
-        *_dagster(settings, workspace),
+        *_dagster(settings),
     ]
 
 
@@ -194,13 +194,21 @@ def _warehouse(settings: Settings) -> Program:
     return Program("warehouse", command, ports={port: "WAREHOUSE_PORT"})
 
 
-def _dagster(settings: Settings, workspace: Path) -> list[Program]:
+def _dagster(settings: Settings) -> list[Program]:
+    """One code server for both: without it each loads the definitions itself, and the daemon again every minute."""
     tools, home, port = Path(sys.executable).parent, settings.dagster_home, settings.dagster_port
     environment = {"DAGSTER_HOME": str(home)}
-    files = {home / "dagster.yaml": (HERE / "dagster.yaml").read_text()}
+    workspace = home / "workspace.yaml"
+    files = {
+        home / "dagster.yaml": (HERE / "dagster.yaml").read_text(),
+        workspace: f"load_from:\n  - grpc_server: {{host: {LOOPBACK}, port: {port + 1}, location_name: stock_assets}}\n",
+    }
+    code = [sys.executable, "-m", "dagster", "api", "grpc", "-h", LOOPBACK, "-p", str(port + 1)]
+    code += ["-m", "stock_assets.definitions", "--location-name", "stock_assets"]
     web = [str(tools / "dagster-webserver"), "-h", LOOPBACK, "-p", str(port), "-w", str(workspace)]
     daemon = [str(tools / "dagster-daemon"), "run", "-w", str(workspace)]
     return [
+        Program("dagster-code", code, ports={port + 1: "DAGSTER_PORT"}, environment=environment, files=files),
         Program("dagster-webserver", web, ports={port: "DAGSTER_PORT"}, environment=environment, files=files),
         Program("dagster-daemon", daemon, environment=environment, files=files),
     ]

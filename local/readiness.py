@@ -82,6 +82,11 @@ def warehouse(settings: Settings) -> bool:
     return port_open(settings.warehouse_port)
 
 
+def dagster_code(settings: Settings) -> bool:
+    """Whether the code server listens; it does so only once the definitions are loaded."""
+    return port_open(settings.dagster_port + 1)
+
+
 def dagster_webserver(settings: Settings) -> bool:
     """Whether the web server answers with its version."""
     return b"dagster_version" in _get(f"http://{LOOPBACK}:{settings.dagster_port}/server_info")
@@ -127,6 +132,7 @@ READY: dict[str, Callable[[Settings], bool]] = {
     "kafka": kafka,
     "spark": spark,
     "warehouse": warehouse,
+    "dagster-code": dagster_code,
     "dagster-webserver": dagster_webserver,
     "dagster-daemon": dagster_daemon,
 }

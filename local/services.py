@@ -26,9 +26,10 @@ from local.java import find_java
 from local.processes import end_all, owned
 from local.programs import LOOPBACK, Program, configuration, format_kafka, programs, run_dir
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.settings import Settings
 
-ALL = ("kafka", "spark", "warehouse", "dagster-webserver", "dagster-daemon")
+DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
+ALL = ("kafka", "spark", "warehouse", *DAGSTER)
 START_DEADLINE_S = 180
 LEAST_FREE_BYTES = 3 * 1024**3
 LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
@@ -57,11 +58,9 @@ class Services:
         self,
         settings: Settings,
         say: Callable[[str], None] = lambda _: None,
-        workspace: Path = PROJECT / "workspace.yaml",
     ) -> None:
         self.settings = settings
         self.say = say
-        self.workspace = workspace
 
     def up(self, names: Sequence[str] = ALL) -> None:
         """Start what of ``names`` does not run, with the settings of now, and return when all of them answer."""
@@ -73,7 +72,7 @@ class Services:
             java = find_java(self.settings)
             if {"kafka", "spark"} & set(names):
                 fetch(self.settings, self.say)
-            every = programs(self.settings, java, self.workspace)
+            every = programs(self.settings, java)
             server = self._supervisor(every)
             running = {
                 info["name"] for info in server.getAllProcessInfo() if info["statename"] in ("RUNNING", "STARTING")
@@ -136,6 +135,7 @@ class Services:
             "kafka": self.settings.kafka_port,
             "spark": self.settings.spark_port,
             "warehouse": self.settings.warehouse_port,
+            "dagster-code": self.settings.dagster_port + 1,
             "dagster-webserver": self.settings.dagster_port,
         }
         return f"{LOOPBACK}:{ports[name]}" if name in ports else "-"

@@ -57,7 +57,7 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     Raises:
         StockAssetsError: a service does not come up, or a run fails; the text says why.
     """
-    from local.services import Services
+    from local.services import DAGSTER, Services
 
     began = time.monotonic()
     services = Services(settings, say=lambda line: console.print(line, highlight=False))
@@ -76,7 +76,7 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     job_began = time.monotonic()
     runs = run_main_job(build_definitions(settings), settings)
     job_seconds = time.monotonic() - job_began
-    services.up(["dagster-webserver", "dagster-daemon"])
+    services.up(DAGSTER)
     show(settings, console, published, runs)
     console.print(
         f"\nservices {ready - began:.1f} s, main job {job_seconds:.1f} s, everything {time.monotonic() - began:.1f} s. "

@@ -50,7 +50,7 @@ def _is_free(port: int) -> bool:
 
 def place(patch: pytest.MonkeyPatch, local_dir: Path) -> Settings:
     """Settings with a folder and ports of their own, also for every process started from here."""
-    kafka, _controller, spark, warehouse, dagster = free_ports(5)
+    kafka, _controller, spark, warehouse, dagster, _code = free_ports(6)
     patch.setenv("STOCK_ASSETS_LOCAL", str(local_dir))
     patch.setenv("STOCK_ASSETS_JARS", Settings.load().text("STOCK_ASSETS_JARS", str(PROJECT / ".local" / "jars")))
     patch.setenv("KAFKA_PORT", str(kafka))

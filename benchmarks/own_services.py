@@ -1,0 +1,77 @@
+"""nothing -> embedded services of a benchmark's own, gone at its end.
+
+Belongs here: a folder, ports and an environment that no other use of the platform shares.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.services import Services
+from stock_assets.settings import PROJECT, Settings
+
+# A benchmark must not reach the user's own clusters, buckets and accounts.
+_ELSEWHERE = (
+    "SNOWFLAKE_ACCOUNT",
+    "SNOWFLAKE_HOST",
+    "SNOWFLAKE_PORT",
+    "LAKE_ROOT",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "SPARK_REMOTE",
+)
+
+
+@contextmanager
+def own_services(names: Sequence[str]) -> Iterator[Settings]:
+    """Running services ``names``; their settings are also this process's and its children's environment."""
+    with tempfile.TemporaryDirectory(prefix="stock-assets-benchmark-") as folder:
+        jars = Settings.load().text("STOCK_ASSETS_JARS", str(PROJECT / ".local" / "jars"))
+        kafka, _controller, spark, warehouse, dagster = _free_ports(5)
+        os.environ.update(
+            {
+                "STOCK_ASSETS_LOCAL": folder,
+                "STOCK_ASSETS_JARS": jars,
+                "KAFKA_PORT": str(kafka),
+                "SPARK_PORT": str(spark),
+                "WAREHOUSE_PORT": str(warehouse),
+                "DAGSTER_PORT": str(dagster),
+                "DAGSTER_HOME": str(Path(folder).resolve() / "dagster"),
+                **dict.fromkeys(_ELSEWHERE, ""),
+            }
+        )
+        settings = Settings.load()
+        services = Services(settings, print)
+        try:
+            services.up(names)
+            yield settings
+        finally:
+            services.down()
+
+
+def machine() -> str:
+    """Processors and memory, for the head of a table."""
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    return f"{os.cpu_count()} processors, {gigabytes:.0f} GB of memory"
+
+
+def _free_ports(count: int) -> list[int]:
+    while True:
+        first = random.randrange(20_000, 32_000)
+        ports = list(range(first, first + count))
+        if all(map(_is_free, ports)):
+            return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
