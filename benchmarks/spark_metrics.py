@@ -21,9 +21,9 @@ from pyspark.sql import SparkSession
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars  # noqa: E402
-from stock_assets.domain.sessions import sessions_between  # noqa: E402
-from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, Table  # noqa: E402
+from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
+from stock_assets.domain.sessions import sessions_between
+from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, Table
 
 SOURCE = "yahoo"
 LAST = date(2025, 6, 30)

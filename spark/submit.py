@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 if __package__ in (None, ""):  # spark-submit puts this folder on the path, not the project
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from spark.jobs import StageReport, build_daily_bars, build_daily_metrics, build_minute_bars  # noqa: E402
+from spark.jobs import StageReport, build_daily_bars, build_daily_metrics, build_minute_bars
 
 STAGES = ("minute_bars", "daily_bars", "daily_metrics")
 

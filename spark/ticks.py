@@ -55,33 +55,35 @@ def eligible_ticks(raw_ticks: DataFrame, times: DataFrame) -> DataFrame:
     ticks = _each_event_once(raw_ticks.where("rejected_because IS NULL"))
     snapshot = F.col("source").isin(*sorted(SNAPSHOT_SOURCES))
     trades = ticks.where(~snapshot).withColumn("volume", F.col("size"))
-    return _with_marks(with_session_times(trades.unionByName(_frames(ticks.where(snapshot))), times)).drop(
+    frames = _frames(ticks.where(snapshot))
+    return _with_marks(with_session_times(trades.unionByName(frames), times)).drop(
         "size", "conditions", "pre_open_time", "open_time", "post_close_time", "extended"
     )
 
 
 def _each_event_once(ticks: DataFrame) -> DataFrame:
     """Of the rows with one event_id in a stream, the smallest by order and values; ``repeats`` counts the others."""
+    # Sorting two million trades by identity costs seconds and finds a handful of repeats: a hash tells who may be one.
+    hashed = ticks.withColumn("event_hash", F.xxhash64(*_STREAM, "event_id"))
+    suspects = hashed.groupBy("event_hash").count().where("count > 1").select("event_hash")
     event = Window.partitionBy(*_STREAM, "event_id")
-    smallest_first = event.orderBy("event_time", "sequence", "day_volume", *_VALUES)
-    return (
-        ticks.withColumn("occurrence", F.row_number().over(smallest_first))
-        .withColumn("repeats", F.count("*").over(event) - 1)
-        .where("occurrence = 1")
-        .select(
-            *_STREAM, *_ORDER, F.col("price").cast(PRICE).alias("price"), "size", "currency", "conditions", "repeats"
-        )
+    rank = F.row_number().over(event.orderBy(*_ORDER[:-1], *_VALUES))
+    once = hashed.join(suspects, "event_hash", "left_anti").withColumn("repeats", F.lit(0).cast("bigint"))
+    chosen = (
+        hashed.join(suspects, "event_hash", "left_semi")
+        .withColumns({"rank": rank, "repeats": F.count("*").over(event) - 1})
+        .where("rank = 1")
     )
+    names = (*_STREAM, *_ORDER, F.col("price").cast(PRICE).alias("price"), "size", "currency", "conditions", "repeats")
+    return once.select(*names).unionByName(chosen.select(*names))
 
 
 def _frames(snapshots: DataFrame) -> DataFrame:
-    """Frames of snapshot feeds; a frame stands for the growth of the session's cumulative volume, the first for none."""
+    """Frames of snapshot feeds; one stands for the growth of the session's cumulative volume, the first for none."""
     before = Window.partitionBy(*_STREAM).orderBy(*_ORDER).rowsBetween(Window.unboundedPreceding, -1)
-    seen = F.max("day_volume").over(before)
-    growth = F.when(
-        F.col("day_volume").isNotNull(), F.coalesce(F.greatest(F.col("day_volume") - seen, F.lit(0)), F.lit(0))
-    )
-    return snapshots.withColumn("volume", growth)
+    growth = F.greatest(F.col("day_volume") - F.max("day_volume").over(before), F.lit(0))
+    known = F.col("day_volume").isNotNull()
+    return snapshots.withColumn("volume", F.when(known, F.coalesce(growth, F.lit(0))))
 
 
 def _with_marks(ticks: DataFrame) -> DataFrame:

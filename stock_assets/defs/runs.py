@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_tags
+from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import in_flight, stale_sessions
 from stock_assets.domain import sessions
@@ -62,7 +62,7 @@ def run_build(defs: dg.Definitions, instance: dg.DagsterInstance, settings: Sett
     """Build what is stale, one run per contiguous range of sessions; no run when nothing is."""
     stale = stale_sessions(settings.lake_root, session_partitions(settings.first_session))
     return [
-        _run(defs, instance, BUILD.name, build_config(first, last), build_tags(first, last))
+        _run(defs, instance, BUILD.name, build_config(first, last), build_tags(first, last), build_partition(last))
         for first, last in sessions.contiguous_ranges(stale)
     ]
 
@@ -80,9 +80,14 @@ def _run(
     job: str,
     config: dict[str, Any] | None = None,
     tags: dict[str, str] | None = None,
+    partition: str | None = None,
 ) -> JobRun:
     done = defs.resolve_job_def(job).execute_in_process(
-        instance=instance, run_config={**_QUIET, **(config or {})}, tags=tags, raise_on_error=False
+        instance=instance,
+        run_config={**_QUIET, **(config or {})},
+        tags=tags,
+        partition_key=partition,
+        raise_on_error=False,
     )
     if not done.success:
         failures = [event for event in done.all_events if event.is_step_failure]

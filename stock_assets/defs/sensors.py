@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from stock_assets.defs.built_assets import BUILT_KEYS
-from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_tags
+from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_partition, build_tags
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
@@ -157,7 +157,9 @@ def staleness_sensor(partitions: dg.DailyPartitionsDefinition, status: dg.Defaul
         if wait:
             return dg.SkipReason(f"{len(stale)} sessions are stale; the last build failed, next one in {wait:.0f} s")
         requests = [
-            dg.RunRequest(run_config=build_config(first, last), tags=build_tags(first, last))
+            dg.RunRequest(
+                partition_key=build_partition(last), run_config=build_config(first, last), tags=build_tags(first, last)
+            )
             for first, last in sessions.contiguous_ranges(stale)
         ]
         return dg.SensorResult(run_requests=requests)

@@ -241,7 +241,9 @@ def test_records_deleted_before_they_were_landed_are_an_error_with_the_numbers(
 def test_aborted_records_and_markers_become_gap_rows(kafka: str, topic: Topic, lake: str) -> None:
     producer = Producer({"bootstrap.servers": kafka, "transactional.id": uuid.uuid4().hex})
     producer.init_transactions()
-    for number, finish in enumerate((producer.commit_transaction, producer.abort_transaction, producer.commit_transaction)):
+    for number, finish in enumerate(
+        (producer.commit_transaction, producer.abort_transaction, producer.commit_transaction)
+    ):
         producer.begin_transaction()
         for step in range(3):
             producer.produce(topic.name, value=encode(tick(number * 3 + step)), partition=0)
@@ -356,7 +358,9 @@ def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
     assert stored(lake).num_rows == 3000
 
 
-def test_the_group_shows_the_position_but_decides_nothing(kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str) -> None:
+def test_the_group_shows_the_position_but_decides_nothing(
+    kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str
+) -> None:
     send(kafka, topic, [tick(n) for n in range(4)], partition=0)
     land_all(lake, kafka, topic)
     assert f"'{topic.name}'" in str(admin.list_group_offsets(GROUP))

@@ -15,7 +15,15 @@ from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import BARS, TICKS
 
 GOOD = encode(
-    Tick(symbol="IBM", event_time=1381152600000000, price=182.0, currency="USD", source="algoseek", event_id="1", size=100)
+    Tick(
+        symbol="IBM",
+        event_time=1381152600000000,
+        price=182.0,
+        currency="USD",
+        source="algoseek",
+        event_id="1",
+        size=100,
+    )
 )
 SATURDAY = GOOD.replace(b"1381152600000000", b"1380979800000000")
 
@@ -37,7 +45,9 @@ SATURDAY = GOOD.replace(b"1381152600000000", b"1380979800000000")
         (GOOD.replace(b"1381152600000000", b"9007199254740991"), "no session"),
     ],
 )
-def test_a_bad_record_is_kept_with_its_reason_and_bytes_and_its_neighbours_land(value: bytes | None, reason: str) -> None:
+def test_a_bad_record_is_kept_with_its_reason_and_bytes_and_its_neighbours_land(
+    value: bytes | None, reason: str
+) -> None:
     rows = landed([GOOD] * 9 + [value] + [GOOD] * 7)
     bad = rows.filter(pc.is_valid(rows["rejected_because"]))
     assert rows.num_rows == 17
@@ -48,7 +58,21 @@ def test_a_bad_record_is_kept_with_its_reason_and_bytes_and_its_neighbours_land(
 
 
 fragments = st.sampled_from(
-    [GOOD, SATURDAY, b"", b"{", b"}", b"{}", GOOD[:30], GOOD[30:], GOOD + GOOD, GOOD + b"\n" + GOOD, b'{"x":[{}', b"{}]}", b"\n"]
+    [
+        GOOD,
+        SATURDAY,
+        b"",
+        b"{",
+        b"}",
+        b"{}",
+        GOOD[:30],
+        GOOD[30:],
+        GOOD + GOOD,
+        GOOD + b"\n" + GOOD,
+        b'{"x":[{}',
+        b"{}]}",
+        b"\n",
+    ]
 )
 
 
@@ -61,7 +85,9 @@ def test_bulk_decoding_accepts_exactly_what_decoding_one_by_one_does(values: lis
 
 
 def test_bars_of_a_day_without_session_are_rejected() -> None:
-    bar: dict[str, Any] = dict(symbol="IBM", interval="1d", trading_day="2013-10-05", start_time=1, open=1.0, high=1.0, low=1.0)
+    bar: dict[str, Any] = dict(
+        symbol="IBM", interval="1d", trading_day="2013-10-05", start_time=1, open=1.0, high=1.0, low=1.0
+    )
     bar |= dict(close=1.0, volume=1, currency="USD", price_basis="as_traded", final=True, source="x", known_at=1)
     value = json.dumps(bar).encode()
     rows = rows_of(BARS, Chunk(0, [0], [value], [0]), Decoder(BARS), "topic", "landing")

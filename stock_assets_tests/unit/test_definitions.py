@@ -39,7 +39,8 @@ def defs() -> dg.Definitions:
 def test_the_graph_is_the_design_s(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     parents = {
-        node.key.to_user_string(): {parent.to_user_string() for parent in node.parent_keys} for node in graph.asset_nodes
+        node.key.to_user_string(): {parent.to_user_string() for parent in node.parent_keys}
+        for node in graph.asset_nodes
     }
     assert parents == GRAPH
 
@@ -55,7 +56,9 @@ def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
 
 def test_every_check_is_partitioned_and_bad_bars_are_stopped(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
-    checks = {(node.key.asset_key.to_user_string(), node.key.name): node for node in map(graph.get, graph.asset_check_keys)}
+    checks = {
+        (node.key.asset_key.to_user_string(), node.key.name): node for node in map(graph.get, graph.asset_check_keys)
+    }
     assert all(node.partitions_def is not None for node in checks.values())
     blocking = {key for key, node in checks.items() if node.blocking}
     quality = {(asset, "quality") for asset in ("bars/minute_bars", "bars/daily_bars", "metrics/daily_metrics")}

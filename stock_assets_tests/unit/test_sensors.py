@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from stock_assets.defs import sensors
-from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_tags, sessions_of_tags
+from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags, sessions_of_tags
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.sensors import Pacing, drain_sensor, seconds_to_wait, staleness_sensor
@@ -114,9 +114,8 @@ def test_a_touch_during_a_build_is_seen_after_it(instance: dg.DagsterInstance, m
 
 
 def test_a_build_tells_dagster_of_its_last_session_and_the_reader_of_all() -> None:
-    tags = build_tags(date(2013, 10, 4), date(2013, 10, 7))
-    assert tags["dagster/asset_partition_range_start"] == tags["dagster/asset_partition_range_end"] == "2013-10-07"
-    assert tags["stock_assets/sessions"] == "2013-10-04 to 2013-10-07"
+    assert build_partition(date(2013, 10, 7)) == "2013-10-07"
+    assert build_tags(date(2013, 10, 4), date(2013, 10, 7)) == {"stock_assets/sessions": "2013-10-04 to 2013-10-07"}
 
 
 def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> str:

@@ -1,0 +1,200 @@
+"""a topic of ticks -> files: the landing beside a bare consume (the limit) and a kafka-python loop that writes CSV.
+
+Each contender is a process of its own, so that its peak memory and CPU are its own; all read the same topic of three
+partitions in one run. Only the landing checks records, proves that none is missing, and stores where it ended.
+
+Run: python benchmarks/landing.py [RECORDS]
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from own_services import machine, own_services
+
+from stock_assets.domain.messages import Tick, encode, instant
+from stock_assets.domain.sessions import session, sessions_between
+from stock_assets.lake.tables import table_uri
+from stock_assets.settings import Settings
+from stock_assets.topic.topics import TICKS, create_topics, topic_state
+
+RECORDS = 500_000
+DAYS = sessions_between(date(2025, 6, 23), date(2025, 6, 27))
+SYMBOLS = [f"S{number:03}" for number in range(100)]
+
+
+def main(records: int) -> None:
+    """Fill the topic, run each contender, print the table."""
+    with own_services(["kafka"]) as settings:
+        create_topics(settings.kafka_bootstrap, partitions=3)
+        payload_bytes = _fill(settings.kafka_bootstrap, records)
+        print(
+            f"\nlanding of {records:,} ticks, {payload_bytes / records:.0f} bytes each, 3 partitions, "
+            f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"
+        )
+        columns = ("wall s", "CPU s", "records/CPU-s", "peak MiB", "files", "MiB")
+        print(f"{'':<34}" + "".join(f"{column:>15}" for column in columns))
+        for name, label in LABELS.items():
+            command = [sys.executable, __file__, name, str(records)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            found = json.loads(done.stdout.splitlines()[-1])
+            if found["records"] != records:
+                raise SystemExit(f"{label}: read {found['records']:,} of {records:,} records")
+            shown = (
+                f"{found['wall']:.2f}",
+                f"{found['cpu']:.2f}",
+                f"{records / found['cpu']:,.0f}",
+                f"{found['peak_mib']:.0f}",
+                f"{found['files']}",
+                f"{found['file_bytes'] / 1024**2:.1f}",
+            )
+            print(f"{label:<34}" + "".join(f"{value:>15}" for value in shown), flush=True)
+
+
+def contend(name: str, records: int) -> None:
+    """One contender in this process; prints what it took, imports and start not counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.load()
+        work = CONTENDERS[name](settings, Path(folder), records)
+        wall, cpu = time.perf_counter(), time.process_time()
+        count = work()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        files = [f for f in Path(folder).rglob("*") if f.suffix in (".parquet", ".csv")]
+        found = {
+            "records": count,
+            "wall": wall,
+            "cpu": cpu,
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "files": len(files),
+            "file_bytes": sum(file.stat().st_size for file in files),
+        }
+    print(json.dumps(found))
+
+
+def _landing(settings: Settings, folder: Path, records: int) -> Callable[[], int]:
+    import deltalake  # noqa: F401
+
+    from stock_assets.lake.landing import Limits, land
+    from stock_assets.topic import consume  # noqa: F401
+
+    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+
+    def work() -> int:
+        landings = list(land(str(folder), settings.kafka_bootstrap, TICKS, limits))
+        assert Path(table_uri(str(folder), TICKS.table)).is_dir()
+        assert not sum(landing.rejected for landing in landings)
+        return sum(landing.accepted for landing in landings)
+
+    return work
+
+
+def _bare_consume(settings: Settings, folder: Path, records: int) -> Callable[[], int]:
+    """librdkafka to Python objects, offsets read, records thrown away."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    state = topic_state(settings.kafka_bootstrap, TICKS)
+    assert state is not None
+    consumer = Consumer(
+        {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "bare", "enable.auto.commit": False}
+    )
+
+    def work() -> int:
+        consumer.assign([TopicPartition(TICKS.name, partition, 0) for partition in state.end])
+        offsets = 0
+        count = 0
+        while count < records:
+            for message in consumer.consume(20_000, timeout=1):
+                if message.error() is None:
+                    offsets += message.offset() + len(message.value())
+                    count += 1
+        return count
+
+    return work
+
+
+def _kafka_python(settings: Settings, folder: Path, records: int) -> Callable[[], int]:
+    """As tutorials do it: poll, ``json.loads``, a CSV row per record."""
+    from kafka import KafkaConsumer
+
+    consumer = KafkaConsumer(
+        TICKS.name,
+        bootstrap_servers=settings.kafka_bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        value_deserializer=json.loads,
+    )
+
+    def work() -> int:
+        count = 0
+        with (folder / "ticks.csv").open("w", newline="") as lines:
+            writer = csv.writer(lines)
+            for record in consumer:
+                tick: dict[str, Any] = record.value
+                writer.writerow([record.partition, record.offset, *tick.values()])
+                count += 1
+                if count == records:
+                    break
+        return count
+
+    return work
+
+
+CONTENDERS: dict[str, Callable[[Settings, Path, int], Callable[[], int]]] = {
+    "limit": _bare_consume,
+    "landing": _landing,
+    "csv": _kafka_python,
+}
+LABELS = {
+    "limit": "bare consume (the limit)",
+    "landing": "landing: checked, proved, Delta",
+    "csv": "kafka-python loop to CSV",
+}
+
+
+def _fill(bootstrap: str, records: int) -> int:
+    """Publish seeded ticks; returns their bytes."""
+    from confluent_kafka import Producer
+
+    chance, size = random.Random(1), 0
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50, "compression.type": "lz4"})
+    starts = [instant(session(day).open_time) for day in DAYS]
+    for number in range(records):
+        tick = Tick(
+            symbol=SYMBOLS[number % len(SYMBOLS)],
+            event_time=starts[number * len(DAYS) // records] + number * 40,
+            price=round(chance.uniform(20, 500), 2),
+            currency="USD",
+            source="simulator",
+            event_id=f"1/{number}",
+            size=100,
+            sequence=number,
+        )
+        value = encode(tick)
+        size += len(value)
+        while True:
+            try:
+                producer.produce(TICKS.name, value, tick.symbol)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    if producer.flush(120):
+        raise SystemExit("the broker did not acknowledge every record")
+    return size
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        contend(sys.argv[1], int(sys.argv[2]))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) == 2 else RECORDS)
