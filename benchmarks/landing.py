@@ -132,7 +132,6 @@ def _kafka_python(settings: Settings, folder: Path, records: int) -> Callable[[]
         bootstrap_servers=settings.kafka_bootstrap,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        value_deserializer=json.loads,
     )
 
     def work() -> int:
@@ -140,7 +139,7 @@ def _kafka_python(settings: Settings, folder: Path, records: int) -> Callable[[]
         with (folder / "ticks.csv").open("w", newline="") as lines:
             writer = csv.writer(lines)
             for record in consumer:
-                tick: dict[str, Any] = record.value
+                tick: dict[str, Any] = json.loads(record.value)
                 writer.writerow([record.partition, record.offset, *tick.values()])
                 count += 1
                 if count == records:

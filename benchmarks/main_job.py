@@ -92,6 +92,7 @@ def job(first: date, last: date, answer: Path) -> None:
     began, watch = time.perf_counter(), Stopwatch()
     with watch.measure("definitions"):
         import dagster as dg
+        import sqlalchemy.orm  # noqa: F401  half imported by another thread, it breaks Dagster's storage
 
         from stock_assets.definitions import build_definitions
         from stock_assets.defs.imports import import_meanwhile

@@ -7,7 +7,6 @@ Does not belong here: starting, waiting and stopping (services.py), and when one
 from __future__ import annotations
 
 import base64
-import hashlib
 import subprocess
 import sys
 import uuid
@@ -214,75 +213,27 @@ def _dagster(settings: Settings) -> list[Program]:
     ]
 
 
+def create_dagster_storage(settings: Settings) -> None:
+    """Create Dagster's databases before several of its processes would, all at once; does nothing when they exist.
+
+    Raises:
+        PermanentError: they cannot be created; the text carries the last words.
+    """
+    if (settings.dagster_home / "schedules" / "schedules.db").is_file():
+        return
+    environment = {**settings.values, "DAGSTER_HOME": str(settings.dagster_home)}
+    command = [sys.executable, "-m", "stock_assets.defs.storage"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=PROJECT
+    )
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise PermanentError(f"Dagster could not create its databases: {words[-1] if words else 'no message'}")
+
+
 def _java_options() -> list[str]:
     return [f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}", "-Duser.timezone=UTC", "-Djava.awt.headless=true"]
 
 
 def _lines(properties: dict[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in properties.items())
-
-
-def configuration(settings: Settings, all_programs: list[Program], socket: Path) -> str:
-    """Supervisor's configuration; secrets are not in it, the services read them from ``.env`` themselves."""
-    run, logs = run_dir(settings), settings.local_dir / "logs"
-    places = {
-        "STOCK_ASSETS_LOCAL": str(settings.local_dir),
-        "STOCK_ASSETS_JARS": str(settings.jars_dir),
-        "KAFKA_PORT": str(settings.kafka_port),
-        "SPARK_PORT": str(settings.spark_port),
-        "WAREHOUSE_PORT": str(settings.warehouse_port),
-        "DAGSTER_PORT": str(settings.dagster_port),
-    }
-    head = f"""\
-[supervisord]
-identifier=stock-assets
-nodaemon=false
-umask=077
-pidfile={_quiet(run / "supervisord.pid")}
-logfile={_quiet(logs / "supervisord.log")}
-logfile_maxbytes=1MB
-logfile_backups=1
-childlogdir={_quiet(logs)}
-
-[unix_http_server]
-file={_quiet(socket)}
-chmod=0700
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-"""
-    parts = [head]
-    for each in all_programs:
-        # the sum makes supervisor see that a file changed which the command only names
-        rendered = hashlib.sha256("".join(each.files.values()).encode()).hexdigest()[:12]
-        environment = {**places, **each.environment, "STOCK_ASSETS_SERVICE": each.name, "STOCK_ASSETS_FILES": rendered}
-        pairs = ",".join(f'{name}="{_quiet(value)}"' for name, value in environment.items())
-        log = logs / f"{each.name}.log"
-        parts.append(f"""\
-[program:{each.name}]
-command={_command(each.command)}
-directory={_quiet(each.directory)}
-environment={pairs}
-autostart=false
-autorestart={"false" if each.once else "true"}
-startsecs={0 if each.once else 1}
-startretries=1
-stopwaitsecs={each.stop_wait_s}
-stopasgroup=true
-killasgroup=true
-redirect_stderr=true
-stdout_logfile={_quiet(log)}
-stdout_logfile_maxbytes=5MB
-stdout_logfile_backups=2
-""")
-    return "\n".join(parts)
-
-
-def _quiet(value: object) -> str:
-    """A value in which supervisor sees no format of its own."""
-    return str(value).replace("%", "%%")
-
-
-def _command(words: list[str]) -> str:
-    """The words as supervisor splits them again: at blanks, but not within quotes."""
-    return " ".join('"' + _quiet(word).replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words)

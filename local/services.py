@@ -24,7 +24,8 @@ from local import readiness
 from local.jars import fetch
 from local.java import find_java
 from local.processes import end_all, owned
-from local.programs import LOOPBACK, Program, configuration, format_kafka, programs, run_dir
+from local.programs import LOOPBACK, Program, create_dagster_storage, format_kafka, programs, run_dir
+from local.supervision import configuration
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings import Settings
 
@@ -82,6 +83,8 @@ class Services:
             if any(each.name == "kafka" for each in chosen):
                 format_kafka(self.settings, java)
             started = time.monotonic()
+            if {each.name for each in chosen} & set(DAGSTER):
+                create_dagster_storage(self.settings)
             for each in chosen:
                 if each.fresh:
                     shutil.rmtree(each.directory)

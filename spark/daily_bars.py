@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from spark.session_times import phase, with_session_times
 from spark.table_shape import shaped
-from spark.tick_figures import first_price, last_price, tick_figures
+from spark.tick_figures import tick_figures
 from spark.vendor_bars import as_traded_bars
 from stock_assets.domain.tables import DAILY_BARS
 
@@ -26,15 +26,11 @@ def daily_bars_from_ticks(eligible: DataFrame) -> DataFrame:
     without an eligible price gives no bar.
     """
     regular = F.col("regular")
-    opening = first_price(regular & F.col("opening_print") & F.col("updates_open"))
-    closing = last_price(regular & F.col("closing_print") & F.col("updates_last"))
     sessions = (
         eligible.withColumn("source", F.concat("source", F.lit("_ticks")))
         .groupBy("trading_day", "symbol", "source", "half_day")
         .agg(
-            *tick_figures(regular),
-            opening.alias("opening"),
-            closing.alias("closing"),
+            *tick_figures(regular, auctions=True),
             F.sum("repeats").alias("repeats"),
             F.bool_or(F.col("event_time") >= F.col("close_time")).alias("final"),
             F.max(F.when(regular, F.col("event_time"))).alias("known_at"),
@@ -42,8 +38,6 @@ def daily_bars_from_ticks(eligible: DataFrame) -> DataFrame:
         .where("high IS NOT NULL AND close IS NOT NULL")
         .withColumns(
             {
-                "open": F.coalesce("opening", "open"),
-                "close": F.coalesce("closing", "close"),
                 "vwap_from": F.when(F.col("vwap").isNotNull(), "ticks"),
                 "no_auction": F.lit(False),
             }

@@ -68,8 +68,9 @@ def build_minute_bars(
     started = time.monotonic()
     raw = _raw(spark, lake_root, first, last, raw_ticks_version, raw_bars_version, raw_actions_version)
     parts = []
-    if _has_rows(raw.ticks):
-        parts.append(minute_bars_from_ticks(eligible_ticks(raw.ticks, raw.times)))
+    sources = _sources(raw.ticks)
+    if sources:
+        parts.append(minute_bars_from_ticks(eligible_ticks(raw.ticks, raw.times, sources)))
     minutes = raw.bars.where("interval = '1m'")
     if _has_rows(minutes):
         parts.append(minute_bars_from_vendors(minutes, raw.actions, raw.times))
@@ -98,8 +99,9 @@ def build_daily_bars(
     # Parts that would come out empty are left out: planning them costs as much as the rest.
     if _has_rows(raw.bars.where("interval = '1m'")):
         bars = bars.unionByName(daily_bars_from_minutes(raw.bars, raw.actions, raw.times))
-    if _has_rows(raw.ticks):
-        bars = bars.unionByName(daily_bars_from_ticks(eligible_ticks(raw.ticks, raw.times)))
+    sources = _sources(raw.ticks)
+    if sources:
+        bars = bars.unionByName(daily_bars_from_ticks(eligible_ticks(raw.ticks, raw.times, sources)))
     return _report(delta_tables.merge_changed(bars, lake_root, DAILY_BARS, _years_and_days(first, last)), started)
 
 
@@ -178,6 +180,10 @@ def _years_and_days(first: date, last: date) -> Column:
 
 def _has_rows(rows: DataFrame) -> bool:
     return not rows.isEmpty()
+
+
+def _sources(rows: DataFrame) -> set[str]:
+    return {row.source for row in rows.select("source").distinct().collect()}
 
 
 def _report(written: Written, started: float) -> StageReport:

@@ -27,7 +27,7 @@ def minute_bars_from_ticks(eligible: DataFrame) -> DataFrame:
         eligible.withColumn("start_time", F.date_trunc("minute", "event_time"))
         .withColumn("source", F.concat("source", F.lit("_ticks")))
         .groupBy("trading_day", "symbol", "source", "start_time", "phase")
-        .agg(*tick_figures(F.lit(True)))
+        .agg(*tick_figures(F.lit(True), auctions=False))
         .where("high IS NOT NULL AND close IS NOT NULL")
     )
     return shaped(minutes, MINUTE_BARS)

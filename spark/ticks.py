@@ -7,7 +7,7 @@ Does not belong here: the building of bars (``minute_bars``, ``daily_bars``), wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -20,7 +20,7 @@ _STREAM = ("trading_day", "symbol", "source")
 _ORDER = ("event_time", "sequence", "day_volume", "event_id")
 _VALUES = ("price", "size", "bid", "ask", "exchange", "conditions", "currency")
 
-# The figures and marks of a trade -> which of its conditions speak about them.
+# What a condition can say of a trade; each is one bit of the trade's ``said``.
 _FORBIDS: dict[str, Callable[[Condition], bool]] = {
     "updates_open": lambda c: not c.updates_open,
     "updates_high_low": lambda c: not c.updates_high_low,
@@ -32,32 +32,32 @@ _MARKS: dict[str, Callable[[Condition], bool]] = {
     "closing_print": lambda c: c.closing_print,
     "extended": lambda c: c.extended,
 }
+_SAYINGS = {**_FORBIDS, **_MARKS}
 
 
-def order() -> Column:
-    """What trades of one stream are ordered by; nulls come first, offsets never matter."""
-    return F.struct(*_ORDER)
-
-
-def eligible_ticks(raw_ticks: DataFrame, times: DataFrame) -> DataFrame:
+def eligible_ticks(raw_ticks: DataFrame, times: DataFrame, sources: Collection[str] | None = None) -> DataFrame:
     """Accepted ticks, each event once, with what it may update.
 
     Args:
         raw_ticks: rows of RAW_TICKS.
         times: ``session_times`` of at least the sessions asked for; ticks of other days are left out.
+        sources: the sources there are among the ticks, when known: shortens the plan.
 
     Returns:
-        trading_day, symbol, source, event_time, sequence, day_volume, event_id, price (DECIMAL(18,6)), currency;
-        volume: shares the tick stands for, null where unknown; phase by the clock; regular: whether the tick belongs to
-        the regular session; updates_open, updates_high_low, updates_last, updates_volume, opening_print,
-        closing_print; close_time, half_day; repeats: how many rows were dropped because their event_id came before.
+        trading_day, symbol, source, event_time, price (DECIMAL(18,6)), currency; position: grows with event_time,
+        sequence, day_volume, event_id within a stream (trading_day, symbol, source), less than 2**50; volume: shares
+        the tick stands for, null where unknown; phase by the clock; regular: whether the tick belongs to the regular
+        session; updates_open, updates_high_low, updates_last, updates_volume, opening_print, closing_print;
+        close_time, half_day; repeats: how many rows were dropped because their event_id came before.
     """
     ticks = _each_event_once(raw_ticks.where("rejected_because IS NULL"))
-    snapshot = F.col("source").isin(*sorted(SNAPSHOT_SOURCES))
-    trades = ticks.where(~snapshot).withColumn("volume", F.col("size"))
-    frames = _frames(ticks.where(snapshot))
-    return _with_marks(with_session_times(trades.unionByName(frames), times)).drop(
-        "size", "conditions", "pre_open_time", "open_time", "post_close_time", "extended"
+    trades = ticks
+    if sources is None or SNAPSHOT_SOURCES & set(sources):
+        snapshot = F.col("source").isin(*sorted(SNAPSHOT_SOURCES))
+        trades = ticks.where(~snapshot).unionByName(_frames(ticks.where(snapshot)))
+    return _in_order(_with_marks(with_session_times(trades, times))).select(
+        *(*_STREAM, "event_time", "position", "price", "currency", "volume", "phase", "regular"),
+        *(*_FORBIDS, "opening_print", "closing_print", "close_time", "half_day", "repeats"),
     )
 
 
@@ -74,7 +74,8 @@ def _each_event_once(ticks: DataFrame) -> DataFrame:
         .withColumns({"rank": rank, "repeats": F.count("*").over(event) - 1})
         .where("rank = 1")
     )
-    names = (*_STREAM, *_ORDER, F.col("price").cast(PRICE).alias("price"), "size", "currency", "conditions", "repeats")
+    price, volume = F.col("price").cast(PRICE).alias("price"), F.col("size").alias("volume")
+    names = (*_STREAM, *_ORDER, price, volume, "currency", "conditions", "repeats")
     return once.select(*names).unionByName(chosen.select(*names))
 
 
@@ -86,23 +87,37 @@ def _frames(snapshots: DataFrame) -> DataFrame:
     return snapshots.withColumn("volume", F.when(known, F.coalesce(growth, F.lit(0))))
 
 
-def _with_marks(ticks: DataFrame) -> DataFrame:
-    spark = ticks.sparkSession
-    speaks = {**_FORBIDS, **_MARKS}
-    sources = sorted({condition.source for condition in CONDITIONS})
-    codes = [
-        (source, *([c.code for c in CONDITIONS if c.source == source and about(c)] for about in speaks.values()))
-        for source in sources
-    ]
-    table = spark.createDataFrame(codes, "source STRING, " + ", ".join(f"{name} ARRAY<STRING>" for name in speaks))
+def _in_order(ticks: DataFrame) -> DataFrame:
+    """Adds ``position``: one number to compare instead of four columns, so that bars need no sort of their own.
 
-    def carries(name: str) -> Column:
-        # Ticks without conditions, and sources without a table, carry none of the codes.
-        return F.coalesce(F.arrays_overlap("conditions", name), F.lit(False))
-
-    marked = ticks.join(F.broadcast(table), "source", "left").withColumns(
-        {name: ~carries(name) for name in _FORBIDS} | {name: carries(name) for name in _MARKS}
+    All rows of a stream are in one partition, sorted, when they are numbered: the numbers (partition in the upper bits)
+    order each stream, whatever was read first.
+    """
+    return (
+        ticks.repartition(*_STREAM)
+        .sortWithinPartitions(*_ORDER)
+        .withColumn("position", F.monotonically_increasing_id())
     )
+
+
+def _with_marks(ticks: DataFrame) -> DataFrame:
+    meanings: dict[str, dict[str, int]] = {}
+    for condition in CONDITIONS:
+        bits = sum(1 << bit for bit, says in enumerate(_SAYINGS.values()) if says(condition))
+        meanings.setdefault(condition.source, {})[condition.code] = bits
+    table = ticks.sparkSession.createDataFrame(sorted(meanings.items()), "source STRING, meanings MAP<STRING, INT>")
+
+    def heard(so_far: Column, code: Column) -> Column:
+        return so_far.bitwiseOR(F.coalesce(F.try_element_at("meanings", code), F.lit(0)))
+
+    # Ticks without conditions, and sources without a table, are told nothing about.
+    said = F.coalesce(F.aggregate("conditions", F.lit(0), heard), F.lit(0))
+
+    def says(name: str) -> Column:
+        return F.col("said").bitwiseAND(1 << list(_SAYINGS).index(name)) != 0
+
+    marked = ticks.join(F.broadcast(table), "source", "left").withColumn("said", said)
+    marked = marked.withColumns({name: ~says(name) for name in _FORBIDS} | {name: says(name) for name in _MARKS})
     instant = F.col("event_time")
     by_clock = (instant >= F.col("open_time")) & (instant < F.col("close_time"))
     late_close = F.col("closing_print") & within_closing_grace(instant)

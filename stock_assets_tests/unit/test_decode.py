@@ -85,10 +85,9 @@ def test_bulk_decoding_accepts_exactly_what_decoding_one_by_one_does(values: lis
 
 
 def test_bars_of_a_day_without_session_are_rejected() -> None:
-    bar: dict[str, Any] = dict(
-        symbol="IBM", interval="1d", trading_day="2013-10-05", start_time=1, open=1.0, high=1.0, low=1.0
-    )
-    bar |= dict(close=1.0, volume=1, currency="USD", price_basis="as_traded", final=True, source="x", known_at=1)
+    prices = dict.fromkeys(("open", "high", "low", "close"), 1.0)
+    about = {"symbol": "IBM", "interval": "1d", "currency": "USD", "price_basis": "as_traded", "source": "x"}
+    bar = {**about, **prices, "trading_day": "2013-10-05", "start_time": 1, "volume": 1, "final": True, "known_at": 1}
     value = json.dumps(bar).encode()
     rows = rows_of(BARS, Chunk(0, [0], [value], [0]), Decoder(BARS), "topic", "landing")
     assert "2013-10-05: the exchange has no session" in rows["rejected_because"][0].as_py()

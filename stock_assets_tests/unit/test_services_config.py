@@ -17,8 +17,9 @@ import pytest
 from local import checkup
 from local.jars import FOLDERS, fetch, listed, present
 from local.java import Java
-from local.programs import configuration, programs
+from local.programs import programs
 from local.services import ALL, Services
+from local.supervision import configuration
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings import PROJECT, Settings
 

@@ -1,6 +1,7 @@
 """The calendar file, and the placing of instants on it."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_ranges_hold_exactly_the_given_sessions(days: set[date]) -> None:
     ranges = list(sessions.contiguous_ranges(list(days)))
     held = [day for first, last in ranges for day in sessions.sessions_between(first, last)]
     assert held == sorted(days)
-    for (_, last), (first, _) in zip(ranges, ranges[1:], strict=False):
+    for (_, last), (first, _) in pairwise(ranges):
         assert len(sessions.sessions_between(last, first)) > 2  # neighbours would be one range
 
 

@@ -1,0 +1,79 @@
+"""programs -> supervisor's configuration.
+
+Belongs here: how supervisor is told of the programs: their environment, restarts and logs.
+Does not belong here: what the programs are (programs.py), and talking to supervisor (services.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from local.programs import Program, run_dir
+from stock_assets.settings import Settings
+
+
+def configuration(settings: Settings, all_programs: list[Program], socket: Path) -> str:
+    """Supervisor's configuration; secrets are not in it, the services read them from ``.env`` themselves."""
+    run, logs = run_dir(settings), settings.local_dir / "logs"
+    places = {
+        "STOCK_ASSETS_LOCAL": str(settings.local_dir),
+        "STOCK_ASSETS_JARS": str(settings.jars_dir),
+        "KAFKA_PORT": str(settings.kafka_port),
+        "SPARK_PORT": str(settings.spark_port),
+        "WAREHOUSE_PORT": str(settings.warehouse_port),
+        "DAGSTER_PORT": str(settings.dagster_port),
+    }
+    head = f"""\
+[supervisord]
+identifier=stock-assets
+nodaemon=false
+umask=077
+pidfile={_quiet(run / "supervisord.pid")}
+logfile={_quiet(logs / "supervisord.log")}
+logfile_maxbytes=1MB
+logfile_backups=1
+childlogdir={_quiet(logs)}
+
+[unix_http_server]
+file={_quiet(socket)}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+    parts = [head]
+    for each in all_programs:
+        # the sum makes supervisor see that a file changed which the command only names
+        rendered = hashlib.sha256("".join(each.files.values()).encode()).hexdigest()[:12]
+        environment = {**places, **each.environment, "STOCK_ASSETS_SERVICE": each.name, "STOCK_ASSETS_FILES": rendered}
+        pairs = ",".join(f'{name}="{_quiet(value)}"' for name, value in environment.items())
+        log = logs / f"{each.name}.log"
+        parts.append(f"""\
+[program:{each.name}]
+command={_command(each.command)}
+directory={_quiet(each.directory)}
+environment={pairs}
+autostart=false
+autorestart={"false" if each.once else "true"}
+startsecs={0 if each.once else 1}
+startretries=1
+stopwaitsecs={each.stop_wait_s}
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={_quiet(log)}
+stdout_logfile_maxbytes=5MB
+stdout_logfile_backups=2
+""")
+    return "\n".join(parts)
+
+
+def _quiet(value: object) -> str:
+    """A value in which supervisor sees no format of its own."""
+    return str(value).replace("%", "%%")
+
+
+def _command(words: list[str]) -> str:
+    """The words as supervisor splits them again: at blanks, but not within quotes."""
+    return " ".join('"' + _quiet(word).replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words)

@@ -1,0 +1,62 @@
+"""`make demo` as a newcomer runs it: twice, and then the README's other commands."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from local.services import Services
+from stock_assets.settings import PROJECT, Settings
+from stock_assets_tests.conftest import place
+
+
+@pytest.fixture(scope="module")
+def demo_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with pytest.MonkeyPatch.context() as patch:
+        settings = place(patch, tmp_path_factory.mktemp("demo"))
+        patch.setenv("FIRST_SESSION", "2013-02-01")
+        yield Settings.load()
+        Services(settings).down()
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "stock_assets.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PROJECT,
+        timeout=280,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(demo_settings: Settings) -> None:
+    first = run("demo")
+    for service in ("kafka", "spark", "warehouse", "dagster-webserver", "dagster-daemon"):
+        assert re.search(rf"{service} +ready", first), first
+    assert re.search(r"raw/ticks +3 +30,780", first)
+    assert re.search(r"warehouse/daily_stock_metrics +20 +100", first)
+    assert re.search(r"stock-market-realtime +\d .* yes", first)
+    assert "NO:" not in first
+    # The bars built from simulated ticks are the real ones, figure by figure.
+    real = dict(re.findall(r"(AAPL|FB|GOOG|IBM|MSFT) +bokeh +(.+\S) *$", first, re.MULTILINE))
+    built = dict(re.findall(r"(AAPL|FB|GOOG|IBM|MSFT) +simulator_ticks +(.+\S) *$", first, re.MULTILINE))
+    assert len(real) == 5 and real == built
+    assert f"http://127.0.0.1:{demo_settings.dagster_port}" in first
+    assert "There is nothing new" in run("demo")
+
+
+def test_the_readme_s_commands_run(demo_settings: Settings) -> None:
+    use = (PROJECT / "README.md").read_text().split("## Use")[1].split("## Settings")[0]
+    lines = re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", use, re.MULTILINE)
+    assert len(lines) == 6
+    printed = {line.strip(): run(*shlex.split(line)) for line in lines}
+    assert "each acknowledged by the broker" in printed["produce simulator --rate 500 --seconds 5 --malformed 0.01"]
+    assert "nothing: the lake holds every record already" in printed["produce shipped"]
+    assert "all equal" in printed["verify 2013-03-01"]
