@@ -92,7 +92,6 @@ def job(first: date, last: date, answer: Path) -> None:
     began, watch = time.perf_counter(), Stopwatch()
     with watch.measure("definitions"):
         import dagster as dg
-        import sqlalchemy.orm  # noqa: F401  half imported by another thread, it breaks Dagster's storage
 
         from stock_assets.definitions import build_definitions
         from stock_assets.defs.imports import import_meanwhile
@@ -101,7 +100,7 @@ def job(first: date, last: date, answer: Path) -> None:
 
         settings = Settings.load()
         definitions = build_definitions(settings)
-        import_meanwhile("great_expectations", "dagster_snowflake", "pyspark.sql.connect.session")
+        import_meanwhile("great_expectations", "dagster_snowflake")
     with dg.DagsterInstance.get() as instance:
         fetched, published = _fetch_and_publish(settings, first, last, watch)
         with watch.measure("drain"):

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from spark.session_times import phase, with_session_times
 from spark.table_shape import shaped
-from spark.tick_figures import tick_figures
+from spark.tick_bars import bars_from_ticks
 from spark.vendor_bars import as_traded_bars
 from stock_assets.domain.tables import DAILY_BARS
 
@@ -20,28 +20,23 @@ from stock_assets.domain.tables import DAILY_BARS
 def daily_bars_from_ticks(eligible: DataFrame) -> DataFrame:
     """DAILY_BARS of ``eligible_ticks``; source is the vendor's with ``_ticks``.
 
-    Open is the first opening print, else the first eligible price; close the last closing print, else the last eligible
-    price; high, low, volume and vwap include the prints of the auctions. ``final`` once a tick at or after the close was
-    seen; ``known_at`` is the newest event_time of the regular session; ``repeats`` counts the whole day. A session
-    without an eligible price gives no bar.
+    Open is the first opening print, else the first eligible price; close the last closing print, else the last
+    eligible price; high, low, volume and vwap include the prints of the auctions. ``final`` once a tick at or after the
+    close was seen; ``known_at`` is the newest event_time of the regular session; ``repeats`` counts the whole day. A
+    session without an eligible price gives no bar.
     """
     regular = F.col("regular")
-    sessions = (
-        eligible.withColumn("source", F.concat("source", F.lit("_ticks")))
-        .groupBy("trading_day", "symbol", "source", "half_day")
-        .agg(
-            *tick_figures(regular, auctions=True),
-            F.sum("repeats").alias("repeats"),
-            F.bool_or(F.col("event_time") >= F.col("close_time")).alias("final"),
-            F.max(F.when(regular, F.col("event_time"))).alias("known_at"),
-        )
-        .where("high IS NOT NULL AND close IS NOT NULL")
-        .withColumns(
-            {
-                "vwap_from": F.when(F.col("vwap").isNotNull(), "ticks"),
-                "no_auction": F.lit(False),
-            }
-        )
+    sessions = bars_from_ticks(
+        eligible,
+        ("half_day",),
+        regular,
+        True,
+        F.sum("repeats").alias("repeats"),
+        F.bool_or(F.col("event_time") >= F.col("close_time")).alias("final"),
+        F.max(F.when(regular, F.col("event_time"))).alias("known_at"),
+    )
+    sessions = sessions.withColumns(
+        {"vwap_from": F.when(F.col("vwap").isNotNull(), "ticks"), "no_auction": F.lit(False)}
     )
     return _shaped(sessions)
 

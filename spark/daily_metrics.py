@@ -72,7 +72,7 @@ def daily_metrics(bars: DataFrame) -> DataFrame:
 
 
 def _with_oldest_basis(bars: DataFrame) -> DataFrame:
-    """Adds ``factor`` (shares now per oldest share), prices and volume in the oldest basis, and the log total return."""
+    """Adds ``factor`` (shares now per oldest share), prices and volume in the oldest basis, the log total return."""
     based = bars.withColumns(
         {
             "factor": split_factor(F.col("symbol_actions"), until=F.col("trading_day")),

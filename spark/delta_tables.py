@@ -6,6 +6,7 @@ Does not belong here: what the rows mean, and raw tables' commits (delta-rs alon
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import date
 from uuid import uuid4
@@ -76,12 +77,17 @@ def _find(spark: SparkSession, lake_root: str, table: Table, version: int | None
     if version is not None:
         reader = reader.option("versionAsOf", version)
     rows = reader.load(location(lake_root, table))
+    # The client logs every refusal as an error with its stack; that a table is missing at first is none.
+    client_log = logging.getLogger("pyspark.sql.connect.logging")
+    client_log.disabled = True
     try:
         rows.schema  # noqa: B018  Connect looks for the table only when asked
     except AnalysisException as error:
         if error.getCondition() in _MISSING:
             return None
         raise
+    finally:
+        client_log.disabled = False
     return rows
 
 
@@ -90,8 +96,8 @@ def replace_sessions(
 ) -> Written:
     """Replace all rows of the sessions from ``first`` to ``last`` in one commit, or none when none are there nor come.
 
-    ``rows`` must hold nothing else; None stands for no rows. Every written session counts in full; ``changed`` names those symbols and sessions
-    whose rows are not the same as before.
+    ``rows`` must hold nothing else; None stands for no rows. ``changed`` names the symbols and sessions whose rows are
+    not the same as before.
     """
     # BETWEEN as text cannot be resolved within replaceWhere on Spark 4.0.
     between = f"trading_day >= DATE'{first}' AND trading_day <= DATE'{last}'"
@@ -99,7 +105,7 @@ def replace_sessions(
     if rows is None and not before:
         return Written({}, [])
     rows = spark.createDataFrame([], table.ddl()) if rows is None else rows
-    (rows.write.format("delta").mode("overwrite").option("replaceWhere", between).save(location(lake_root, table)))
+    rows.write.format("delta").mode("overwrite").option("replaceWhere", between).save(location(lake_root, table))
     after = _fingerprints(read(spark, lake_root, table).where(between))
     per_session: dict[date, int] = {}
     for (_, day), (count, _) in after.items():
@@ -127,7 +133,7 @@ def merge_changed(rows: DataFrame, lake_root: str, table: Table, scope: Column) 
     """
     spark = rows.sparkSession
     stored = read_or_create(spark, lake_root, table)
-    # Computed once and kept: deciding and writing must see the same rows. (A cache would be computed anew by the write.)
+    # Computed once: deciding and writing must see the same rows. (A cache would be computed anew by the write.)
     differences = _differences(rows, stored, table, scope).localCheckpoint()
     kinds = differences.select("symbol", "trading_day", "difference").collect()
     differing = {kind for _, _, kind in kinds} - {"same"}

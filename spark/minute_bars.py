@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from spark.session_times import phase, with_session_times
 from spark.table_shape import shaped
-from spark.tick_figures import tick_figures
+from spark.tick_bars import bars_from_ticks
 from spark.vendor_bars import as_traded_bars
 from stock_assets.domain.tables import MINUTE_BARS
 
@@ -23,13 +23,8 @@ def minute_bars_from_ticks(eligible: DataFrame) -> DataFrame:
     A print counts in the minute of its own event_time, the closing print too, and extended-hours trades count here.
     A minute whose ticks update no price gives no bar.
     """
-    minutes = (
-        eligible.withColumn("start_time", F.date_trunc("minute", "event_time"))
-        .withColumn("source", F.concat("source", F.lit("_ticks")))
-        .groupBy("trading_day", "symbol", "source", "start_time", "phase")
-        .agg(*tick_figures(F.lit(True), auctions=False))
-        .where("high IS NOT NULL AND close IS NOT NULL")
-    )
+    timed = eligible.withColumn("start_time", F.date_trunc("minute", "event_time"))
+    minutes = bars_from_ticks(timed, ("start_time", "phase"), among=F.lit(True), auctions=False)
     return shaped(minutes, MINUTE_BARS)
 
 

@@ -28,7 +28,7 @@ def session_times(spark: SparkSession, first: date, last: date) -> DataFrame:
 
 
 def with_session_times(df: DataFrame, times: DataFrame) -> DataFrame:
-    """``df`` (with ``trading_day``) and the times of each row's session; rows of days without a session are left out."""
+    """``df`` with the times of the session of its ``trading_day``; rows of days without a session are left out."""
     return df.join(F.broadcast(times), "trading_day")
 
 

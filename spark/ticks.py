@@ -16,7 +16,9 @@ from spark.session_times import phase, with_session_times, within_closing_grace
 from spark.table_shape import PRICE
 from stock_assets.domain.eligibility import CONDITIONS, SNAPSHOT_SOURCES, Condition
 
-_STREAM = ("trading_day", "symbol", "source")
+STREAM = ("trading_day", "symbol", "source")
+"""What ticks must share to be compared and ordered with each other."""
+
 _ORDER = ("event_time", "sequence", "day_volume", "event_id")
 _VALUES = ("price", "size", "bid", "ask", "exchange", "conditions", "currency")
 
@@ -56,7 +58,7 @@ def eligible_ticks(raw_ticks: DataFrame, times: DataFrame, sources: Collection[s
         snapshot = F.col("source").isin(*sorted(SNAPSHOT_SOURCES))
         trades = ticks.where(~snapshot).unionByName(_frames(ticks.where(snapshot)))
     return _in_order(_with_marks(with_session_times(trades, times))).select(
-        *(*_STREAM, "event_time", "position", "price", "currency", "volume", "phase", "regular"),
+        *(*STREAM, "event_time", "position", "price", "currency", "volume", "phase", "regular"),
         *(*_FORBIDS, "opening_print", "closing_print", "close_time", "half_day", "repeats"),
     )
 
@@ -64,9 +66,9 @@ def eligible_ticks(raw_ticks: DataFrame, times: DataFrame, sources: Collection[s
 def _each_event_once(ticks: DataFrame) -> DataFrame:
     """Of the rows with one event_id in a stream, the smallest by order and values; ``repeats`` counts the others."""
     # Sorting two million trades by identity costs seconds and finds a handful of repeats: a hash tells who may be one.
-    hashed = ticks.withColumn("event_hash", F.xxhash64(*_STREAM, "event_id"))
+    hashed = ticks.withColumn("event_hash", F.xxhash64(*STREAM, "event_id"))
     suspects = hashed.groupBy("event_hash").count().where("count > 1").select("event_hash")
-    event = Window.partitionBy(*_STREAM, "event_id")
+    event = Window.partitionBy(*STREAM, "event_id")
     rank = F.row_number().over(event.orderBy(*_ORDER[:-1], *_VALUES))
     once = hashed.join(suspects, "event_hash", "left_anti").withColumn("repeats", F.lit(0).cast("bigint"))
     chosen = (
@@ -75,13 +77,13 @@ def _each_event_once(ticks: DataFrame) -> DataFrame:
         .where("rank = 1")
     )
     price, volume = F.col("price").cast(PRICE).alias("price"), F.col("size").alias("volume")
-    names = (*_STREAM, *_ORDER, price, volume, "currency", "conditions", "repeats")
+    names = (*STREAM, *_ORDER, price, volume, "currency", "conditions", "repeats")
     return once.select(*names).unionByName(chosen.select(*names))
 
 
 def _frames(snapshots: DataFrame) -> DataFrame:
     """Frames of snapshot feeds; one stands for the growth of the session's cumulative volume, the first for none."""
-    before = Window.partitionBy(*_STREAM).orderBy(*_ORDER).rowsBetween(Window.unboundedPreceding, -1)
+    before = Window.partitionBy(*STREAM).orderBy(*_ORDER).rowsBetween(Window.unboundedPreceding, -1)
     growth = F.greatest(F.col("day_volume") - F.max("day_volume").over(before), F.lit(0))
     known = F.col("day_volume").isNotNull()
     return snapshots.withColumn("volume", F.when(known, F.coalesce(growth, F.lit(0))))
@@ -94,9 +96,7 @@ def _in_order(ticks: DataFrame) -> DataFrame:
     order each stream, whatever was read first.
     """
     return (
-        ticks.repartition(*_STREAM)
-        .sortWithinPartitions(*_ORDER)
-        .withColumn("position", F.monotonically_increasing_id())
+        ticks.repartition(*STREAM).sortWithinPartitions(*_ORDER).withColumn("position", F.monotonically_increasing_id())
     )
 
 

@@ -58,18 +58,18 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
         StockAssetsError: a service does not come up, or a run fails; the text says why.
     """
     from local.services import DAGSTER, Services
+    from stock_assets.defs.imports import import_meanwhile
 
     began = time.monotonic()
+    import_meanwhile("great_expectations", "dagster_snowflake")
     services = Services(settings, say=lambda line: console.print(line, highlight=False))
     services.up(["kafka", "spark", "warehouse"])
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     ready = time.monotonic()
 
     from stock_assets.definitions import build_definitions
-    from stock_assets.defs.imports import import_meanwhile
     from stock_assets.defs.runs import run_main_job
 
-    import_meanwhile("great_expectations", "dagster_snowflake", "pyspark.sql.connect.session")
     given = demo_input(settings, source, recording)
     console.print(f"input      {given.label}")
     published = publish_new(settings, given)

@@ -7,8 +7,11 @@ dagster-snowflake take 7-10 CPU-seconds each.
 from __future__ import annotations
 
 import importlib
-import os
 import threading
+from contextlib import suppress
+
+SHARED = ("sqlalchemy.orm", "pandas", "pyarrow.dataset", "pyspark.sql.connect.session")
+"""What the slow modules and the run itself both import: two threads in the same module see it half made."""
 
 
 def import_meanwhile(*modules: str) -> threading.Thread:
@@ -16,14 +19,13 @@ def import_meanwhile(*modules: str) -> threading.Thread:
 
     A module that cannot be imported fails where it is used, not here.
     """
+    for module in SHARED:
+        importlib.import_module(module)
 
     def load() -> None:
-        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
         for module in modules:
-            try:
+            with suppress(ImportError):
                 importlib.import_module(module)
-            except ImportError:
-                return
 
     thread = threading.Thread(target=load, name="imports", daemon=True)
     thread.start()

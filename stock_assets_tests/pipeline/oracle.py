@@ -1,8 +1,7 @@
-"""rows of the raw tables -> the bars and metrics they should become, in plain Python and pandas.
+"""rows of the raw tables -> the bars they should become, in plain Python.
 
-Belongs here: the rules of meaning once more, by another route than ``spark/``: loops over one session's trades, and for
-each session its whole history rewritten in that session's own basis.
-Does not belong here: anything imported from ``spark/``.
+Belongs here: the rules of meaning once more, by another route than ``spark/``: loops over one session's trades.
+Does not belong here: anything imported from ``spark/``, and metrics (``oracle_metrics``).
 """
 
 from __future__ import annotations
@@ -11,11 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from math import isnan, log, sqrt
+from math import isnan
 from typing import Any
 from zoneinfo import ZoneInfo
-
-import pandas as pd
 
 from stock_assets.domain.eligibility import CONDITIONS, Condition
 from stock_assets.domain.sessions import session
@@ -57,6 +54,8 @@ def daily_bars_from_ticks(ticks: Iterable[Row]) -> list[Row]:
         figures = _figures(within, source)
         if not figures:
             continue
+        trades = [t for t in trades if t["currency"] == figures["currency"]]
+        within = [t for t in within if t["currency"] == figures["currency"]]
         openings = [t for t in within if "opening_print" in t["marks"] and "updates_open" in t["may"]]
         closings = [t for t in within if "closing_print" in t["marks"] and "updates_last" in t["may"]]
         if openings:
@@ -146,6 +145,13 @@ def _phase(instant: datetime) -> str:
 
 def _figures(trades: Sequence[Row], source: str) -> Row:
     """What the trades, in order, make of a bar; nothing when they update no price."""
+    for currency in sorted({t["currency"] for t in trades}):
+        if figures := _figures_of_one_currency([t for t in trades if t["currency"] == currency], source):
+            return figures | {"currency": currency}
+    return {}
+
+
+def _figures_of_one_currency(trades: Sequence[Row], source: str) -> Row:
     opens = [t["price"] for t in trades if "updates_open" in t["may"]]
     ranged = [t["price"] for t in trades if "updates_high_low" in t["may"]]
     lasts = [t["price"] for t in trades if "updates_last" in t["may"]]
@@ -164,7 +170,6 @@ def _figures(trades: Sequence[Row], source: str) -> Row:
         "volume": sum(t["shares"] for t in known) if known else None,
         "vwap": six(turnover / shares) if shares else None,
         "trade_count": None if source in SNAPSHOTS else len(sized),
-        "currency": min(t["currency"] for t in trades),
     }
 
 
@@ -264,112 +269,3 @@ def stated_actions(actions: Sequence[Row], symbol: str, vendors: Sequence[str]) 
     for action in sorted(chosen, key=lambda a: (a["known_at"], a["value"])):
         newest[action["ex_date"], action["kind"]] = action
     return sorted((ex_date, kind, action["value"]) for (ex_date, kind), action in newest.items())
-
-
-# ------------------------------------------------------------------------------------------------ metrics
-
-
-def daily_metrics(bars: Iterable[Row], actions: Sequence[Row], bar_sources: Sequence[str]) -> list[Row]:
-    """Metrics of each symbol and session; the history of each session is rewritten in that session's basis."""
-    histories: dict[str, dict[date, Row]] = defaultdict(dict)
-    listed = list(bar_sources)
-
-    def preference(source: str) -> tuple[int, str]:
-        return (listed.index(source) if source in listed else len(listed), source)
-
-    for bar in bars:
-        known = histories[bar["symbol"]].get(bar["trading_day"])
-        if known is None or preference(bar["source"]) < preference(known["source"]):
-            histories[bar["symbol"]][bar["trading_day"]] = bar
-    vendors = [source.removesuffix("_ticks").removesuffix("_minutes") for source in listed]
-    return [
-        _metrics([by_day[day] for day in sorted(by_day)][: count + 1], stated_actions(actions, symbol, vendors))
-        for symbol, by_day in histories.items()
-        for count in range(len(by_day))
-    ]
-
-
-def _metrics(history: list[Row], actions: list[tuple[date, str, float]]) -> Row:
-    """Metrics of the last session of ``history``."""
-    bar = history[-1]
-    today = bar["trading_day"]
-
-    def splits(after: date) -> float:
-        """New shares per share held after the close of ``after``."""
-        product = 1.0
-        for ex_date, kind, value in actions:
-            if kind == "split" and after < ex_date <= today:
-                product *= value
-        return product
-
-    closes = pd.Series([float(b["close"]) / splits(b["trading_day"]) for b in history])
-    highs = [float(b["high"]) / splits(b["trading_day"]) for b in history]
-    lows = [float(b["low"]) / splits(b["trading_day"]) for b in history]
-    volumes = [None if b["volume"] is None else b["volume"] * splits(b["trading_day"]) for b in history]
-    returns = []
-    for position in range(max(1, len(history) - 20), len(history)):
-        since, day = history[position - 1]["trading_day"], history[position]["trading_day"]
-        cash = sum(v / splits(x) for x, kind, v in actions if kind == "dividend" and since < x <= day)
-        returns.append(log((closes[position] + cash) / closes[position - 1]))
-    seen = len(history)
-    previous = None if seen < 2 else float(closes[seen - 2])
-    change = None if previous is None else float(closes.iloc[-1]) - previous
-    macds = _macds(list(closes))
-    signal = (_emas(macds, 9) or [None])[-1]
-    sma_20 = None if seen < 20 else closes[-20:].mean()
-    spread = None if seen < 20 else 2 * closes[-20:].std(ddof=0)
-    recent = volumes[-20:]
-    figures = {
-        "previous_close": previous,
-        "change": change,
-        "change_percent": None if change is None else 100 * change / previous,
-        "day_range": bar["high"] - bar["low"],
-        **{f"sma_{n}": None if seen < n else closes[-n:].mean() for n in (5, 20, 50, 200)},
-        "volatility_20": None if len(returns) < 20 else pd.Series(returns).std(ddof=1) * sqrt(252),
-        "average_volume_20": None if seen < 20 or None in recent else sum(recent) / 20,
-        "rsi_14": _rsi(list(closes)),
-        "macd": macds[-1] if macds else None,
-        "macd_signal": signal,
-        "macd_histogram": None if signal is None else macds[-1] - signal,
-        "bollinger_upper": None if spread is None else sma_20 + spread,
-        "bollinger_lower": None if spread is None else sma_20 - spread,
-        "high_52_week": None if seen < 252 else max(highs[-252:]),
-        "low_52_week": None if seen < 252 else min(lows[-252:]),
-    }
-    return {
-        **{name: bar[name] for name in ("year", "symbol", "trading_day", "source", "open", "high", "low", "close")},
-        **{name: bar[name] for name in ("volume", "vwap", "currency")},
-        "mixed_sources": len({b["source"] for b in history[-252:]}) > 1,
-        **{name: six(value) for name, value in figures.items()},
-        "bars_used": seen,
-        "bars_revision": max(b["revision"] for b in history),
-        "actions_used": sum(ex_date <= today for ex_date, _, _ in actions),
-        "revision": 0,
-    }
-
-
-def _emas(values: Sequence[float], window: int) -> list[float]:
-    """The average after each value from the ``window``-th on."""
-    if len(values) < window:
-        return []
-    averages = [sum(values[:window]) / window]
-    for value in values[window:]:
-        averages.append(value * 2 / (window + 1) + averages[-1] * (window - 1) / (window + 1))
-    return averages
-
-
-def _macds(closes: list[float]) -> list[float]:
-    return [fast - slow for fast, slow in zip(_emas(closes, 12)[14:], _emas(closes, 26), strict=True)]
-
-
-def _rsi(closes: list[float]) -> float | None:
-    if len(closes) < 15:
-        return None
-    changes = [after - before for before, after in zip(closes, closes[1:], strict=False)]
-    ups, downs = [max(c, 0.0) for c in changes], [max(-c, 0.0) for c in changes]
-    up, down = sum(ups[:14]) / 14, sum(downs[:14]) / 14
-    for gain, loss in zip(ups[14:], downs[14:], strict=True):
-        up, down = (up * 13 + gain) / 14, (down * 13 + loss) / 14
-    if up == down == 0:
-        return 50.0
-    return 100.0 if down == 0 else 100 - 100 / (1 + up / down)

@@ -47,6 +47,7 @@ def random_ticks(seed: int) -> list[Row]:
                     "source": source,
                     "conditions": codes,
                     "event_id": f"{number}",
+                    "currency": "EUR" if rng.random() < 0.02 else "USD",
                     "sequence": rng.choice([None, 1, 2]),
                     "day_volume": rng.choice([None, max(volume, 0)]) if source == "yahoo" else None,
                 }

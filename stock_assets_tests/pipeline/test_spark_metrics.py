@@ -12,7 +12,8 @@ from spark.adjusted import adjusted_to
 from spark.daily_metrics import daily_metrics, preferred_bars
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_ACTIONS
-from stock_assets_tests.pipeline import oracle
+from stock_assets_tests.pipeline.oracle import six
+from stock_assets_tests.pipeline.oracle_metrics import daily_metrics as expected_metrics
 from stock_assets_tests.pipeline.raw_rows import Row, action, assert_same, at, days, frame, rows_of
 
 LAST_PLACE = Decimal("0.000001")
@@ -20,7 +21,7 @@ SOURCES = ["yahoo", "algoseek_ticks"]
 
 
 def daily_bar(day: date, close: float, **given: object) -> Row:
-    price = oracle.six(close)
+    price = six(close)
     return {
         "year": day.year,
         "trading_day": day,
@@ -70,9 +71,9 @@ def random_history(seed: int, symbol: str, count: int) -> tuple[list[Row], list[
                     close,
                     symbol=symbol,
                     source=source,
-                    high=oracle.six(close * (1 + spread)),
-                    low=oracle.six(close * (1 - spread)),
-                    vwap=rng.choice([None, oracle.six(close)]),
+                    high=six(close * (1 + spread)),
+                    low=six(close * (1 - spread)),
+                    vwap=rng.choice([None, six(close)]),
                     volume=rng.choice([None] + [rng.randrange(1, 10**8)] * 40),
                     revision=rng.randrange(1, 5),
                 )
@@ -94,7 +95,7 @@ def test_metrics_equal_the_oracle(spark: SparkSession) -> None:
     ]
     bars += flat + switched
     preferred = preferred_bars(frame(spark, DAILY_BARS, bars), frame(spark, RAW_ACTIONS, actions), SOURCES)
-    expected = oracle.daily_metrics(bars, actions, SOURCES)
+    expected = expected_metrics(bars, actions, SOURCES)
     assert any(row["high_52_week"] is not None and row["mixed_sources"] for row in expected)
     assert_same(daily_metrics(preferred), expected, DAILY_METRICS, slack=LAST_PLACE)
 
@@ -103,7 +104,7 @@ def test_a_later_split_changes_nothing_stored_before_it(spark: SparkSession) -> 
     bars, actions = random_history(3, "A", 120)
     split_day = bars[-30]["trading_day"]
     cut = [
-        b | {name: oracle.six(float(b[name]) / 7) for name in ("open", "high", "low", "close")}
+        b | {name: six(float(b[name]) / 7) for name in ("open", "high", "low", "close")}
         if b["trading_day"] >= split_day
         else b
         for b in bars

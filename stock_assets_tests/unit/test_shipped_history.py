@@ -16,7 +16,7 @@ from stock_assets.sources.simulator import DayBar
 from stock_assets_tests.unit.test_simulator import regular_bar
 
 SYMBOLS = ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
-DAYS = sessions_between(date(2012, 1, 3), date(2012, 12, 31))
+DAYS = sessions_between(date(2012, 1, 3), date(2012, 2, 3))
 
 
 @cache
