@@ -1,9 +1,9 @@
 """synthetic daily bars -> seconds of the Spark stages, cold and warm.
 
-Two workloads: the reference one (10 symbols x 251 sessions through minute bars, daily bars and metrics) and the backfill
-of metrics (500 symbols x 250 sessions in one run, and 5 symbols x 3,300 sessions, whose folds are longest).
+Workloads: the reference one (10 symbols x 251 sessions through minute bars, daily bars and metrics), the backfill of
+metrics (500 symbols x 250 sessions in one run), and 5 symbols x 3,300 sessions, whose folds are longest.
 
-Run: python benchmarks/spark_metrics.py sc://127.0.0.1:PORT
+Run: python benchmarks/spark_metrics.py "sc://127.0.0.1:PORT/;session_id=UUID" (a session used before is a warm one)
 """
 
 from __future__ import annotations
@@ -50,9 +50,8 @@ WORKLOADS = (
 def main(remote: str) -> None:
     """Run every workload once and print a table."""
     spark = SparkSession.builder.remote(remote).getOrCreate()
-    print(
-        f"{'workload':32}{'rows':>9}{'minute':>9}{'daily':>9}{'metrics':>9}{'again':>9}{'total':>9}{'limit':>9}   seconds"
-    )
+    heads = ("rows", "minute", "daily", "metrics", "again", "total", "limit")
+    print(f"{'workload':32}" + "".join(f"{head:>9}" for head in heads) + "   seconds")
     for workload in WORKLOADS:
         with tempfile.TemporaryDirectory() as lake:
             days = write_raw(lake, workload.symbols, workload.sessions)

@@ -30,8 +30,8 @@ def bars_from_ticks(
     Returns:
         trading_day, symbol, ``within``, source (the vendor's with ``_ticks``), currency; open (without a tick for it
         the first that may update the last price: a closing print alone makes a bar), high, low, close; volume: null
-        when all are unknown; vwap: exact, over ticks that count both in volume and in prices; trade_count: null for snapshot
-        feeds, whose frames are no trades; ``more``.
+        when all are unknown; vwap: exact, over ticks that count both in volume and in prices; trade_count: null for
+        snapshot feeds, whose frames are no trades; ``more``.
     """
     keys = (*STREAM, *within)
     first_currency = F.row_number().over(Window.partitionBy(*keys).orderBy("currency"))

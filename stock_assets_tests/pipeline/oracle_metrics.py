@@ -7,6 +7,7 @@ Does not belong here: anything imported from ``spark/``, and bars (``oracle``).
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -113,7 +114,7 @@ def _macds(closes: list[float]) -> list[float]:
 def _rsi(closes: list[float]) -> float | None:
     if len(closes) < 15:
         return None
-    changes = [after - before for before, after in zip(closes, closes[1:], strict=False)]
+    changes = [after - before for before, after in itertools.pairwise(closes)]
     ups, downs = [max(c, 0.0) for c in changes], [max(-c, 0.0) for c in changes]
     up, down = sum(ups[:14]) / 14, sum(downs[:14]) / 14
     for gain, loss in zip(ups[14:], downs[14:], strict=True):

@@ -87,8 +87,8 @@ def action(ex_date: date, kind: str, value: float, **given: Any) -> Row:
 
 def frame(spark: SparkSession, table: Table, rows: Iterable[Row]) -> DataFrame:
     """The rows as a DataFrame of a table; what they lack is null."""
-    values = [tuple(row.get(name) for name in table.names) for row in rows]
-    return spark.createDataFrame(values, table.ddl().replace(" NOT NULL", ""))
+    nullable = pa.schema([field.with_nullable(True) for field in table.arrow_schema()])
+    return spark.createDataFrame(pa.Table.from_pylist(list(rows), schema=nullable))
 
 
 def land(lake: str, table: Table, rows: Sequence[Row]) -> None:
