@@ -124,6 +124,7 @@ def build_daily_metrics(
         last: last session of the forced range, ``first`` when None.
     """
     started = time.monotonic()
+    _prepare(spark)
     actions = delta_tables.read(spark, lake_root, RAW_ACTIONS)
     bars = preferred_bars(delta_tables.read(spark, lake_root, DAILY_BARS), actions, bar_sources)
     forced = F.lit(False) if first is None else _between(first, last or first)
@@ -156,9 +157,7 @@ def _raw(
     bars_version: int | None,
     actions_version: int | None,
 ) -> _Raw:
-    # The exchange-local day of an instant is computed by shifting it; that needs the session to speak UTC.
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
-    spark.conf.set("spark.databricks.delta.stats.skipping", "false")
+    _prepare(spark)
     ticks = delta_tables.read(spark, lake_root, RAW_TICKS, ticks_version).where(_between(first, last))
     bars = delta_tables.read(spark, lake_root, RAW_BARS, bars_version).where(_years_and_days(first, last))
     return _Raw(
@@ -167,6 +166,13 @@ def _raw(
         actions=delta_tables.read(spark, lake_root, RAW_ACTIONS, actions_version),
         times=session_times(spark, first, last),
     )
+
+
+def _prepare(spark: SparkSession) -> None:
+    # The exchange-local day of an instant is computed by shifting it; that needs the session to speak UTC.
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    # Partitions prune what is read; looking for more to skip costs each scan a job and skips nothing.
+    spark.conf.set("spark.databricks.delta.stats.skipping", "false")
 
 
 def _between(first: date, last: date) -> Column:

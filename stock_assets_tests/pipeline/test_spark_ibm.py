@@ -16,7 +16,7 @@ from spark.session_times import session_times
 from spark.ticks import eligible_ticks
 from stock_assets.domain.eligibility import SUSPICIOUS
 from stock_assets.domain.tables import DAILY_BARS, MINUTE_BARS, RAW_TICKS
-from stock_assets_tests.pipeline.raw_rows import NEW_YORK, Row, frame, rows_of, tick
+from stock_assets_tests.pipeline.raw_rows import NEW_YORK, Row, land, rows_of, tick
 
 LEAN = Path(__file__).parents[3] / "shared" / "data" / "lean" / "usa"
 FIRST, LAST = date(2013, 10, 7), date(2013, 10, 8)
@@ -59,9 +59,11 @@ def recorded_bars() -> dict[date, list[Decimal]]:
     }
 
 
-def test_ibm_days_equal_the_recorded_bars(spark: SparkSession) -> None:
+def test_ibm_days_equal_the_recorded_bars(spark: SparkSession, tmp_path: Path) -> None:
     ticks = [t for day in (FIRST, LAST) for t in recorded_ticks(day)]
-    eligible = eligible_ticks(frame(spark, RAW_TICKS, ticks), session_times(spark, FIRST, LAST))
+    land(str(tmp_path), RAW_TICKS, ticks)
+    raw = spark.read.format("delta").load(f"{tmp_path}/{RAW_TICKS.path}")
+    eligible = eligible_ticks(raw, session_times(spark, FIRST, LAST))
     built = rows_of(daily_bars_from_ticks(eligible), ("trading_day",))
     minutes = rows_of(minute_bars_from_ticks(eligible), MINUTE_BARS.key)
     for day in (FIRST, LAST):
