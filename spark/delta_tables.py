@@ -76,12 +76,12 @@ def _find(spark: SparkSession, lake_root: str, table: Table, version: int | None
     reader = spark.read.format("delta")
     if version is not None:
         reader = reader.option("versionAsOf", version)
-    rows = reader.load(location(lake_root, table))
     # The client logs every refusal as an error with its stack; that a table is missing at first is none.
     client_log = logging.getLogger("pyspark.sql.connect.logging")
     client_log.disabled = True
     try:
-        rows.schema  # noqa: B018  Connect looks for the table only when asked
+        rows = reader.load(location(lake_root, table))
+        rows.schema  # noqa: B018  Connect looks for the table only now, classic Spark did while loading
     except AnalysisException as error:
         if error.getCondition() in _MISSING:
             return None

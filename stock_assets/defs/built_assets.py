@@ -98,7 +98,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         given = (days[0], days[-1]) if forced and days else (None, None)
         with permanent_failures():
             report = build_daily_metrics(spark.session(), lake.root, settings.bar_sources, *given)
-        staleness.record_built(lake.root, DAILY_METRICS.path, {day: now[day] for day in days if day in now})
+        staleness.record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, staleness.GONE) for day in days})
         yield from _report_build(context, lake, DAILY_METRICS, partitions, days, report)
 
     @stage(
@@ -128,7 +128,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
                     totals[name] += getattr(report, name)
                 for entry in rows["trading_day"].value_counts().to_pylist():
                     loaded[entry["values"]] = entry["counts"]
-        staleness.record_built(lake.root, staleness.WAREHOUSE, {day: now[day] for day in days if day in now})
+        staleness.record_built(lake.root, staleness.WAREHOUSE, {day: now.get(day, staleness.GONE) for day in days})
         context.log.info(f"{len(days)} sessions: {totals}")
         yield from _report(context, days, loaded, totals, {})
 
@@ -162,7 +162,7 @@ def _build_bars(
                     raw_actions_version=raw.actions_version,
                 )
             )
-            done = {day: raw.fingerprints[day] for day in days if first <= day <= last and day in raw.fingerprints}
+            done = {day: raw.fingerprints.get(day, staleness.GONE) for day in days if first <= day <= last}
             staleness.record_built(lake.root, table.path, done)
     report = jobs.StageReport(
         rows={day: count for each in reports for day, count in each.rows.items()},

@@ -114,9 +114,13 @@ def record_built(lake_root: str, stage: str, fingerprints: Fingerprints) -> None
         _compact(handle)
 
 
+GONE = "gone"
+"""Fingerprint of a session that was built once, and whose inputs hold no row any more."""
+
+
 def stale_sessions(now: Fingerprints, built: Fingerprints) -> list[date]:
-    """Sessions whose fingerprint is not the one they were built from."""
-    return sorted(day for day, fingerprint in now.items() if built.get(day) != fingerprint)
+    """Sessions whose fingerprint is not the one they were built from; one whose rows are gone is stale once."""
+    return sorted(day for day in now.keys() | built.keys() if now.get(day, GONE) != built.get(day))
 
 
 def stale_by_stage(lake_root: str) -> dict[str, list[date]]:

@@ -74,8 +74,8 @@ def load_range(
 ) -> LoadReport:
     """Make the warehouse's rows of the sessions ``first_day`` to ``last_day`` equal to ``rows``, in one transaction.
 
-    Only rows whose values differ are updated. A row of the range that is not in ``rows`` is deleted if its symbol is
-    one of ``symbols``, by default those in ``rows``. A rerun reports everything unchanged. A failure changes nothing.
+    Only rows whose values differ are updated. A row of the range that is not in ``rows`` is deleted; with
+    ``symbols``, only if its symbol is one of them. A rerun reports everything unchanged. A failure changes nothing.
 
     Raises:
         PermanentError: ``rows`` has a key twice, or a row outside the range, or not all of it arrived.
@@ -163,13 +163,13 @@ def _delete_absent(
     symbols: Sequence[str] | None,
 ) -> int:
     same = " AND ".join(f"s.{name.upper()} = {target}.{name.upper()}" for name in table.key)
-    chosen, arguments = f"SELECT SYMBOL FROM {staging}", [first_day.isoformat(), last_day.isoformat()]
+    chosen, arguments = "", [first_day.isoformat(), last_day.isoformat()]
     if symbols is not None:
         if not symbols:
             return 0
-        chosen, arguments = ", ".join(["%s"] * len(symbols)), [*arguments, *symbols]
+        chosen, arguments = f"AND SYMBOL IN ({', '.join(['%s'] * len(symbols))}) ", [*arguments, *symbols]
     cursor.execute(
-        f"DELETE FROM {target} WHERE TRADING_DAY BETWEEN %s AND %s AND SYMBOL IN ({chosen}) "
+        f"DELETE FROM {target} WHERE TRADING_DAY BETWEEN %s AND %s {chosen}"
         f"AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {same})",
         arguments,
     )
