@@ -143,6 +143,10 @@ def _spark(settings: Settings, java: Java) -> Program:
         "spark.connect.grpc.binding.port": str(settings.spark_port),
         "spark.ui.enabled": "false",
         "spark.local.dir": str(scratch),
+        # the shared session must outlive an idle night: a closed one is refused for ever
+        "spark.connect.session.manager.defaultSessionTimeout": "-1",
+        # our stages make about 300 classes; with room for 100 each run would compile them anew
+        "spark.sql.codegen.cache.maxEntries": "4000",
         "spark.sql.warehouse.dir": str(folder / "tables"),
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.session.timeZone": "UTC",

@@ -22,13 +22,11 @@ def warm(settings: Settings) -> int:
 
     folder = settings.local_dir / "spark" / "warm"
     shutil.rmtree(folder, ignore_errors=True)
-    spark = SparkSession.builder.remote(f"sc://127.0.0.1:{settings.spark_port}").getOrCreate()
-    try:
-        rows = spark.range(2000).withColumn("key", f.col("id") % 7).groupBy("key").agg(f.sum("id").alias("total"))
-        rows.write.format("delta").mode("overwrite").save(folder.as_uri())
-        return len(spark.read.format("delta").load(folder.as_uri()).collect())
-    finally:
-        spark.stop()
+    # Not stopped: that would close the session for all who share it.
+    spark = SparkSession.builder.remote(settings.shared_spark_remote).getOrCreate()
+    rows = spark.range(2000).withColumn("key", f.col("id") % 7).groupBy("key").agg(f.sum("id").alias("total"))
+    rows.write.format("delta").mode("overwrite").save(folder.as_uri())
+    return len(spark.read.format("delta").load(folder.as_uri()).collect())
 
 
 if __name__ == "__main__":

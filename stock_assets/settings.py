@@ -18,6 +18,8 @@ from stock_assets.domain.errors import PermanentError
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+SHARED_SPARK_SESSION = "5b1c3d0e-6d0f-4e57-9f0a-2f3b6a1c7d42"
+
 DEFAULT_SYMBOLS = "AAPL,MSFT,GOOGL,AMZN,META,TSLA,NVDA,INTC,JPM,V"
 
 
@@ -132,6 +134,12 @@ class Settings:
     def spark_remote(self) -> str:
         """Spark Connect URL."""
         return self.text("SPARK_REMOTE", f"sc://127.0.0.1:{self.spark_port}")
+
+    @cached_property
+    def shared_spark_remote(self) -> str:
+        """As ``spark_remote``, but on the embedded server always the same session: it keeps what it once compiled."""
+        shared = f"sc://127.0.0.1:{self.spark_port}/;session_id={SHARED_SPARK_SESSION}"
+        return self.text("SPARK_REMOTE", shared)
 
     @cached_property
     def warehouse_port(self) -> int:

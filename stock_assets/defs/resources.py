@@ -75,6 +75,6 @@ def resources(settings: Settings) -> dict[str, Any]:
     return {
         "lake": Lake(root=settings.lake_root),
         "kafka": Kafka(bootstrap=settings.kafka_bootstrap),
-        "spark": Spark(remote=settings.spark_remote),
+        "spark": Spark(remote=settings.shared_spark_remote),
         "warehouse": Warehouse(),
     }
