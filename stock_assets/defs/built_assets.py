@@ -70,7 +70,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
 
     @stage(MINUTE_BARS_KEY, MINUTE_BARS, list(RAW_KEYS.values()), delta, "One row per symbol, minute and source.")
     def minute_bars(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
-        import_meanwhile("dagster_snowflake", "great_expectations")
+        import_meanwhile("great_expectations", "dagster_snowflake")
         yield from _build_bars(context, config, partitions, lake, spark, MINUTE_BARS, "build_minute_bars")
 
     @stage(

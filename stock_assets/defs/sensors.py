@@ -90,21 +90,20 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         now = time.time()
         total = sum(lag for lag in lags.values() if isinstance(lag, int))
         waiting = [stage for stage, lag in lags.items() if lag]
-        since = (seen.get("since") or now) if waiting else None
+        # What waits now may have come right after the last look that found nothing.
+        since = seen.get("since", now) if waiting else now
         cursor = json.dumps({"lags": lags, "since": since})
         if not waiting:
             reason = "the raw tables hold all that the topics hold"
-        elif not pacing.due(total, since or now, now):
-            reason = (
-                f"{total} records wait for {pacing.min_rows} or for {pacing.max_delay_s - (now - (since or now)):.0f} s"
-            )
+        elif not pacing.due(total, since, now):
+            reason = f"{total} records wait for {pacing.min_rows} or for {pacing.max_delay_s - (now - since):.0f} s"
         elif wait := seconds_to_wait(context.instance, DRAIN.name, now):
             reason = f"the last drain failed; next one in {wait:.0f} s"
         else:
             keys = [RAW_KEYS[stage] for stage in waiting]
             checks = [dg.AssetCheckKey(key, COMPLETENESS) for key in keys]
             request = dg.RunRequest(asset_selection=keys, asset_check_keys=checks)
-            cursor = json.dumps({"lags": lags, "since": None})
+            cursor = json.dumps({"lags": lags, "since": now})
             return dg.SensorResult(run_requests=[request], cursor=cursor, asset_events=observed)
         return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=cursor, asset_events=observed)
 

@@ -89,9 +89,11 @@ def land(lake_root: str, bootstrap: str, topic: Topic, limits: Limits | None = N
         end = {p: max(plan.start[p], min(goal.get(p, 0), plan.end[p])) for p in plan.start}
         if end == plan.start:
             return
-        yield _land_once(
-            lake_root, bootstrap, topic, table, planning.Plan(plan.topic_id, plan.start, end), limits or Limits()
-        )
+        ranged = planning.Plan(plan.topic_id, plan.start, end)
+        landing = _land_once(lake_root, bootstrap, topic, table, ranged, limits or Limits())
+        yield landing
+        if all(landing.next.get(p, plan.start[p]) >= end[p] for p in end):
+            return
 
 
 def _land_once(

@@ -1,5 +1,6 @@
 """When a sensor asks for a run, and when it waits."""
 
+import json
 from datetime import date
 from typing import Any
 
@@ -60,6 +61,16 @@ def test_the_drain_sensor_waits_while_few_records_wait(
     assert "3 records wait" in str(result.skip_reason)
     again = look_for_lag(instance, monkeypatch, {"ticks": 3, "bars": 0, "actions": 0}, result.cursor)
     assert isinstance(again, dg.SensorResult) and again.asset_events == []  # lag is observed when it changes
+
+
+def test_records_that_came_since_the_last_empty_look_may_have_waited_since_then(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = look_for_lag(instance, monkeypatch, {"ticks": 0}, '{"lags": {}, "since": 0}')
+    assert isinstance(empty, dg.SensorResult) and not empty.run_requests and empty.cursor
+    assert json.loads(empty.cursor)["since"] > 0  # an empty look starts the wait anew
+    long_ago = look_for_lag(instance, monkeypatch, {"ticks": 1}, '{"lags": {}, "since": 0}')
+    assert isinstance(long_ago, dg.SensorResult) and long_ago.run_requests
 
 
 def test_the_drain_sensor_waits_for_the_drain_in_flight(
