@@ -61,9 +61,10 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     from stock_assets.defs.imports import import_meanwhile
 
     began = time.monotonic()
-    import_meanwhile("great_expectations", "dagster_snowflake")
+    slow_imports = import_meanwhile("great_expectations", "dagster_snowflake")
     services = Services(settings, say=lambda line: console.print(line, highlight=False))
     services.up(["kafka", "spark", "warehouse"])
+    slow_imports.join()
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     ready = time.monotonic()
 

@@ -24,7 +24,9 @@ def import_meanwhile(*modules: str) -> threading.Thread:
 
     def load() -> None:
         for module in modules:
-            with suppress(ImportError):
+            with suppress(
+                Exception
+            ):  # also what a half-made module of another thread raises; its user imports it again
                 importlib.import_module(module)
 
     thread = threading.Thread(target=load, name="imports", daemon=True)
