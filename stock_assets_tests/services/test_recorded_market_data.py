@@ -36,11 +36,11 @@ def lake(kafka: str, spark_connect: str, tmp_path_factory: pytest.TempPathFactor
         for _ in land(root, kafka, topic):
             pass
         assert all(proof.holds for proof in prove(root, topic))
-    session = SparkSession.builder.remote(spark_connect).create()
+    # One session a process: a checkpoint of one is not found through another.
+    session = SparkSession.builder.remote(spark_connect).getOrCreate()
     for first, last in (IBM_DAYS, WEEK):
         build_minute_bars(session, root, first, last)
         build_daily_bars(session, root, first, last)
-    session.stop()
     return root
 
 
