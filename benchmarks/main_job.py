@@ -100,8 +100,8 @@ def job(first: date, last: date, answer: Path) -> None:
 
         settings = Settings.load()
         definitions = build_definitions(settings)
-        import_meanwhile("great_expectations", "dagster_snowflake")
     with dg.DagsterInstance.get() as instance:
+        import_meanwhile("great_expectations", "dagster_snowflake")  # not before: both import Dagster's storage
         fetched, published = _fetch_and_publish(settings, first, last, watch)
         with watch.measure("drain"):
             runs = [run_drain(definitions, instance)]
