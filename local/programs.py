@@ -206,7 +206,7 @@ def _dagster(settings: Settings) -> list[Program]:
         home / "dagster.yaml": (HERE / "dagster.yaml").read_text(),
         workspace: f"load_from:\n  - grpc_server: {{host: {LOOPBACK}, port: {port + 1}, location_name: stock_assets}}\n",
     }
-    code = [sys.executable, "-m", "dagster", "api", "grpc", "-h", LOOPBACK, "-p", str(port + 1)]
+    code = [sys.executable, "-m", "local.code_server", "-h", LOOPBACK, "-p", str(port + 1)]
     code += ["-m", "stock_assets.definitions", "--location-name", "stock_assets"]
     web = [str(tools / "dagster-webserver"), "-h", LOOPBACK, "-p", str(port), "-w", str(workspace)]
     daemon = [str(tools / "dagster-daemon"), "run", "-w", str(workspace)]

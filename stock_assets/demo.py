@@ -57,27 +57,21 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     Raises:
         StockAssetsError: a service does not come up, or a run fails; the text says why.
     """
-    from local.services import DAGSTER, Services
-    from stock_assets.defs.imports import import_meanwhile
+    from local.services import Services
 
     began = time.monotonic()
-    slow_imports = import_meanwhile("great_expectations", "dagster_snowflake")
-    services = Services(settings, say=lambda line: console.print(line, highlight=False))
-    services.up(["kafka", "spark", "warehouse"])
-    slow_imports.join()
+    Services(settings, say=lambda line: console.print(line, highlight=False)).up()
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     ready = time.monotonic()
 
-    from stock_assets.definitions import build_definitions
     from stock_assets.defs.runs import run_main_job
 
     given = demo_input(settings, source, recording)
     console.print(f"input      {given.label}")
     published = publish_new(settings, given)
     job_began = time.monotonic()
-    runs = run_main_job(build_definitions(settings), settings)
+    runs = run_main_job(settings)
     job_seconds = time.monotonic() - job_began
-    services.up(DAGSTER)
     show(settings, console, published, runs)
     console.print(
         f"\nservices {ready - began:.1f} s, main job {job_seconds:.1f} s, everything {time.monotonic() - began:.1f} s. "

@@ -1,25 +1,26 @@
-"""the two jobs -> runs in this process.
+"""the two jobs -> runs of the running Dagster, waited for.
 
-Belongs here: what the sensors start through the daemon, started from the command line instead: the same jobs, the same
-Dagster instance, so that runs, materializations and checks show in the UI.
+Belongs here: asking from the command line for what the sensors ask for, and telling what came of it.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags
 from stock_assets.defs.partitions import session_partitions
-from stock_assets.defs.sensors import in_flight, stale_sessions
+from stock_assets.defs.sensors import UNFINISHED, stale_sessions
 from stock_assets.domain import sessions
-from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings import Settings
 
-_QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+LONGEST_RUN_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class StageRun:
 
 @dataclass(frozen=True)
 class JobRun:
-    """One run of a job; ``failed_checks`` are sentences."""
+    """One run; ``failed_checks`` are sentences."""
 
     run_id: str
     stages: list[StageRun]
@@ -42,81 +43,75 @@ class JobRun:
     failed_checks: list[str]
 
 
-def run_main_job(defs: dg.Definitions, settings: Settings) -> list[JobRun]:
-    """Land what the topics hold, then build what is stale; runs that sensors started come to their end first.
+def run_main_job(settings: Settings) -> list[JobRun]:
+    """Land what the topics hold, then build what is stale; also what the sensors ran meanwhile is waited for and told.
+
+    Needs Dagster's web server, daemon and code server, and ``DAGSTER_HOME``.
 
     Raises:
         PermanentError: a run failed; the text says which step and why.
+        ServiceUnavailable: Dagster does not answer.
     """
+    began = datetime.now(UTC)
     with dg.DagsterInstance.get() as instance:
-        wait_for_automatic_runs(instance)
-        return [run_drain(defs, instance), *run_build(defs, instance, settings)]
+        _wait(instance)
+        _wait(instance, [_submit(settings, DRAIN.name)])
+        _wait(instance)  # the staleness sensor may have asked for the same builds
+        stale = stale_sessions(settings.lake_root, session_partitions(settings.first_session))
+        for first, last in sessions.contiguous_ranges(stale):
+            tags = {**build_tags(first, last), "dagster/partition": build_partition(last)}
+            _wait(instance, [_submit(settings, BUILD.name, build_config(first, last), tags)])
+        mine = dg.RunsFilter(created_after=began)
+        return [_outcome(instance, record.dagster_run) for record in instance.get_run_records(mine, ascending=True)]
 
 
-def run_drain(defs: dg.Definitions, instance: dg.DagsterInstance) -> JobRun:
-    """Land what the topics hold."""
-    return _run(defs, instance, DRAIN.name)
+def _submit(
+    settings: Settings, job: str, config: dict[str, Any] | None = None, tags: dict[str, str] | None = None
+) -> str:
+    """Id of the run that Dagster was asked for."""
+    from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+    from requests.exceptions import RequestException
+
+    try:
+        client = DagsterGraphQLClient("127.0.0.1", port_number=settings.dagster_port)
+        return client.submit_job_execution(job, "stock_assets", "__repository__", config, tags)
+    except (DagsterGraphQLClientError, RequestException) as away:
+        raise ServiceUnavailable(f"Dagster at port {settings.dagster_port} did not take a run of {job}: {away}") from None
 
 
-def run_build(defs: dg.Definitions, instance: dg.DagsterInstance, settings: Settings) -> list[JobRun]:
-    """Build what is stale, one run per contiguous range of sessions; no run when nothing is."""
-    stale = stale_sessions(settings.lake_root, session_partitions(settings.first_session))
-    return [
-        _run(defs, instance, BUILD.name, build_config(first, last), build_tags(first, last), build_partition(last))
-        for first, last in sessions.contiguous_ranges(stale)
-    ]
+def _wait(instance: dg.DagsterInstance, run_ids: Collection[str] | None = None) -> None:
+    """Return when these runs have ended; without ids, when no run is in flight.
+
+    Raises:
+        ServiceUnavailable: they go on for more than an hour.
+    """
+    wanted = dg.RunsFilter(run_ids=run_ids, statuses=UNFINISHED)
+    deadline = time.monotonic() + LONGEST_RUN_S
+    while left := instance.get_run_records(wanted, limit=1):
+        if time.monotonic() > deadline:
+            raise ServiceUnavailable(f"run {left[0].dagster_run.run_id[:8]} has not ended after an hour")
+        time.sleep(0.2)
 
 
-def wait_for_automatic_runs(instance: dg.DagsterInstance, longest_s: float = 120) -> None:
-    """Wait until no run of either job is in flight."""
-    deadline = time.monotonic() + longest_s
-    while any(in_flight(instance, job.name) for job in (DRAIN, BUILD)) and time.monotonic() < deadline:
-        time.sleep(0.5)
-
-
-def _run(
-    defs: dg.Definitions,
-    instance: dg.DagsterInstance,
-    job: str,
-    config: dict[str, Any] | None = None,
-    tags: dict[str, str] | None = None,
-    partition: str | None = None,
-) -> JobRun:
-    done = defs.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        run_config={**_QUIET, **(config or {})},
-        tags=tags,
-        partition_key=partition,
-        raise_on_error=False,
-    )
-    if not done.success:
-        failures = [event for event in done.all_events if event.is_step_failure]
-        causes = [f"{event.step_key}: {_cause(event.step_failure_data.error)}" for event in failures]
-        raise PermanentError(f"run {done.run_id[:8]} of {job} failed. {'; '.join(causes)}")
-    return _job_run(instance, done)
-
-
-def _cause(error: Any) -> str:
-    """The innermost message: Dagster wraps what an asset raised."""
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return str(error.message).strip().splitlines()[0] if error is not None else "unknown"
-
-
-def _job_run(instance: dg.DagsterInstance, done: dg.ExecuteInProcessResult) -> JobRun:
+def _outcome(instance: dg.DagsterInstance, run: dg.DagsterRun) -> JobRun:
+    if run.status != dg.DagsterRunStatus.SUCCESS:
+        raise PermanentError(f"run {run.run_id[:8]} of {run.job_name} failed. {'; '.join(_causes(instance, run.run_id))}")
     seconds = {
         stats.step_key: (stats.end_time or 0) - (stats.start_time or 0)
-        for stats in instance.get_run_step_stats(done.run_id)
+        for stats in instance.get_run_step_stats(run.run_id)
     }
     found: dict[str, list[int]] = {}
-    for event in done.get_asset_materialization_events():
+    for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
         materialization = event.step_materialization_data.materialization
         count = materialization.metadata.get("dagster/row_count")
         rows = int(count.value or 0) if isinstance(count, dg.IntMetadataValue) else 0
         found.setdefault(materialization.asset_key.to_user_string(), []).append(rows)
-    checks = done.get_asset_check_evaluations()
+    checks = [
+        event.asset_check_evaluation_data
+        for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    ]
     return JobRun(
-        run_id=done.run_id,
+        run_id=run.run_id,
         stages=[
             StageRun(asset, len(rows), sum(rows), seconds.get(asset.replace("/", "__"), 0.0))
             for asset, rows in found.items()
@@ -128,3 +123,22 @@ def _job_run(instance: dg.DagsterInstance, done: dg.ExecuteInProcessResult) -> J
             if not check.passed
         ],
     )
+
+
+def _causes(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """What each failed step says; what the run itself says when no step failed."""
+    failed = _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE)
+    if failed:
+        return [f"{event.step_key}: {_innermost(event.step_failure_data.error)}" for event in failed]
+    return [event.message or "" for event in _events(instance, run_id, dg.DagsterEventType.RUN_FAILURE)]
+
+
+def _innermost(error: Any) -> str:
+    """Dagster wraps what an asset raised."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip().splitlines()[0] if error is not None else "unknown"
+
+
+def _events(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> list[Any]:
+    return [entry.dagster_event for entry in instance.all_logs(run_id, of_type=kind)]
