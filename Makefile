@@ -51,7 +51,7 @@ $(STAMP): requirements.lock local/uv.lock.txt pyproject.toml
 	echo "set-up  2/3  packages of requirements.lock"; \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r local/uv.lock.txt; \
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
+	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock; \
 	echo "set-up  3/3  this project"; \
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	touch $@

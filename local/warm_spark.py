@@ -1,32 +1,58 @@
-"""a just started Spark Connect server -> one whose first real query is quick.
+"""a just started Spark Connect server -> one whose first real build is quick.
 
-Belongs here: one small Delta write and read, so that classes are loaded and compiled before anyone waits.
+Belongs here: every stage once, over a small lake of its own, so that classes are loaded, plans compiled and the code of
+the stages generated before anyone waits.
 Does not belong here: anything whose result matters. Runs once, under supervisor, after each start of Spark.
 """
 
 from __future__ import annotations
 
 import shutil
+from datetime import date
+from itertools import groupby, islice
 
 from local.readiness import wait_for_port
 from stock_assets.settings import Settings
 
 START_DEADLINE_S = 120
+SESSION = date(2013, 3, 1)
+MESSAGES = 3000
 
 
 def warm(settings: Settings) -> int:
-    """Write and read a small Delta table; returns the number of rows read back."""
+    """Build a session from a few thousand messages; returns the number of its metrics' rows."""
+    lake = settings.local_dir / "spark" / "warm"
+    shutil.rmtree(lake, ignore_errors=True)
+    _fill(str(lake))
     wait_for_port(settings.spark_port, START_DEADLINE_S)
     from pyspark.sql import SparkSession
-    from pyspark.sql import functions as f
 
-    folder = settings.local_dir / "spark" / "warm"
-    shutil.rmtree(folder, ignore_errors=True)
+    from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
+
     # Not stopped: that would close the session for all who share it.
     spark = SparkSession.builder.remote(settings.shared_spark_remote).getOrCreate()
-    rows = spark.range(2000).withColumn("key", f.col("id") % 7).groupBy("key").agg(f.sum("id").alias("total"))
-    rows.write.format("delta").mode("overwrite").save(folder.as_uri())
-    return len(spark.read.format("delta").load(folder.as_uri()).collect())
+    build_minute_bars(spark, str(lake), SESSION, SESSION)
+    build_daily_bars(spark, str(lake), SESSION, SESSION)
+    return len(build_daily_metrics(spark, str(lake), settings.bar_sources).changed)
+
+
+def _fill(lake: str) -> None:
+    """Raw tables as a landing leaves them, without a broker."""
+    from deltalake import write_deltalake
+
+    from stock_assets.domain.messages import encode
+    from stock_assets.lake.decode import Decoder, rows_of
+    from stock_assets.lake.tables import open_or_create_table
+    from stock_assets.sources.shipped_history import shipped_messages
+    from stock_assets.topic.consume import Chunk
+    from stock_assets.topic.topics import TOPICS
+
+    for kind, messages in groupby(islice(shipped_messages(SESSION), MESSAGES), type):
+        topic = next(topic for topic in TOPICS.values() if topic.message is kind)
+        values: list[bytes | None] = [encode(message) for message in messages]
+        chunk = Chunk(0, list(range(len(values))), values, [0] * len(values))
+        rows = rows_of(topic, chunk, Decoder(topic), "warm", "warm")
+        write_deltalake(open_or_create_table(lake, topic.table), rows, mode="append")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,10 @@ class StageRun:
 
 @dataclass(frozen=True)
 class JobRun:
-    """One run; ``failed_checks`` are sentences."""
+    """One run, and its seconds from the request to its end; ``failed_checks`` are sentences."""
 
-    run_id: str
+    job: str
+    seconds: float
     stages: list[StageRun]
     checks_passed: int
     failed_checks: list[str]
@@ -62,7 +63,7 @@ def run_main_job(settings: Settings) -> list[JobRun]:
             tags = {**build_tags(first, last), "dagster/partition": build_partition(last)}
             _wait(instance, [_submit(settings, BUILD.name, build_config(first, last), tags)])
         mine = dg.RunsFilter(created_after=began)
-        return [_outcome(instance, record.dagster_run) for record in instance.get_run_records(mine, ascending=True)]
+        return [_outcome(instance, record) for record in instance.get_run_records(mine, ascending=True)]
 
 
 def _submit(
@@ -93,7 +94,8 @@ def _wait(instance: dg.DagsterInstance, run_ids: Collection[str] | None = None) 
         time.sleep(0.2)
 
 
-def _outcome(instance: dg.DagsterInstance, run: dg.DagsterRun) -> JobRun:
+def _outcome(instance: dg.DagsterInstance, record: dg.RunRecord) -> JobRun:
+    run = record.dagster_run
     if run.status != dg.DagsterRunStatus.SUCCESS:
         raise PermanentError(f"run {run.run_id[:8]} of {run.job_name} failed. {'; '.join(_causes(instance, run.run_id))}")
     seconds = {
@@ -111,7 +113,8 @@ def _outcome(instance: dg.DagsterInstance, run: dg.DagsterRun) -> JobRun:
         for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     ]
     return JobRun(
-        run_id=run.run_id,
+        job=run.job_name,
+        seconds=(record.end_time or 0) - record.create_timestamp.timestamp(),
         stages=[
             StageRun(asset, len(rows), sum(rows), seconds.get(asset.replace("/", "__"), 0.0))
             for asset, rows in found.items()
