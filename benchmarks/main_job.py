@@ -200,9 +200,7 @@ def _show(result: dict[str, Any], label: str) -> None:
     print(
         f"\nmain job: {len(SYMBOLS)} symbols x {len(DAYS)} sessions, {label}, {datetime.now(UTC):%Y-%m-%d}, {machine()}"
     )
-    print(
-        f"{'stage':<30}{'seconds':>9}{'CPU-s':>8}{'reference':>11}   (the total's CPU is of all processes)"
-    )
+    print(f"{'stage':<30}{'seconds':>9}{'CPU-s':>8}{'reference':>11}   (the total's CPU is of all processes)")
     for stage, (spent, cpu_s, reference) in ours.items():
         shown = [
             f"{spent:.2f}",

@@ -17,8 +17,11 @@ from multiprocessing.context import BaseContext, ForkServerContext
 RUNS_IMPORT = [
     "stock_assets.definitions",
     "spark.jobs",
+    "kafka",
+    "confluent_kafka",
+    "deltalake",
     "stock_assets.lake.landing",
-    "stock_assets.lake.rebuild",
+    "stock_assets.lake.completeness",
     "stock_assets.warehouse.load",
     "dagster_pyspark",
     "dagster_snowflake",

@@ -7,6 +7,7 @@ Does not belong here: the rules (``quality``, ``lake.completeness``, ``warehouse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -160,17 +161,23 @@ class Seen:
 
 def sessions_of(context: dg.AssetCheckExecutionContext, key: dg.AssetKey) -> list[date]:
     """The sessions a check is about: those the run materialized, else those it was asked for."""
-    entries = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    events = [entry.dagster_event for entry in entries]
-    found = {event.partition for event in events if event and event.asset_key == key and event.partition}
+    found = _materialized(context.instance, context.run.run_id, key)
     if found:
-        return sorted(date.fromisoformat(name) for name in found)
+        return found
     asked = sessions_of_tags(context.run.tags)
     if asked:
         return sessions_between(*asked)
     run = context.op_execution_context
     partitioned = run.has_partition_key or run.has_partition_key_range
     return [date.fromisoformat(name) for name in run.partition_keys] if partitioned else []
+
+
+@lru_cache(maxsize=16)
+def _materialized(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey) -> list[date]:
+    """The sessions of an asset that the run has finished; kept, as several checks ask."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    events = [entry.dagster_event for entry in entries]
+    return sorted({date.fromisoformat(e.partition) for e in events if e and e.asset_key == key and e.partition})
 
 
 def _up_to_date(stale: list[date]) -> Seen:

@@ -33,7 +33,11 @@ def session_partitions(first_session: str) -> dg.DailyPartitionsDefinition:
 
 def within(partitions: dg.DailyPartitionsDefinition, days: Iterable[date]) -> list[date]:
     """The days that are partitions, ascending; older ones than the first partition are left out."""
-    return sorted(day for day in set(days) if partitions.has_partition_key(day.isoformat()))
+    # has_partition_key takes 10 ms for each day
+    first, last = partitions.get_first_partition_key(), partitions.get_last_partition_key()
+    if first is None or last is None:
+        return []
+    return sorted(day for day in set(days) if sessions.is_session(day) and first <= day.isoformat() <= last)
 
 
 def asked_sessions(context: dg.AssetExecutionContext) -> list[date] | None:

@@ -16,7 +16,7 @@ import dagster as dg
 
 from stock_assets.defs.failures import RETRIES, permanent_failures
 from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table
-from stock_assets.defs.partitions import asked_sessions
+from stock_assets.defs.partitions import asked_sessions, within
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.settings import Settings
 from stock_assets.topic.topics import ACTIONS, BARS, TICKS, Topic
@@ -97,7 +97,7 @@ def raw_asset(topic: Topic, partitions: dg.DailyPartitionsDefinition, settings: 
         days = asked_sessions(context)
         with permanent_failures():
             if days is None:
-                days = _drain(context, topic, lake.root, kafka.bootstrap, settings)
+                days = _drain(context, topic, partitions, lake.root, kafka.bootstrap, settings)
             else:
                 yield _rebuild(context, topic, lake.root, kafka.bootstrap, days)
             yield _completeness(topic, lake.root, days)
@@ -106,7 +106,12 @@ def raw_asset(topic: Topic, partitions: dg.DailyPartitionsDefinition, settings: 
 
 
 def _drain(
-    context: dg.AssetExecutionContext, topic: Topic, lake_root: str, bootstrap: str, settings: Settings
+    context: dg.AssetExecutionContext,
+    topic: Topic,
+    partitions: dg.DailyPartitionsDefinition,
+    lake_root: str,
+    bootstrap: str,
+    settings: Settings,
 ) -> list[date]:
     """Land, report each touched session, and return those sessions."""
     from stock_assets.lake.landing import Limits, land
@@ -126,13 +131,9 @@ def _drain(
             "seconds": time.monotonic() - started,
         }
         touched.update(landing.sessions)
-        for day, rows in landing.sessions.items():
-            if context.assets_def.partitions_def.has_partition_key(day.isoformat()):
-                context.log_event(
-                    dg.AssetMaterialization(
-                        context.asset_key, partition=day.isoformat(), metadata={"dagster/row_count": rows, **shared}
-                    )
-                )
+        for day in within(partitions, landing.sessions):
+            metadata = {"dagster/row_count": landing.sessions[day], **shared}
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=metadata))
         if landing.rejected:
             context.log_event(
                 dg.AssetMaterialization(

@@ -6,7 +6,7 @@ Belongs here: asking from the command line for what the sensors ask for, and tel
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -77,10 +77,12 @@ def _submit(
         client = DagsterGraphQLClient("127.0.0.1", port_number=settings.dagster_port)
         return client.submit_job_execution(job, "stock_assets", "__repository__", config, tags)
     except (DagsterGraphQLClientError, RequestException) as away:
-        raise ServiceUnavailable(f"Dagster at port {settings.dagster_port} did not take a run of {job}: {away}") from None
+        raise ServiceUnavailable(
+            f"Dagster at port {settings.dagster_port} did not take a run of {job}: {away}"
+        ) from None
 
 
-def _wait(instance: dg.DagsterInstance, run_ids: Collection[str] | None = None) -> None:
+def _wait(instance: dg.DagsterInstance, run_ids: Sequence[str] | None = None) -> None:
     """Return when these runs have ended; without ids, when no run is in flight.
 
     Raises:
@@ -97,7 +99,9 @@ def _wait(instance: dg.DagsterInstance, run_ids: Collection[str] | None = None) 
 def _outcome(instance: dg.DagsterInstance, record: dg.RunRecord) -> JobRun:
     run = record.dagster_run
     if run.status != dg.DagsterRunStatus.SUCCESS:
-        raise PermanentError(f"run {run.run_id[:8]} of {run.job_name} failed. {'; '.join(_causes(instance, run.run_id))}")
+        raise PermanentError(
+            f"run {run.run_id[:8]} of {run.job_name} failed. {'; '.join(_causes(instance, run.run_id))}"
+        )
     seconds = {
         stats.step_key: (stats.end_time or 0) - (stats.start_time or 0)
         for stats in instance.get_run_step_stats(run.run_id)

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -189,6 +190,7 @@ def test_a_drain_killed_in_mid_landing_is_followed_by_one_that_completes(platfor
     publish(platform.settings.kafka_bootstrap, (late_tick(TICK_DAYS[1], f"many-{n}", n) for n in range(60_000)))
     run_id = wait_for(lambda: started_run(platform.instance, DRAIN.name, known), 120)
     pid = wait_for(lambda: worker_of(platform.instance, run_id), 60)
+    assert b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()  # a spawned one would import for 15 seconds
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: platform.up_to_date(), 280)
     assert all(proof.holds for proof in prove(platform.settings.lake_root, TICKS))
