@@ -1,15 +1,16 @@
-"""a topic of ticks -> files: the landing beside a bare consume (the limit) and a kafka-python loop that writes CSV.
+"""a topic of ticks -> files: the landing beside a bare consume (the limit), Spark Structured Streaming and kafka-python.
 
-Each contender is a process of its own, so that its peak memory and CPU are its own; all read the same topic of three
-partitions in one run. Only the landing checks records, proves that none is missing, and stores where it ended.
+Each contender is a process of its own, so that its peak memory and CPU are its own (Spark's are the server's, warm); all
+read the same topic in one run. Only the landing checks every record, keeps the bad ones, and proves that none is missing.
 
-Run: python benchmarks/landing.py [RECORDS]
+Run: python benchmarks/landing.py [RECORDS [PARTITIONS]]
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import resource
 import subprocess
@@ -23,24 +24,25 @@ from typing import Any
 
 from own_services import machine, own_services
 
+from local.services import Services
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.lake.tables import table_uri
 from stock_assets.settings import Settings
 from stock_assets.topic.topics import TICKS, create_topics, topic_state
 
-RECORDS = 500_000
+RECORDS = 1_000_000
 DAYS = sessions_between(date(2025, 6, 23), date(2025, 6, 27))
 SYMBOLS = [f"S{number:03}" for number in range(100)]
 
 
-def main(records: int) -> None:
+def main(records: int, partitions: int = 3) -> None:
     """Fill the topic, run each contender, print the table."""
-    with own_services(["kafka"]) as settings:
-        create_topics(settings.kafka_bootstrap, partitions=3)
+    with own_services(["kafka", "spark"]) as settings:
+        create_topics(settings.kafka_bootstrap, partitions)
         payload_bytes = _fill(settings.kafka_bootstrap, records)
         print(
-            f"\nlanding of {records:,} ticks, {payload_bytes / records:.0f} bytes each, 3 partitions, "
+            f"\nlanding of {records:,} ticks, {payload_bytes / records:.0f} bytes each, {partitions} partitions, "
             f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"
         )
         columns = ("wall s", "CPU s", "records/CPU-s", "peak MiB", "files", "MiB")
@@ -67,15 +69,18 @@ def contend(name: str, records: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.load()
         work = CONTENDERS[name](settings, Path(folder), records)
-        wall, cpu = time.perf_counter(), time.process_time()
+        elsewhere = _spark_usage if name == "spark" else lambda _: (0.0, 0.0)
+        wall, cpu, theirs = time.perf_counter(), time.process_time(), elsewhere(settings)[0]
         count = work()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        spent, server_mib = elsewhere(settings)
+        cpu += spent - theirs
         files = [f for f in Path(folder).rglob("*") if f.suffix in (".parquet", ".csv")]
         found = {
             "records": count,
             "wall": wall,
             "cpu": cpu,
-            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mib": server_mib or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "files": len(files),
             "file_bytes": sum(file.stat().st_size for file in files),
         }
@@ -114,7 +119,7 @@ def _bare_consume(settings: Settings, folder: Path, records: int) -> Callable[[]
         offsets = 0
         count = 0
         while count < records:
-            for message in consumer.consume(20_000, timeout=1):
+            for message in consumer.consume(500, timeout=1):
                 if message.error() is None:
                     offsets += message.offset() + len(message.value())
                     count += 1
@@ -149,14 +154,62 @@ def _kafka_python(settings: Settings, folder: Path, records: int) -> Callable[[]
     return work
 
 
+def _spark_streaming(settings: Settings, folder: Path, records: int) -> Callable[[], int]:
+    """Kafka to a Delta table in one ``availableNow`` query, as Spark's own guide shows it; warmed by a first, empty one."""
+    from pyspark.sql import SparkSession
+    from pyspark.sql import functions as F
+
+    spark = SparkSession.builder.remote(settings.shared_spark_remote).getOrCreate()
+    fields = (
+        "symbol STRING, event_time LONG, price DOUBLE, currency STRING, source STRING, event_id STRING, size LONG, "
+    )
+    fields += "day_volume LONG, bid DOUBLE, ask DOUBLE, exchange STRING, conditions ARRAY<STRING>, sequence LONG"
+
+    def run(name: str, start: str) -> int:
+        options = {
+            "subscribe": TICKS.name,
+            "startingOffsets": start,
+            "kafka.bootstrap.servers": settings.kafka_bootstrap,
+        }
+        read = spark.readStream.format("kafka").options(**options).option("maxOffsetsPerTrigger", 1_000_000).load()
+        tick = read.select(
+            F.from_json(F.col("value").cast("string"), fields).alias("tick"), "partition", "offset", "timestamp"
+        )
+        rows = tick.select("tick.*", F.col("partition").alias("kafka_partition"), "offset", "timestamp").withColumn(
+            "trading_day", F.to_date(F.from_utc_timestamp(F.timestamp_micros("event_time"), "America/New_York"))
+        )
+        place = folder / name
+        write = rows.writeStream.format("delta").partitionBy("trading_day", "kafka_partition")
+        query = (
+            write.option("checkpointLocation", str(place / "checkpoint"))
+            .trigger(availableNow=True)
+            .start(str(place / "table"))
+        )
+        query.awaitTermination()
+        return spark.read.format("delta").load(str(place / "table")).count()
+
+    run("warm", "latest")
+    return lambda: run("all", "earliest")
+
+
+def _spark_usage(settings: Settings) -> tuple[float, float]:
+    """CPU-seconds and peak memory (MiB) of the Spark server."""
+    pid = next(state.pid for state in Services(settings).status() if state.name == "spark")
+    ticks = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    peak = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), int(peak.split()[1]) / 1024
+
+
 CONTENDERS: dict[str, Callable[[Settings, Path, int], Callable[[], int]]] = {
     "limit": _bare_consume,
     "landing": _landing,
+    "spark": _spark_streaming,
     "csv": _kafka_python,
 }
 LABELS = {
     "limit": "bare consume (the limit)",
     "landing": "landing: checked, proved, Delta",
+    "spark": "Spark streaming to Delta",
     "csv": "kafka-python loop to CSV",
 }
 
@@ -193,7 +246,7 @@ def _fill(bootstrap: str, records: int) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
+    if sys.argv[1:2] and sys.argv[1] in CONTENDERS:
         contend(sys.argv[1], int(sys.argv[2]))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) == 2 else RECORDS)
+        main(*map(int, sys.argv[1:]) if sys.argv[1:] else (RECORDS,))

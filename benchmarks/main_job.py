@@ -102,7 +102,7 @@ def job(first: date, last: date, answer: Path) -> None:
     fetched, published = _fetch_and_publish(settings, first, last, watch)
     before = cpu_seconds(settings)
     with watch.measure("runs"):
-        runs = run_main_job(settings)
+        done = run_main_job(settings)
     total = time.perf_counter() - began
     services_cpu = cpu_seconds(settings) - before
     with watch.measure("as an asset"), dg.DagsterInstance.get() as instance:
@@ -114,14 +114,12 @@ def job(first: date, last: date, answer: Path) -> None:
                 "cpu": watch.cpu,
                 "total": total,
                 "services_cpu": services_cpu,
-                "runs": [[run.job, run.seconds] for run in runs],
+                "runs": done.runs,
                 "fetched": fetched,
                 "published": published,
-                "stages": [
-                    [stage.asset, stage.sessions, stage.rows, stage.seconds] for r in runs for stage in r.stages
-                ],
-                "checks": sum(run.checks_passed for run in runs),
-                "failed_checks": [text for run in runs for text in run.failed_checks],
+                "stages": [[stage.asset, stage.sessions, stage.rows, stage.seconds] for stage in done.stages],
+                "checks": done.checks_passed,
+                "failed_checks": done.failed_checks,
                 "in_warehouse": _warehouse_rows(settings),
             }
         )

@@ -11,6 +11,8 @@ import shutil
 from datetime import date
 from itertools import groupby, islice
 
+import numpy as np
+
 from local.readiness import wait_for_port
 from stock_assets.settings import Settings
 
@@ -23,7 +25,7 @@ def warm(settings: Settings) -> int:
     """Build a session from a few thousand messages; returns the number of its metrics' rows."""
     lake = settings.local_dir / "spark" / "warm"
     shutil.rmtree(lake, ignore_errors=True)
-    _fill(str(lake))
+    fill(str(lake))
     wait_for_port(settings.spark_port, START_DEADLINE_S)
     from pyspark.sql import SparkSession
 
@@ -36,7 +38,7 @@ def warm(settings: Settings) -> int:
     return len(build_daily_metrics(spark, str(lake), settings.bar_sources).changed)
 
 
-def _fill(lake: str) -> None:
+def fill(lake: str) -> None:
     """Raw tables as a landing leaves them, without a broker."""
     from deltalake import write_deltalake
 
@@ -50,7 +52,7 @@ def _fill(lake: str) -> None:
     for kind, messages in groupby(islice(shipped_messages(SESSION), MESSAGES), type):
         topic = next(topic for topic in TOPICS.values() if topic.message is kind)
         values: list[bytes | None] = [encode(message) for message in messages]
-        chunk = Chunk(0, list(range(len(values))), values, [0] * len(values))
+        chunk = Chunk(0, np.arange(len(values)), values, [0] * len(values))
         rows = rows_of(topic, chunk, Decoder(topic), "warm", "warm")
         write_deltalake(open_or_create_table(lake, topic.table), rows, mode="append")
 

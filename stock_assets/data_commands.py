@@ -19,6 +19,9 @@ from stock_assets.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stock_assets.lake.landing import Landing, Limits
+    from stock_assets.topic.topics import Topic
+
 Recording = Annotated[
     Path | None, typer.Option(help="A folder of recordings to publish.", file_okay=False, exists=True)
 ]
@@ -71,20 +74,55 @@ def produce(
     typer.echo(f"published {counts or 'nothing: the lake holds every record already'}")
 
 
-def land() -> None:
-    """Land what the topics hold now, without Dagster."""
+def land(
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until stopped; the drain sensor stands by meanwhile.")
+    ] = False,
+    every: Annotated[float, typer.Option(help="With --follow: seconds between two looks.")] = 0.5,
+) -> None:
+    """Land what the topics hold, without a Dagster run."""
     from stock_assets.lake.landing import Limits
     from stock_assets.lake.landing import land as land_topic
     from stock_assets.topic.topics import TOPICS
 
     settings = Settings.load()
     limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+    if follow:
+        _follow(settings, limits, every)
+        return
     for topic in TOPICS.values():
-        for landing in land_topic(settings.lake_root, settings.kafka_bootstrap, topic, limits):
-            typer.echo(
-                f"{topic.name}: {landing.offsets} offsets = {landing.accepted} accepted + {landing.rejected} rejected + "
-                f"{landing.gaps} gaps, {len(landing.sessions)} sessions"
-            )
+        for landing in land_topic(settings.lake_root, settings.kafka_bootstrap, topic, limits, settings.universe):
+            typer.echo(_line(topic, landing))
+
+
+def _follow(settings: Settings, limits: Limits, every_s: float) -> None:
+    import logging
+    import signal
+    import threading
+
+    from stock_assets.defs.reports import LandingReports
+    from stock_assets.lake.follow import follow
+    from stock_assets.topic.topics import TOPICS
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    stop = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stop.set())
+    with LandingReports(settings) as reports:
+
+        def landed(topic: Topic, landing: Landing) -> None:
+            typer.echo(_line(topic, landing))
+            reports.add(topic, landing)
+
+        root, bootstrap, topics = settings.lake_root, settings.kafka_bootstrap, TOPICS.values()
+        follow(root, bootstrap, topics, limits, every_s, stop, landed, settings.universe)
+
+
+def _line(topic: Topic, landing: Landing) -> str:
+    return (
+        f"{topic.name}: {landing.offsets} offsets = {landing.accepted} accepted + {landing.rejected} rejected + "
+        f"{landing.gaps} gaps, {len(landing.sessions)} sessions"
+    )
 
 
 def verify(

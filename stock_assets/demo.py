@@ -23,7 +23,7 @@ from stock_assets.domain.messages import Message
 from stock_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from stock_assets.defs.runs import JobRun
+    from stock_assets.defs.runs import MainJob
     from stock_assets.topic.publish import Published
 
 
@@ -70,9 +70,9 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     console.print(f"input      {given.label}")
     published = publish_new(settings, given)
     job_began = time.monotonic()
-    runs = run_main_job(settings)
+    done = run_main_job(settings)
     job_seconds = time.monotonic() - job_began
-    show(settings, console, published, runs)
+    show(settings, console, published, done)
     console.print(
         f"\nservices {ready - began:.1f} s, main job {job_seconds:.1f} s, everything {time.monotonic() - began:.1f} s. "
         f"Look at it: http://127.0.0.1:{settings.dagster_port}  (stop with: make down)"
@@ -90,21 +90,20 @@ def publish_new(settings: Settings, given: Input) -> Published:
     return publish_with_progress(settings.kafka_bootstrap, new, None, "publishing")
 
 
-def show(settings: Settings, console: Console, published: Published, runs: list[JobRun]) -> None:
+def show(settings: Settings, console: Console, published: Published, done: MainJob) -> None:
     """Print what was published, what each asset did, the completeness equation, and the first rows of the warehouse."""
-    if not published.total and not any(stage.sessions for run in runs for stage in run.stages):
+    if not published.total and not any(stage.sessions for stage in done.stages):
         console.print("\n[bold]There is nothing new[/]: the lake holds every record of this input already.")
     else:
         counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(published.acknowledged.items()))
         console.print(f"published  {counts or 'nothing'} (each acknowledged by the broker)")
     grid = _grid("What the main job did", "asset", "sessions", "rows", "seconds")
-    for run in runs:
-        for stage in run.stages:
-            grid.add_row(stage.asset, f"{stage.sessions:,}", f"{stage.rows:,}", f"{stage.seconds:.1f}")
+    for stage in done.stages:
+        grid.add_row(stage.asset, f"{stage.sessions:,}", f"{stage.rows:,}", f"{stage.seconds:.1f}")
     if grid.row_count:
         console.print(grid)
-    console.print(f"checks     {sum(run.checks_passed for run in runs)} passed")
-    for failed in (failure for run in runs for failure in run.failed_checks):
+    console.print(f"checks     {done.checks_passed} passed")
+    for failed in done.failed_checks:
         console.print(f"[yellow]check      {failed}[/]", highlight=False)
     show_completeness(settings, console, None)
     show_ticks_against_bars(settings, console)

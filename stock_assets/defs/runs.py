@@ -15,17 +15,19 @@ import dagster as dg
 
 from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags
 from stock_assets.defs.partitions import session_partitions
+from stock_assets.defs.raw_assets import QUARANTINE, RAW_KEYS
 from stock_assets.defs.sensors import UNFINISHED, stale_sessions
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings import Settings
 
 LONGEST_RUN_S = 3600.0
+RAW = {*RAW_KEYS.values(), QUARANTINE}
 
 
 @dataclass(frozen=True)
 class StageRun:
-    """One asset of a run: how many sessions it materialized, their rows, and its seconds."""
+    """One asset of the runs: how many sessions they materialized, their rows, and their seconds."""
 
     asset: str
     sessions: int
@@ -34,17 +36,22 @@ class StageRun:
 
 
 @dataclass(frozen=True)
-class JobRun:
-    """One run, and its seconds from the request to its end; ``failed_checks`` are sentences."""
+class MainJob:
+    """What the runs did together.
 
-    job: str
-    seconds: float
+    Attributes:
+        runs: name of the job of each run, and its seconds from request to end, in order.
+        stages: one per asset, in the order of their first materialization.
+        checks_passed, failed_checks: by the last evaluation of each check; failures are sentences.
+    """
+
+    runs: list[tuple[str, float]]
     stages: list[StageRun]
     checks_passed: int
     failed_checks: list[str]
 
 
-def run_main_job(settings: Settings) -> list[JobRun]:
+def run_main_job(settings: Settings) -> MainJob:
     """Land what the topics hold, then build what is stale; also what the sensors ran meanwhile is waited for and told.
 
     Needs Dagster's web server, daemon and code server, and ``DAGSTER_HOME``.
@@ -62,8 +69,7 @@ def run_main_job(settings: Settings) -> list[JobRun]:
         for first, last in sessions.contiguous_ranges(stale):
             tags = {**build_tags(first, last), "dagster/partition": build_partition(last)}
             _wait(instance, [_submit(settings, BUILD.name, build_config(first, last), tags)])
-        mine = dg.RunsFilter(created_after=began)
-        return [_outcome(instance, record) for record in instance.get_run_records(mine, ascending=True)]
+        return _outcome(instance, instance.get_run_records(dg.RunsFilter(created_after=began), ascending=True))
 
 
 def _submit(
@@ -96,37 +102,37 @@ def _wait(instance: dg.DagsterInstance, run_ids: Sequence[str] | None = None) ->
         time.sleep(0.2)
 
 
-def _outcome(instance: dg.DagsterInstance, record: dg.RunRecord) -> JobRun:
-    run = record.dagster_run
-    if run.status != dg.DagsterRunStatus.SUCCESS:
-        raise PermanentError(
-            f"run {run.run_id[:8]} of {run.job_name} failed. {'; '.join(_causes(instance, run.run_id))}"
-        )
-    seconds = {
-        stats.step_key: (stats.end_time or 0) - (stats.start_time or 0)
-        for stats in instance.get_run_step_stats(run.run_id)
-    }
-    found: dict[str, list[int]] = {}
-    for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
-        materialization = event.step_materialization_data.materialization
-        count = materialization.metadata.get("dagster/row_count")
-        rows = int(count.value or 0) if isinstance(count, dg.IntMetadataValue) else 0
-        found.setdefault(materialization.asset_key.to_user_string(), []).append(rows)
-    checks = [
-        event.asset_check_evaluation_data
-        for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    ]
-    return JobRun(
-        job=run.job_name,
-        seconds=(record.end_time or 0) - record.create_timestamp.timestamp(),
+def _outcome(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> MainJob:
+    rows: dict[str, dict[str | None, int]] = {}
+    seconds: dict[str, float] = {}
+    checks: dict[dg.AssetCheckKey, Any] = {}
+    for record in records:
+        run = record.dagster_run
+        if run.status != dg.DagsterRunStatus.SUCCESS:
+            causes = "; ".join(_causes(instance, run.run_id))
+            raise PermanentError(f"run {run.run_id[:8]} of {run.job_name} failed. {causes}")
+        for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
+            materialization = event.step_materialization_data.materialization
+            count = materialization.metadata.get("dagster/row_count")
+            of_asset = rows.setdefault(materialization.asset_key.to_user_string(), {})
+            # A drain adds to a session, a build replaces it.
+            before = of_asset.get(materialization.partition, 0) if materialization.asset_key in RAW else 0
+            of_asset[materialization.partition] = before + int(getattr(count, "value", 0) or 0)
+        for stats in instance.get_run_step_stats(run.run_id):
+            spent = (stats.end_time or 0) - (stats.start_time or 0)
+            seconds[stats.step_key] = seconds.get(stats.step_key, 0.0) + spent
+        for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+            checks[event.asset_check_evaluation_data.asset_check_key] = event.asset_check_evaluation_data
+    return MainJob(
+        runs=[(r.dagster_run.job_name, (r.end_time or 0) - r.create_timestamp.timestamp()) for r in records],
         stages=[
-            StageRun(asset, len(rows), sum(rows), seconds.get(asset.replace("/", "__"), 0.0))
-            for asset, rows in found.items()
+            StageRun(asset, len(found), sum(found.values()), seconds.get(asset.replace("/", "__"), 0.0))
+            for asset, found in rows.items()
         ],
-        checks_passed=sum(check.passed for check in checks),
+        checks_passed=sum(check.passed for check in checks.values()),
         failed_checks=[
             f"{check.asset_key.to_user_string()} {check.check_name}: {check.description}"
-            for check in checks
+            for check in checks.values()
             if not check.passed
         ],
     )

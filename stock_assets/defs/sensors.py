@@ -81,7 +81,11 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         running = in_flight(context.instance, DRAIN.name)
         if running:
             return dg.SkipReason(f"drain {running[:8]} is in flight")
+        from stock_assets.topic.leadership import somebody_leads
+
         try:
+            if somebody_leads(kafka.bootstrap):
+                return dg.SkipReason("the continuous landing is at work")
             lags = read_lags(lake.root, kafka.bootstrap)
         except TransientError as away:
             return dg.SkipReason(str(away))

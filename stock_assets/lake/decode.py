@@ -3,14 +3,16 @@
 Belongs here: decoding in bulk, isolating bad records, placing rows on the calendar, and the reason of each rejection.
 Does not belong here: offsets and commits (``landing``), and the fields themselves (``domain.messages``).
 
-A chunk is decoded as one newline-delimited document. Records cannot merge across a newline (after ``}`` no JSON value
-goes on with ``{``), so as many objects as records means one object each; anything else splits the chunk in halves until
-the bad record stands alone.
+A run of records is decoded as one newline-delimited document. Records cannot merge across a newline (after ``}`` no JSON
+value goes on with ``{``), so as many objects as records means one object each; anything else splits the run in halves
+until the bad record stands alone. A reason begins with its class: ``bad json``, ``wrong type``, ``missing field``, ``out
+of range``, ``unknown symbol``, ``absurd time``, ``closed session``, ``oversize``, ``tombstone``, ``wrong encoding``,
+``invalid``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from operator import attrgetter
@@ -19,6 +21,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import BadRecord
@@ -28,6 +31,9 @@ from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic
 
 MAX_RECORD_BYTES = 64 * 1024
+LONGEST_AHEAD_US = 24 * 3600 * 1_000_000
+"""An event may not be later than this after the broker got its record: clocks differ, by hours where zones are confused."""
+_RUN_RECORDS = 1000
 _DERIVED = {"year", "trading_day", "phase"}
 
 
@@ -47,25 +53,33 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes the records of one topic."""
+    """Decodes the records of one topic; ``universe`` are the symbols it accepts, any when None."""
 
-    def __init__(self, topic: Topic) -> None:
+    def __init__(self, topic: Topic, universe: Collection[str] | None = None) -> None:
         self._topic = topic
+        self._universe = pa.array(sorted(universe), pa.string()) if universe is not None else None
         self._lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.message)
         landing_at = topic.table.names.index("topic_id")
         schema = topic.table.arrow_schema()
         self._fields = [schema.field(name) for name in topic.table.names[:landing_at] if name not in _DERIVED]
 
-    def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Sort the records of a chunk into accepted rows and rejected records."""
+    def decode(self, values: Sequence[bytes | None], times_ms: Sequence[int] | None = None) -> Decoded:
+        """Sort the records of a chunk into accepted rows and rejected records.
+
+        ``times_ms`` is when the broker got each; without it, or where it is not positive, no event is too late.
+        """
         messages: list[Message] = []
         accepted: list[int] = []
         rejected: dict[int, str] = {}
-        self._decode_run(values, 0, len(values), messages, accepted, rejected)
-        if isinstance(messages[0] if messages else None, Tick):
-            columns, outside = self._tick_columns(messages)
-        else:
-            columns, outside = self._dated_columns(messages)
+        for first in range(0, len(values), _RUN_RECORDS):
+            self._decode_run(values, first, min(first + _RUN_RECORDS, len(values)), messages, accepted, rejected)
+        columns = self._message_columns(messages)
+        outside: dict[int, str] = {}
+        if messages:
+            known = times_ms if times_ms is None or not rejected else [times_ms[position] for position in accepted]
+            is_tick = isinstance(messages[0], Tick)
+            place_rows = self._place_ticks if is_tick else self._place_dated
+            outside = place_rows(messages, columns, known) | self._strangers(columns)
         if outside:
             kept = np.ones(len(messages), dtype=bool)
             for position, reason in outside.items():
@@ -110,7 +124,7 @@ class Decoder:
             # Neighbours must be two whole objects, or a record could hide two and another none.
             if document[:1] != b"{" or document[-1:] != b"}" or document.count(b"}\n{") != len(run) - 1:
                 return None
-            if max(map(len, run)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]
+            if len(document) > MAX_RECORD_BYTES and max(map(len, run)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]
                 return None
             found = self._lines.decode_lines(document)
         except (msgspec.MsgspecError, TypeError, ValueError):
@@ -119,7 +133,7 @@ class Decoder:
 
     def _decode_one(self, value: bytes | None) -> Message:
         if value is None:
-            raise BadRecord("null value (a tombstone)")
+            raise BadRecord("tombstone: null value")
         if len(value) > MAX_RECORD_BYTES:
             raise BadRecord(f"oversize: {len(value)} bytes, at most {MAX_RECORD_BYTES}")
         try:
@@ -128,45 +142,69 @@ class Decoder:
             raise BadRecord(f"wrong encoding: {broken}") from broken
         return decode(self._topic.message, value)
 
-    def _tick_columns(self, messages: list[Message]) -> tuple[dict[str, pa.Array], dict[int, str]]:
-        columns = self._message_columns(messages)
+    def _place_ticks(
+        self, messages: list[Message], columns: dict[str, pa.Array], times_ms: Sequence[int] | None
+    ) -> dict[int, str]:
+        """Add trading day and phase; the reason of each row that has none."""
         event_time = columns["event_time"].cast(pa.int64()).to_numpy()
         placement = place(event_time)
-        outside = {
-            int(position): f"event_time {_instant(event_time[position])}: the exchange has no session that day"
-            for position in np.flatnonzero(~placement.has_session)
-        }
         columns["trading_day"] = pa.array(placement.epoch_day.astype(np.int32), pa.int32()).cast(pa.date32())
         columns["phase"] = pa.DictionaryArray.from_arrays(placement.phase, list(sessions.PHASES)).cast(pa.string())
-        return columns, outside
-
-    def _dated_columns(self, messages: list[Message]) -> tuple[dict[str, pa.Array], dict[int, str]]:
-        columns = self._message_columns(messages)
-        days: list[date] = [getattr(m, "trading_day", None) or m.ex_date for m in messages]  # type: ignore[union-attr]
         outside = {
-            position: f"trading_day {day}: the exchange has no session that day"
+            int(position): f"closed session: event_time {_instant(event_time[position])} is on a day without a session"
+            for position in np.flatnonzero(~placement.has_session)
+        }
+        calendar = sessions.calendar()
+        early = event_time < _midnight_us(calendar.first)
+        if times_ms is not None:
+            got = np.asarray(times_ms, dtype=np.int64) * 1000
+            early |= (got > 0) & (event_time > got + LONGEST_AHEAD_US)
+        for position in np.flatnonzero(early).tolist():
+            text = f"absurd time: event_time {_instant(event_time[position])} is before {calendar.first}"
+            if times_ms is not None and times_ms[position] > 0:
+                text += f", or more than a day after the broker got it, {_instant(times_ms[position] * 1000)}"
+            outside[position] = text
+        return outside
+
+    def _place_dated(
+        self, messages: list[Message], columns: dict[str, pa.Array], times_ms: Sequence[int] | None
+    ) -> dict[int, str]:
+        """Add trading day and year; the reason of each row whose day has no session."""
+        days: list[date] = [getattr(m, "trading_day", None) or m.ex_date for m in messages]  # type: ignore[union-attr]
+        columns["trading_day"] = pa.array(days, pa.date32())
+        columns["year"] = pa.array([day.year for day in days], pa.int32())
+        return {
+            position: f"closed session: trading_day {day} has no session"
             for position, day in enumerate(days)
             if not sessions.is_session(day)
         }
-        columns["trading_day"] = pa.array(days, pa.date32())
-        columns["year"] = pa.array([day.year for day in days], pa.int32())
-        return columns, outside
+
+    def _strangers(self, columns: dict[str, pa.Array]) -> dict[int, str]:
+        if self._universe is None:
+            return {}
+        strange = pc.invert(pc.is_in(columns["symbol"], value_set=self._universe)).to_numpy(zero_copy_only=False)
+        return {
+            int(at): f"unknown symbol: {columns['symbol'][at].as_py()} is not in the universe"
+            for at in np.flatnonzero(strange)
+        }
 
     def _message_columns(self, messages: list[Message]) -> dict[str, pa.Array]:
         """One array per field of the message."""
         columns = {}
         for field in self._fields:
-            read = map(attrgetter(field.name), messages)
+            read = list(map(attrgetter(field.name), messages))
             if pa.types.is_timestamp(field.type):
-                columns[field.name] = pa.array(read, pa.int64(), size=len(messages)).cast(field.type)
+                columns[field.name] = pa.array(read, pa.int64()).cast(field.type)
+            elif read.count(None) == len(read):
+                columns[field.name] = pa.nulls(len(read), field.type)
             else:
-                columns[field.name] = pa.array(read, field.type, size=len(messages))
+                columns[field.name] = pa.array(read, field.type)
         return columns
 
 
 def rows_of(topic: Topic, chunk: Chunk, decoder: Decoder, topic_id: str, landing_id: str) -> pa.Table:
     """The rows of one chunk, accepted and rejected, as the raw table stores them: one per record."""
-    decoded = decoder.decode(chunk.values)
+    decoded = decoder.decode(chunk.values, chunk.times_ms)
     parts = [
         _with_landing(topic, chunk, decoded.accepted, decoded.columns, None, topic_id, landing_id),
         _with_landing(topic, chunk, decoded.rejected, {}, decoded.reasons, topic_id, landing_id),
@@ -178,7 +216,7 @@ def gap_row(
     topic: Topic, partition: int, first: int, last: int, reason: str, topic_id: str, landing_id: str
 ) -> pa.Table:
     """One row that accounts for the offsets ``first`` to ``last`` (included), which hold no record."""
-    gap = Chunk(partition, [first], [None], [0])
+    gap = Chunk(partition, np.array([first]), [None], [0])
     row = _with_landing(topic, gap, [0], {}, [f"gap: {reason}"], topic_id, landing_id)
     at = row.schema.get_field_index("offset_span")
     return row.set_column(at, row.schema.field(at), pa.array([last - first + 1], pa.int64()))
@@ -196,7 +234,7 @@ def _with_landing(
     count = len(positions)
     whole = count == len(chunk.offsets)
 
-    def pick(values: list[Any]) -> list[Any]:
+    def pick(values: Any) -> Any:
         return values if whole else [values[position] for position in positions]
 
     times = pa.array(pick(chunk.times_ms), pa.int64())
@@ -214,6 +252,10 @@ def _with_landing(
         present["payload"] = pa.array(pick(list(chunk.values)), pa.binary())
     schema = topic.table.arrow_schema()
     return pa.Table.from_arrays([present.get(f.name, pa.nulls(count, f.type)) for f in schema], schema=schema)
+
+
+def _midnight_us(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
 
 
 def _instant(microseconds: int) -> str:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ from stock_assets.domain.errors import IncompleteLanding, LandingConflict, LostO
 from stock_assets.lake import plan as planning
 from stock_assets.lake.decode import Decoder, gap_row, rows_of
 from stock_assets.lake.offsets import Coverage, cover
+from stock_assets.lake.raw_files import write_files
 from stock_assets.lake.tables import open_or_create_table, open_table, table_uri
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import Topic, topic_state
@@ -67,78 +70,92 @@ class Landing:
         return sum(self.next[p] - self.first[p] for p in self.next)
 
 
-def land(lake_root: str, bootstrap: str, topic: Topic, limits: Limits | None = None) -> Iterator[Landing]:
+def land(
+    lake_root: str,
+    bootstrap: str,
+    topic: Topic,
+    limits: Limits | None = None,
+    universe: Collection[str] | None = None,
+) -> Iterator[Landing]:
     """Land what the topic holds now, one bounded commit after the other, and yield each when it is stored.
 
-    Records published meanwhile are left to the next call.
+    Records published meanwhile are left to the next call. ``universe`` are the symbols to accept, any when None.
 
     Raises:
         LostOffsets, TopicRecreated, UnsuitableTopic: landing would lose or double records; nothing was stored.
         LandingConflict: another landing of the topic was faster; start again.
         ServiceUnavailable: the broker does not answer.
     """
-    goal: dict[int, int] | None = None
-    while True:
-        state = topic_state(bootstrap, topic)
-        if state is None:
-            raise PermanentError(f"there is no topic {topic.name} at {bootstrap}; create it with: stock-assets topics")
-        table = open_or_create_table(lake_root, topic.table)
-        plan = planning.plan_landing(table, topic, state)
-        if goal is None:
-            goal = plan.end
-        end = {p: max(plan.start[p], min(goal.get(p, 0), plan.end[p])) for p in plan.start}
-        if end == plan.start:
-            return
-        ranged = planning.Plan(plan.topic_id, plan.start, end)
-        landing = _land_once(lake_root, bootstrap, topic, table, ranged, limits or Limits())
-        yield landing
-        if all(landing.next.get(p, plan.start[p]) >= end[p] for p in end):
-            return
-
-
-def _land_once(
-    lake_root: str, bootstrap: str, topic: Topic, table: DeltaTable, plan: planning.Plan, limits: Limits
-) -> Landing:
-    landing_id = uuid.uuid4().hex
-    decoder = Decoder(topic)
-    parts: list[pa.Table] = []
-    rows = payload_bytes = 0
+    state = topic_state(bootstrap, topic)
+    if state is None:
+        raise PermanentError(f"there is no topic {topic.name} at {bootstrap}; create it with: stock-assets topics")
+    table = open_or_create_table(lake_root, topic.table)
+    plan = planning.plan_landing(table, topic, state)
+    if plan.end == plan.start:
+        return
     reader = RangeReader(bootstrap, topic, plan.start, plan.end)
-    try:
-        for chunk in reader.chunks():
-            parts.append(rows_of(topic, chunk, decoder, plan.topic_id, landing_id))
-            rows += len(chunk.offsets)
-            payload_bytes += chunk.payload_bytes
-            if rows >= limits.max_rows or payload_bytes >= limits.max_bytes:
-                break
-        position = dict(reader.position)
-        stored = pa.concat_tables(parts) if parts else topic.table.arrow_schema().empty_table()
-        stored = pa.concat_tables([stored, *_gap_rows(bootstrap, topic, plan, position, stored, landing_id)])
-        landing = commit(lake_root, topic, table, stored, plan.topic_id, plan.start, position, landing_id)
-        reader.commit_group()
-    finally:
-        reader.close()
+    # While one range is written and committed, which needs no interpreter, the next one is read and decoded.
+    with closing(reader), ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:
+        stored: Future[Landing] | None = None
+        for batch in _batches(reader, topic, plan, limits or Limits(), Decoder(topic, universe)):
+            if stored is not None:
+                yield _shown(reader, stored.result())
+            rows = pa.concat_tables([batch.rows, *_gap_rows(bootstrap, topic, plan.topic_id, batch)])
+            stored = committer.submit(
+                commit, lake_root, topic, table, rows, plan.topic_id, batch.first, batch.following, batch.landing_id
+            )
+            del rows, batch
+        if stored is not None:
+            yield _shown(reader, stored.result())
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What one commit will hold: the rows of the offsets from ``first`` to ``following`` (excluded), but for gaps."""
+
+    landing_id: str
+    rows: pa.Table
+    first: dict[int, int]
+    following: dict[int, int]
+
+
+def _shown(reader: RangeReader, landing: Landing) -> Landing:
+    reader.commit_group(landing.next)
     return landing
 
 
-def _gap_rows(
-    bootstrap: str,
-    topic: Topic,
-    plan: planning.Plan,
-    position: dict[int, int],
-    rows: pa.Table,
-    landing_id: str,
-) -> list[pa.Table]:
+def _batches(
+    reader: RangeReader, topic: Topic, plan: planning.Plan, limits: Limits, decoder: Decoder
+) -> Iterator[_Batch]:
+    """The range in bounded parts; the records that the reader has at hand when a bound is reached still belong to it."""
+    chunks, first = reader.chunks(), dict(plan.start)
+    while any(first[p] < plan.end[p] for p in first):
+        landing_id = uuid.uuid4().hex
+        parts = [topic.table.arrow_schema().empty_table()]
+        rows = payload_bytes = 0
+        for chunk in chunks:
+            parts.append(rows_of(topic, chunk, decoder, plan.topic_id, landing_id))
+            rows += len(chunk.values)
+            payload_bytes += chunk.payload_bytes
+            if rows >= limits.max_rows or payload_bytes >= limits.max_bytes:
+                parts += [rows_of(topic, late, decoder, plan.topic_id, landing_id) for late in reader.rest()]
+                break
+        following = dict(reader.position)
+        yield _Batch(landing_id, pa.concat_tables(parts), first, following)
+        first = following
+
+
+def _gap_rows(bootstrap: str, topic: Topic, topic_id: str, batch: _Batch) -> list[pa.Table]:
     """Rows for the offsets that were passed over: transaction markers and aborted records, never lost ones."""
     gaps = [
         (partition, first, last)
-        for partition, following in position.items()
-        for first, last in _coverage(rows, partition, plan.start[partition], following).missing
+        for partition, coverage in _coverage(batch.rows, batch.first, batch.following).items()
+        for first, last in coverage.missing
     ]
     if not gaps:
         return []
     state = topic_state(bootstrap, topic)
-    if state is None or state.topic_id != plan.topic_id:
+    if state is None or state.topic_id != topic_id:
         raise LostOffsets(f"{topic.name} was deleted while it was read; nothing of this range was stored")
     for partition, first, last in gaps:
         if first < state.log_start[partition]:
@@ -147,12 +164,18 @@ def _gap_rows(
                 f"read (it starts at {state.log_start[partition]} now); nothing of this range was stored"
             )
     reason = "transaction markers or aborted records"
-    return [gap_row(topic, p, first, last, reason, plan.topic_id, landing_id) for p, first, last in gaps]
+    return [gap_row(topic, p, first, last, reason, topic_id, batch.landing_id) for p, first, last in gaps]
 
 
-def _coverage(rows: pa.Table, partition: int, first: int, following: int) -> Coverage:
-    mine = rows.select(["kafka_offset", "offset_span"]).filter(pc.equal(rows["kafka_partition"], partition))
-    return cover(mine["kafka_offset"].to_numpy(), mine["offset_span"].to_numpy(), first, following)
+def _coverage(rows: pa.Table, first: dict[int, int], following: dict[int, int]) -> dict[int, Coverage]:
+    """How the rows cover the range, per partition that advanced."""
+    partition, offset, span = (rows[name].to_numpy() for name in ("kafka_partition", "kafka_offset", "offset_span"))
+    found = {}
+    for p, end in following.items():
+        if end > first[p]:
+            mine = partition == p
+            found[p] = cover(offset[mine], span[mine], first[p], end)
+    return found
 
 
 def commit(
@@ -171,7 +194,7 @@ def commit(
         IncompleteLanding: the rows do not account for each offset of the range exactly once; nothing was stored.
         LandingConflict: another writer landed first; nothing was stored.
     """
-    from deltalake import CommitProperties, Transaction, write_deltalake
+    from deltalake import CommitProperties, Transaction
     from deltalake.exceptions import DeltaError
 
     advanced = {p: offset for p, offset in following.items() if offset > first[p]}
@@ -190,15 +213,24 @@ def commit(
         },
         app_transactions=[Transaction(planning.transaction_id(topic_id, p), offset) for p, offset in advanced.items()],
     )
+    before = table.version()
     try:
-        write_deltalake(table, rows, mode="append", commit_properties=properties)
-        version = table.version()
+        files = write_files(table, topic.table, rows, landing_id)
+        table.create_write_transaction(
+            files, "append", topic.table.arrow_schema(), list(topic.table.partition_by), commit_properties=properties
+        )
+        # The handle now serves the next range: whatever else was committed meanwhile, that range must start where it ends.
+        table.update_incremental()
+        version: int | None = table.version()
+        if version != before + 1:
+            version = committed_version(lake_root, topic, landing_id)
     except (DeltaError, OSError) as broken:
         # The answer may be lost though the commit is stored: only the table itself knows.
-        stored = committed_version(lake_root, topic, landing_id)
-        if stored is None:
+        version = committed_version(lake_root, topic, landing_id)
+        if version is None:
             raise LandingConflict(f"landing {landing_id} in {table_uri(lake_root, topic.table)}: {broken}") from broken
-        version = stored
+    if version is None:
+        raise LandingConflict(f"landing {landing_id} is not in the history of {table_uri(lake_root, topic.table)}")
     return _landing(rows, topic_id, landing_id, version, {p: first[p] for p in advanced}, advanced)
 
 
@@ -216,8 +248,7 @@ def prove_range(topic: Topic, rows: pa.Table, first: dict[int, int], following: 
     Raises:
         IncompleteLanding: they do not; the text names partition and offsets.
     """
-    for partition, end in following.items():
-        coverage = _coverage(rows, partition, first[partition], end)
+    for partition, coverage in _coverage(rows, first, following).items():
         if not coverage.complete:
             raise IncompleteLanding(f"{topic.name} partition {partition}: {coverage}; nothing was stored")
 
@@ -227,16 +258,17 @@ def _landing(
 ) -> Landing:
     reason = rows["rejected_because"]
     is_gap = pc.fill_null(pc.starts_with(reason, "gap: "), False)
-    accepted = rows.filter(pc.is_null(reason))
-    days = {entry["values"]: entry["counts"] for entry in accepted["trading_day"].value_counts().to_pylist()}
+    gap_rows = pc.sum(is_gap).as_py() or 0
+    days = {entry["values"]: entry["counts"] for entry in rows["trading_day"].value_counts().to_pylist()}
+    days.pop(None, None)
     return Landing(
         landing_id=landing_id,
         topic_id=topic_id,
         version=version,
         first=first,
         next=following,
-        accepted=accepted.num_rows,
-        rejected=rows.num_rows - accepted.num_rows - (pc.sum(is_gap).as_py() or 0),
-        gaps=pc.sum(rows.filter(is_gap)["offset_span"]).as_py() or 0,
+        accepted=reason.null_count,
+        rejected=rows.num_rows - reason.null_count - gap_rows,
+        gaps=pc.sum(rows["offset_span"].filter(is_gap)).as_py() or 0,
         sessions=dict(sorted(days.items())),
     )

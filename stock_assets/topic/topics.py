@@ -72,7 +72,7 @@ def create_topics(bootstrap: str, partitions: int) -> list[str]:
     """
     from kafka.admin import NewTopic
 
-    with _admin(bootstrap) as admin:
+    with admin_of(bootstrap) as admin:
         existing = set(admin.list_topics())
         missing = [topic.name for topic in TOPICS.values() if topic.name not in existing]
         if missing:
@@ -96,7 +96,7 @@ def topic_state(bootstrap: str, topic: Topic) -> TopicState | None:
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
 
-    with _admin(bootstrap) as admin:
+    with admin_of(bootstrap) as admin:
         described = admin.describe_topics([topic.name])[0]
         if described["error_code"] == 3:  # unknown topic
             return None
@@ -127,7 +127,8 @@ def _refuse_compacted(admin: KafkaAdminClient, topic: Topic) -> None:
 
 
 @contextmanager
-def _admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
+def admin_of(bootstrap: str) -> Iterator[KafkaAdminClient]:
+    """An admin client, closed at the end; what the broker refuses becomes a named failure."""
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec import structs
 
@@ -74,7 +75,7 @@ def land(lake: str, messages: Sequence[Message | bytes], like: Message | None = 
     table = open_or_create_table(lake, topic.table)
     first = next_offset(table, TOPIC_ID, 0)
     payloads: list[bytes | None] = [m if isinstance(m, bytes) else encode(m) for m in messages]
-    offsets = list(range(first, first + len(messages)))
+    offsets = np.arange(first, first + len(messages))
     landing_id = uuid.uuid4().hex
     chunk = Chunk(0, offsets, payloads, [KNOWN_AT // 1000] * len(messages))
     rows = rows_of(topic, chunk, Decoder(topic), TOPIC_ID, landing_id)

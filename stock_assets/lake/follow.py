@@ -1,0 +1,69 @@
+"""topics -> raw tables, without end.
+
+Belongs here: landing again and again in one process, for rates at which a run each time would be too slow.
+Does not belong here: how a range is landed (``landing``); what is reported to whom (the caller's).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
+
+from stock_assets.domain.errors import PermanentError, TransientError
+from stock_assets.lake.landing import Landing, Limits, land
+from stock_assets.topic.leadership import Leadership
+from stock_assets.topic.topics import TICKS, Topic
+
+LONGEST_PAUSE_S = 60.0
+_CANDIDATE_PAUSE_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+def follow(
+    lake_root: str,
+    bootstrap: str,
+    topics: Iterable[Topic],
+    limits: Limits,
+    every_s: float,
+    stop: threading.Event,
+    landed: Callable[[Topic, Landing], None],
+    universe: Collection[str] | None = None,
+) -> None:
+    """Land what the topics hold, every ``every_s`` seconds, until ``stop`` is set; stand by while another process does.
+
+    A fault that may pass is waited out, ever longer. A topic that must not be landed by itself any more (created again,
+    records lost) is said and left alone; the others go on.
+
+    Raises:
+        PermanentError: none of the topics can be landed any more; the text says why of each.
+    """
+    left, faults, broken = list(topics), 0, []
+    with closing(Leadership(bootstrap, TICKS)) as leadership:
+        while not stop.is_set():
+            if not leadership.held():
+                stop.wait(_CANDIDATE_PAUSE_S)
+                continue
+            began = time.monotonic()
+            for topic in list(left):
+                try:
+                    for landing in land(lake_root, bootstrap, topic, limits, universe):
+                        landed(topic, landing)
+                        leadership.held()
+                    faults = 0
+                except TransientError as fault:
+                    faults += 1
+                    pause = min(LONGEST_PAUSE_S, 2.0**faults) * random.uniform(0.5, 1.0)
+                    log.warning("%s: %s; again in %.0f s", topic.name, fault, pause)
+                    stop.wait(pause)
+                except PermanentError as fault:
+                    log.error("%s is left alone from now on: %s", topic.name, fault)
+                    left.remove(topic)
+                    broken.append(f"{topic.name}: {fault}")
+            if not left:
+                raise PermanentError(f"nothing can be landed any more. {'; '.join(broken)}")
+            stop.wait(max(0.0, every_s - (time.monotonic() - began)))

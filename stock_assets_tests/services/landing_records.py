@@ -1,0 +1,79 @@
+"""Topics of a test's own, records to send into them, and what was landed of them."""
+
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import pyarrow.compute as pc
+from confluent_kafka import Producer
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from stock_assets.domain.messages import Tick, encode, instant
+from stock_assets.domain.sessions import session
+from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.completeness import prove
+from stock_assets.lake.decode import Decoder, rows_of
+from stock_assets.lake.landing import Landing, Limits, land
+from stock_assets.lake.tables import open_table
+from stock_assets.topic.consume import Chunk
+from stock_assets.topic.topics import SETTINGS, Topic
+
+DAY, NEXT_DAY = date(2013, 10, 7), date(2013, 10, 8)
+
+
+def create(admin: KafkaAdminClient, name: str, partitions: int = 2, **settings: str) -> Topic:
+    config = SETTINGS | {key.replace("_", "."): value for key, value in settings.items()}
+    admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)], wait_for_metadata=True)
+    return Topic("ticks", name, Tick, RAW_TICKS)
+
+
+def tick(number: int, day: date = DAY) -> Tick:
+    return Tick(
+        symbol=f"S{number % 7}",
+        event_time=instant(session(day).open_time) + number * 1000,
+        price=100.0 + number % 5,
+        currency="USD",
+        source="simulator",
+        event_id=str(number),
+        size=100,
+    )
+
+
+def send(kafka: str, topic: Topic, records: list[Tick | bytes | None], partition: int | None = None) -> None:
+    producer = Producer({"bootstrap.servers": kafka, "enable.idempotence": True})
+    for record in records:
+        value = encode(record) if isinstance(record, Tick) else record
+        placed = {} if partition is None else {"partition": partition}
+        producer.produce(topic.name, value=value, key=record.symbol if isinstance(record, Tick) else b"", **placed)
+    assert producer.flush(30) == 0
+
+
+def land_all(lake: str, kafka: str, topic: Topic, limits: Limits | None = None) -> list[Landing]:
+    return list(land(lake, kafka, topic, limits))
+
+
+def holds(lake: str, topic: Topic, days: list[date] | None = None) -> bool:
+    proofs = prove(lake, topic, days)
+    assert proofs
+    return all(proof.holds for proof in proofs)
+
+
+def stored(lake: str) -> "pc.Table":  # type: ignore[name-defined]
+    handle = open_table(lake, RAW_TICKS)
+    assert handle is not None
+    return handle.to_pyarrow_table()
+
+
+def rows_for(topic: Topic, topic_id: str, count: int) -> Callable[[str], "pc.Table"]:  # type: ignore[name-defined]
+    chunk = Chunk(0, np.arange(count), [encode(tick(n)) for n in range(count)], [0] * count)
+    return lambda landing_id: rows_of(topic, chunk, Decoder(topic), topic_id, landing_id)
+
+
+def wait_for(condition: Callable[[], bool], deadline_s: float = 30) -> None:
+    import threading
+    import time
+
+    deadline, pause = time.monotonic() + deadline_s, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        pause.wait(0.1)

@@ -1,0 +1,79 @@
+"""The proof from the stored rows, and the rebuild of a session from a real broker."""
+
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from stock_assets.domain.errors import (
+    NotRebuildable,
+)
+from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.completeness import prove
+from stock_assets.lake.plan import next_offset
+from stock_assets.lake.rebuild import rebuild
+from stock_assets.lake.tables import open_table
+from stock_assets.topic.topics import Topic
+from stock_assets_tests.services.landing_records import DAY, NEXT_DAY, holds, land_all, send, stored, tick
+
+
+def test_a_lost_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> None:
+    send(kafka, topic, [tick(n) for n in range(9)], partition=0)
+    land_all(lake, kafka, topic)
+    table = open_table(lake, RAW_TICKS)
+    assert table is not None
+    table.delete("kafka_offset in (0, 5, 8)")
+    for days in (None, [DAY]):
+        (proof,) = prove(lake, topic, days)
+        assert not proof.holds
+        assert "missing 0, 5, 8" in str(proof)
+        assert "9 read != 6 accepted" in str(proof)
+
+
+def test_a_doubled_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> None:
+    from deltalake import write_deltalake
+
+    send(kafka, topic, [tick(n) for n in range(4)], partition=0)
+    land_all(lake, kafka, topic)
+    rows = stored(lake)
+    write_deltalake(str(Path(lake) / RAW_TICKS.path), rows.filter(pc.equal(rows["kafka_offset"], 2)), mode="append")
+    (proof,) = prove(lake, topic, [DAY])
+    assert "twice 2" in str(proof)
+
+
+def test_rebuild_replaces_a_session_and_keeps_the_equation(kafka: str, topic: Topic, lake: str) -> None:
+    send(kafka, topic, [tick(n, DAY if n % 3 else NEXT_DAY) for n in range(30)])
+    (landing,) = land_all(lake, kafka, topic)
+    done = rebuild(lake, kafka, topic, DAY)
+    assert (done.rows, done.replaced) == (20, True)
+    table = open_table(lake, RAW_TICKS)
+    assert all(next_offset(table, landing.topic_id, p) == following for p, following in landing.next.items())
+    assert holds(lake, topic) and holds(lake, topic, [DAY]) and holds(lake, topic, [NEXT_DAY])
+
+
+def test_rebuild_is_refused_when_rows_would_change(
+    kafka: str, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(kafka, topic, [tick(n) for n in range(6)])
+    land_all(lake, kafka, topic)
+    monkeypatch.setattr("stock_assets.lake.decode.MAX_RECORD_BYTES", 10)
+    with pytest.raises(NotRebuildable, match="6 stored rows would be lost"):
+        rebuild(lake, kafka, topic, DAY)
+    assert holds(lake, topic)
+
+
+def test_rebuild_of_what_the_broker_deleted_proves_the_rows_instead(
+    kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str
+) -> None:
+    send(kafka, topic, [tick(n) for n in range(6)], partition=0)
+    land_all(lake, kafka, topic)
+    admin.delete_records({TopicPartition(topic.name, 0): 6})
+    done = rebuild(lake, kafka, topic, DAY)
+    assert (done.rows, done.replaced, done.reason) == (6, False, "the broker no longer holds it; its rows are complete")
+    table = open_table(lake, RAW_TICKS)
+    assert table is not None
+    table.delete("kafka_offset = 3")
+    with pytest.raises(NotRebuildable, match="missing 3"):
+        rebuild(lake, kafka, topic, DAY)

@@ -1,0 +1,74 @@
+"""The continuous landing: `stock-assets land --follow` as a process of its own."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.completeness import prove
+from stock_assets.lake.plan import plan_landing
+from stock_assets.lake.tables import open_table
+from stock_assets.settings import PROJECT
+from stock_assets.topic.leadership import somebody_leads
+from stock_assets.topic.publish import publish
+from stock_assets.topic.topics import TICKS, create_topics, topic_state
+from stock_assets_tests.services.landing_records import DAY, tick, wait_for
+
+
+@pytest.fixture
+def followed(kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A lake that processes started from here land into."""
+    create_topics(kafka, 3)
+    lake = str(tmp_path / "lake")
+    monkeypatch.setenv("LAKE_ROOT", lake)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
+    return lake
+
+
+@contextmanager
+def following() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "stock_assets.cli", "land", "--follow", "--every", "0.2"]
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=30)
+
+
+def test_records_are_landed_as_they_come_and_a_stop_is_clean(kafka: str, followed: str) -> None:
+    with following() as process:
+        for step in range(3):
+            publish(kafka, (tick(n, DAY) for n in range(step * 100, step * 100 + 100)))
+            wait_for(lambda: stored_up_to(followed, kafka), 60)
+        assert somebody_leads(kafka)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, said
+        assert "100 accepted" in said
+    wait_for(lambda: not somebody_leads(kafka))
+    assert all(proof.holds for proof in prove(followed, TICKS))
+
+
+def test_a_second_one_takes_over_when_the_first_is_killed(kafka: str, followed: str) -> None:
+    with following() as first:
+        publish(kafka, (tick(n, DAY) for n in range(1000, 1100)))
+        wait_for(lambda: stored_up_to(followed, kafka), 60)
+        with following():
+            first.kill()
+            first.wait(30)
+            publish(kafka, (tick(n, DAY) for n in range(1100, 1200)))
+            wait_for(lambda: stored_up_to(followed, kafka), 60)
+    assert all(proof.holds for proof in prove(followed, TICKS))
+
+
+def stored_up_to(lake: str, kafka: str) -> bool:
+    """Everything the topic holds is in the lake."""
+    state, table = topic_state(kafka, TICKS), open_table(lake, RAW_TICKS)
+    return state is not None and table is not None and not plan_landing(table, TICKS, state).lag
