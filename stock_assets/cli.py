@@ -13,6 +13,9 @@ import typer
 
 from local import commands as services
 from stock_assets import data_commands as data
+from stock_assets import maintenance_commands as maintenance
+from stock_assets import quarantine_commands as quarantine
+from stock_assets import store_commands as store
 from stock_assets.domain.errors import StockAssetsError
 
 app = typer.Typer(
@@ -33,8 +36,13 @@ for command in (
     data.verify,
     data.topics,
     data.adopt_topic,
+    quarantine.redrive,
+    maintenance.compact,
+    maintenance.vacuum,
+    store.files,
 ):
     app.command()(command)
+app.add_typer(quarantine.quarantine, name="quarantine")
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 from stock_assets.defs.built_assets import built_assets
 from stock_assets.defs.checks import asset_checks
 from stock_assets.defs.jobs import BUILD, DRAIN
+from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.raw_assets import kafka_assets, quarantine_asset, raw_asset
 from stock_assets.defs.resources import resources
@@ -30,6 +31,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
     """All definitions for these settings; tests replace resources by name."""
     partitions = session_partitions(settings.first_session)
     status = dg.DefaultSensorStatus.RUNNING if settings.automatic else dg.DefaultSensorStatus.STOPPED
+    maintenance = maintenance_job(partitions, settings)
     return dg.Definitions(
         assets=[
             vendor_history(partitions, settings),
@@ -39,7 +41,8 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
             *built_assets(partitions, settings),
         ],
         asset_checks=asset_checks(partitions),
-        jobs=[DRAIN, BUILD],
+        jobs=[DRAIN, BUILD, maintenance],
+        schedules=[maintenance_schedule(maintenance, settings)],
         sensors=[drain_sensor(settings, status), staleness_sensor(partitions, status), failure_sensor(status)],
         resources=resources(settings) | replaced_resources,
         # A run is one process: a step of its own costs 2 s of imports each.

@@ -20,6 +20,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 SHARED_SPARK_SESSION = "5b1c3d0e-6d0f-4e57-9f0a-2f3b6a1c7d42"
 
+LOCAL_LAKE = "s3://stock-assets/lake"
+LOCAL_KEY, LOCAL_SECRET = "stock-assets", "stock-assets-local"
+"""Root of the lake on the embedded MinIO, and what opens that; it listens on loopback only."""
+
 DEFAULT_SYMBOLS = "AAPL,MSFT,GOOGL,AMZN,META,TSLA,NVDA,INTC,JPM,V"
 
 
@@ -47,13 +51,18 @@ class Settings:
         PermanentError: a value cannot be read; the text names the variable.
     """
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)  # secrets are among them
 
     @classmethod
     def load(cls, **overrides: str) -> Settings:
-        """Read ``.env`` of the project, then the environment (which wins), then ``overrides``."""
+        """Read ``.env`` of the project, then the environment (which wins), then ``overrides``.
+
+        For a lake on S3, what its clients read from the environment themselves is put there.
+        """
         stored = {name: value or "" for name, value in dotenv_values(PROJECT / ".env").items()}
-        return cls({**stored, **os.environ, **overrides})
+        settings = cls({**stored, **os.environ, **overrides})
+        os.environ.update(settings.s3_environment)
+        return settings
 
     def text(self, name: str, default: str = "") -> str:
         """The variable's value; unset and empty both mean the default."""
@@ -74,6 +83,17 @@ class Settings:
     def whole(self, name: str, default: int) -> int:
         """The variable's value as a whole number."""
         return int(self.number(name, default))
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        """The variable's value, one of ``choices``, of which the first is the default.
+
+        Raises:
+            PermanentError: it is none of them.
+        """
+        text = self.text(name, choices[0]).lower()
+        if text not in choices:
+            raise PermanentError(f"{name} must be one of {', '.join(choices)}, not {text!r}")
+        return text
 
     @cached_property
     def local_dir(self) -> Path:
@@ -108,9 +128,46 @@ class Settings:
         return self.text("NO_PROXY", self.text("no_proxy"))
 
     @cached_property
+    def store(self) -> str:
+        """What the lake lies on unless ``lake_root`` is set: ``folder``, or ``minio``, an embedded service."""
+        return self.choice("STORE", ("folder", "minio"))
+
+    @cached_property
+    def minio_port(self) -> int:
+        return self.whole("MINIO_PORT", 9000)
+
+    @cached_property
     def lake_root(self) -> str:
         """Root of the lake: a local folder or ``s3://bucket/prefix``."""
-        return self.text("LAKE_ROOT", str(self.local_dir / "lake"))
+        return self.text("LAKE_ROOT", LOCAL_LAKE if self.store == "minio" else str(self.local_dir / "lake"))
+
+    @cached_property
+    def lake_on_s3(self) -> bool:
+        return self.lake_root.startswith("s3://")
+
+    @cached_property
+    def s3_endpoint(self) -> str:
+        """URL of the object store; empty means Amazon's own."""
+        return self.text("AWS_ENDPOINT_URL", f"http://127.0.0.1:{self.minio_port}" if self.store == "minio" else "")
+
+    @cached_property
+    def s3_environment(self) -> dict[str, str]:
+        """The ``AWS_*`` variables of a lake on S3: those that are set, and what they and ``store`` imply."""
+        if not self.lake_on_s3:
+            return {}
+        given = {name: text for name in self.values if name.startswith("AWS_") and (text := self.text(name))}
+        # a commit is a put that is refused when the version exists already
+        implied = {"AWS_CONDITIONAL_PUT": self.text("AWS_CONDITIONAL_PUT", "etag")}
+        if self.s3_endpoint:
+            # its clients ask for a region even where there is none; each reads another of the two names
+            region = self.text("AWS_REGION", self.text("AWS_DEFAULT_REGION", "us-east-1"))
+            implied |= {"AWS_ENDPOINT_URL": self.s3_endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+        if self.s3_endpoint.startswith("http://"):
+            implied["AWS_ALLOW_HTTP"] = self.text("AWS_ALLOW_HTTP", "true")
+        if self.store == "minio":
+            implied["AWS_ACCESS_KEY_ID"] = self.text("AWS_ACCESS_KEY_ID", LOCAL_KEY)
+            implied["AWS_SECRET_ACCESS_KEY"] = self.text("AWS_SECRET_ACCESS_KEY", LOCAL_SECRET)
+        return given | implied
 
     @cached_property
     def kafka_port(self) -> int:
@@ -176,6 +233,12 @@ class Settings:
         return tuple(s.strip().upper() for s in self.text("SYMBOLS", DEFAULT_SYMBOLS).split(",") if s.strip())
 
     @cached_property
+    def universe(self) -> frozenset[str] | None:
+        """Symbols whose records are accepted; None for any. Others go into quarantine as ``unknown symbol``."""
+        names = frozenset(s.strip().upper() for s in self.text("UNIVERSE").split(",") if s.strip())
+        return names or None
+
+    @cached_property
     def first_session(self) -> str:
         """First partition (YYYY-MM-DD); no earlier than needed, every serialized partition set carries it."""
         return self.text("FIRST_SESSION", "2012-01-03")
@@ -205,6 +268,21 @@ class Settings:
     def landing_max_delay_s(self) -> float:
         """... or when records have waited for this many seconds; less for the embedded broker, where somebody watches."""
         return self.number("LANDING_MAX_DELAY_S", 30 if self.text("KAFKA_BOOTSTRAP_SERVERS") else 4)
+
+    @cached_property
+    def compaction_target_bytes(self) -> int:
+        """Size that compaction of a raw table aims at for its files."""
+        return int(self.number("COMPACTION_TARGET_MB", 128) * 1024 * 1024)
+
+    @cached_property
+    def compaction_min_files(self) -> int:
+        """A session is compacted from this many small files of one Kafka partition on."""
+        return self.whole("COMPACTION_MIN_FILES", 8)
+
+    @cached_property
+    def vacuum_keep_days(self) -> int:
+        """Days that time travel in raw tables must still reach; 7 at least."""
+        return self.whole("VACUUM_KEEP_DAYS", 7)
 
     @cached_property
     def automatic(self) -> bool:

@@ -99,7 +99,7 @@ def raw_asset(topic: Topic, partitions: dg.DailyPartitionsDefinition, settings: 
             if days is None:
                 days = _drain(context, topic, partitions, lake.root, kafka.bootstrap, settings)
             else:
-                yield _rebuild(context, topic, lake.root, kafka.bootstrap, days)
+                yield _rebuild(context, topic, lake.root, kafka.bootstrap, days, settings)
             yield _completeness(topic, lake.root, days)
 
     return raw
@@ -172,13 +172,18 @@ def _completeness(topic: Topic, lake_root: str, days: list[date]) -> dg.AssetChe
 
 
 def _rebuild(
-    context: dg.AssetExecutionContext, topic: Topic, lake_root: str, bootstrap: str, days: list[date]
+    context: dg.AssetExecutionContext,
+    topic: Topic,
+    lake_root: str,
+    bootstrap: str,
+    days: list[date],
+    settings: Settings,
 ) -> dg.MaterializeResult[Any]:
     from stock_assets.lake.rebuild import rebuild
 
     rows, replaced, reasons = 0, 0, set()
     for day in days:
-        done = rebuild(lake_root, bootstrap, topic, day)
+        done = rebuild(lake_root, bootstrap, topic, day, settings.universe)
         context.log.info(f"{day}: {done.rows} rows, {done.reason}")
         rows, replaced = rows + done.rows, replaced + done.replaced
         reasons.add(done.reason)

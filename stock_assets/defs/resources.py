@@ -25,6 +25,32 @@ class Lake(dg.ConfigurableResource[Any]):
     root: str
 
 
+class ObjectStore(dg.ConfigurableResource[Any]):
+    """S3 or MinIO, through ``dagster_aws.s3.S3Resource``; endpoint and keys come from the environment, not from here."""
+
+    root: str
+    _client: Any = PrivateAttr(default=None)
+
+    def client(self) -> Any:
+        """The client of boto3, made when first asked for."""
+        if self._client is None:
+            from dagster_aws.s3 import S3Resource
+
+            self._client = S3Resource(max_attempts=3).get_client()
+        return self._client
+
+    def create_bucket(self) -> bool:
+        """Create the lake's bucket (or folder) when it is missing; tells whether it was.
+
+        Raises:
+            ServiceUnavailable: the object store does not answer.
+            PermanentError: it refuses the keys.
+        """
+        from stock_assets.lake import store
+
+        return store.create_bucket(self.root, self.client() if store.is_s3(self.root) else None)
+
+
 class Kafka(dg.ConfigurableResource[Any]):
     """The broker."""
 
@@ -74,6 +100,7 @@ def resources(settings: Settings) -> dict[str, Any]:
     """All resources, by the name assets ask for."""
     return {
         "lake": Lake(root=settings.lake_root),
+        "store": ObjectStore(root=settings.lake_root),
         "kafka": Kafka(bootstrap=settings.kafka_bootstrap),
         "spark": Spark(remote=settings.shared_spark_remote),
         "warehouse": Warehouse(),

@@ -1,7 +1,8 @@
 """rows of a raw table -> proof that each offset was landed exactly once.
 
 Belongs here: the completeness equation, proved from the stored rows: offsets read = accepted + rejected + gaps, without
-a hole and nothing twice. Does not belong here: the arithmetic (``offsets``) and the landing itself.
+a hole and nothing twice. Distinct offsets are counted: a record that was rejected and later redriven has two rows and
+counts once, as accepted. Does not belong here: the arithmetic (``offsets``) and the landing itself.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from stock_assets.lake.offsets import Coverage, cover
+from stock_assets.lake.offsets import REBUILD, REDRIVE, Coverage, cover, resolved
 from stock_assets.lake.plan import next_offset
 from stock_assets.lake.tables import open_table
 from stock_assets.topic.topics import Topic
 
-_COLUMNS = ["topic_id", "kafka_partition", "kafka_offset", "offset_span", "rejected_because"]
+_COLUMNS = {
+    **{name: ds.field(name) for name in ("kafka_offset", "offset_span", "rejected_because")},
+    # Only a redrive, or a rebuild after one, may accept what a landing rejected.
+    "resolves": pc.starts_with(ds.field("landing_id"), REDRIVE) | pc.starts_with(ds.field("landing_id"), REBUILD),
+}
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,14 @@ def _prove(
     reason = rows["rejected_because"]
     is_gap = pc.fill_null(pc.starts_with(reason, "gap: "), False).to_numpy()
     is_accepted = pc.is_null(reason).to_numpy()
+    is_rejected = ~is_accepted & ~is_gap
+    inside &= ~resolved(starts, is_rejected, is_accepted & rows["resolves"].to_numpy())
     return Proof(
         topic=topic.name,
         topic_id=topic_id,
         partition=partition,
         accepted=int(spans[inside & is_accepted].sum()),
-        rejected=int(spans[inside & ~is_accepted & ~is_gap].sum()),
+        rejected=int(spans[inside & is_rejected].sum()),
         gaps=int(spans[inside & is_gap].sum()),
         landings=landings,
         coverage=cover(clipped_starts[inside], spans[inside], first, following),

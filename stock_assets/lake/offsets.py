@@ -9,8 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from stock_assets.domain.session_index import Int64s
+
+REDRIVE, REBUILD = "redrive-", "rebuild-"
+"""Beginnings of the landing ids of rows that may accept again what a landing rejected, or accepted already."""
+
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -58,3 +64,10 @@ def cover(offsets: Int64s, spans: Int64s, first: int, following: int) -> Coverag
         missing=tuple((int(reached[i]), int(following_starts[i]) - 1) for i in holes),
         doubled=tuple((int(starts[i]), int(min(ends[i], reached[i])) - 1) for i in overlaps) + tuple(beyond),
     )
+
+
+def resolved(offsets: Int64s, rejected: Flags, accepted_again: Flags) -> Flags:
+    """Which rows say that a record was rejected whose offset was accepted later: they count no more."""
+    found: Flags = rejected.copy()
+    found[rejected] = np.isin(offsets[rejected], offsets[accepted_again])
+    return found

@@ -1,12 +1,16 @@
 """topic -> one session of a raw table, again.
 
 Belongs here: replacing a session's rows by what the topic says now, only when that loses and doubles nothing.
-Does not belong here: landing new records; a rebuild reads below the snapshot's offsets and moves none of them.
+A redriven row is the same row read from the topic: today's rules accept its offset directly.
+Does not belong here: landing new records, or accepting what is in quarantine (``redrive``); a rebuild reads below the
+snapshot's offsets and moves none of them. Its commit removes files and so carries the transaction ``rewrite``, as a
+compaction does: of the two, the second is refused, whatever delta-rs makes of them.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,9 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import LandingConflict, NotRebuildable, PermanentError
+from stock_assets.lake.compaction import next_rewrite
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.decode import Decoder, rows_of
 from stock_assets.lake.landing import LANDING_ID
+from stock_assets.lake.offsets import REBUILD
 from stock_assets.lake.tables import open_table
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import Topic, topic_state
@@ -32,7 +38,9 @@ class Rebuild:
     reason: str
 
 
-def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date) -> Rebuild:
+def rebuild(
+    lake_root: str, bootstrap: str, topic: Topic, day: date, universe: Collection[str] | None = None
+) -> Rebuild:
     """Read the session's offsets again and replace its rows in one commit.
 
     A session that the broker no longer holds is proved from its rows instead, and left unchanged.
@@ -47,6 +55,7 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date) -> Rebuild:
     table = open_table(lake_root, topic.table)
     if table is None:
         return Rebuild(0, replaced=False, reason="nothing was landed yet")
+    rewrite = next_rewrite(table)
     of_day = ds.field("trading_day") == day
     stored = table.to_pyarrow_dataset().to_table(columns=["topic_id", "kafka_partition", "kafka_offset"], filter=of_day)
     if not stored.num_rows:
@@ -67,7 +76,7 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date) -> Rebuild:
                 f"{day}: the broker no longer holds the session, and its rows are not complete: {broken[0]}"
             )
         return Rebuild(stored.num_rows, replaced=False, reason="the broker no longer holds it; its rows are complete")
-    rows = _read_again(bootstrap, topic, state.topic_id, start, end, day)
+    rows = _read_again(bootstrap, topic, state.topic_id, start, end, day, universe)
     _refuse_difference(topic, day, stored, rows)
     try:
         write_deltalake(
@@ -75,7 +84,9 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date) -> Rebuild:
             rows,
             mode="overwrite",
             predicate=f"trading_day = '{day}'",
-            commit_properties=CommitProperties(custom_metadata={LANDING_ID: rows["landing_id"][0].as_py()}),
+            commit_properties=CommitProperties(
+                custom_metadata={LANDING_ID: rows["landing_id"][0].as_py()}, app_transactions=[rewrite]
+            ),
         )
     except DeltaError as broken:
         raise LandingConflict(f"rebuild of {day} in {topic.table.path}: {broken}") from broken
@@ -83,10 +94,16 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date) -> Rebuild:
 
 
 def _read_again(
-    bootstrap: str, topic: Topic, topic_id: str, start: dict[int, int], end: dict[int, int], day: date
+    bootstrap: str,
+    topic: Topic,
+    topic_id: str,
+    start: dict[int, int],
+    end: dict[int, int],
+    day: date,
+    universe: Collection[str] | None,
 ) -> pa.Table:
-    landing_id = f"rebuild-{uuid.uuid4().hex}"
-    decoder = Decoder(topic)
+    landing_id = f"{REBUILD}{uuid.uuid4().hex}"
+    decoder = Decoder(topic, universe)
     reader = RangeReader(bootstrap, topic, start, end)
     try:
         parts = [topic.table.arrow_schema().empty_table()]
@@ -108,4 +125,5 @@ def _refuse_difference(topic: Topic, day: date, stored: pa.Table, read: pa.Table
         raise NotRebuildable(
             f"{topic.name} {day}: {len(lost)} stored rows would be lost (first {lost[:1]}) and {len(new)} others accepted "
             f"(first {new[:1]}), as [(partition, offset)]: the rules changed since; nothing was changed"
+            + ("; records in quarantine that are good now are accepted by: stock-assets redrive" if new else "")
         )

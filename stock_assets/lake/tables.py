@@ -10,6 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.tables import Table
+from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,9 @@ def open_table(lake_root: str, table: Table) -> DeltaTable | None:
     """A handle on the newest snapshot, or None when the table does not exist yet."""
     from deltalake import DeltaTable
 
+    # asked first: delta-rs tries for minutes when the store does not answer, and fails when there is no bucket
+    if not bucket_exists(lake_root):
+        return None
     uri = table_uri(lake_root, table)
     return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
 
@@ -37,7 +41,9 @@ def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:
     if found is not None:
         return found
     uri = table_uri(lake_root, table)
-    if "://" not in uri:
+    if is_s3(lake_root):
+        create_bucket(lake_root)
+    else:
         from pathlib import Path
 
         Path(uri).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,64 @@
+"""command line -> compact and vacuum the raw tables.
+
+Belongs here: the options of these commands, and what they print. Does not belong here: how files are rewritten
+(``lake.compaction``) and when (``defs.maintenance``). Imports are inside: ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from stock_assets.domain.errors import PermanentError
+from stock_assets.settings import Settings
+
+
+def compact(
+    day: Annotated[
+        str, typer.Argument(help="Session YYYY-MM-DD, or 'none' for rejected records; without it, what needs it.")
+    ] = "",
+) -> None:
+    """Rewrite the small files of the raw tables as few sorted ones, with the same rows."""
+    from stock_assets.domain.tables import RAW_TABLES
+    from stock_assets.lake.compaction import compact as compact_session
+    from stock_assets.lake.compaction import sessions_to_compact
+
+    settings = Settings.load()
+    for table in RAW_TABLES.values():
+        days = (
+            [_day(day)]
+            if day
+            else sessions_to_compact(
+                settings.lake_root, table, settings.compaction_min_files, settings.compaction_target_bytes
+            )
+        )
+        for chosen in days:
+            done = compact_session(settings.lake_root, table, chosen, settings.compaction_target_bytes)
+            numbers = f": {done.files_before} files -> {done.files_after}, {done.rows:,} rows" if done.done else ""
+            typer.echo(f"{table.path} {chosen or 'without a session'}: {done.reason}{numbers}")
+        if not days:
+            typer.echo(f"{table.path}: no session has {settings.compaction_min_files} files to compact")
+
+
+def vacuum(
+    dry_run: Annotated[bool, typer.Option(help="Only count.")] = False,
+) -> None:
+    """Delete files of the raw tables that no version of the last days needs."""
+    from stock_assets.domain.tables import RAW_TABLES
+    from stock_assets.lake.compaction import vacuum as vacuum_table
+
+    settings = Settings.load()
+    for table in RAW_TABLES.values():
+        count = vacuum_table(settings.lake_root, table, settings.vacuum_keep_days, dry_run=dry_run)
+        typer.echo(f"{table.path}: {count:,} files {'would be' if dry_run else 'were'} deleted")
+
+
+def _day(text: str) -> date | None:
+    if text == "none":
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise PermanentError(f"{text!r} is not a day; write YYYY-MM-DD, or none") from None

@@ -1,0 +1,178 @@
+"""command line -> look into quarantine, redrive.
+
+Belongs here: the options of these commands, and what they print. Does not belong here: what is in quarantine and how it
+is accepted (``lake``). Imports are inside: ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stock_assets.domain.errors import PermanentError
+from stock_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from stock_assets.lake.quarantine import RejectedRecord
+    from stock_assets.topic.topics import Topic
+
+ALL = "all"
+_DAY_HELP = (
+    "Only records that the broker stored on this day (YYYY-MM-DD, exchange-local): a rejected record has no session."
+)
+_TOPIC_HELP = "ticks, bars or actions; without it, all."
+Day = Annotated[str, typer.Option(help=_DAY_HELP)]
+TopicName = Annotated[str, typer.Option(help=_TOPIC_HELP)]
+
+quarantine = typer.Typer(
+    help="Look at the records that were rejected and not redriven.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@quarantine.command("list")
+def list_reasons(topic: TopicName = "", day: Day = "") -> None:
+    """Count the records in quarantine per topic and reason."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from stock_assets.lake.quarantine import reasons
+
+    settings, wanted, topics = Settings.load(), _day(day), _topics(topic)
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    for chosen in topics:
+        found = reasons(settings.lake_root, chosen, wanted)
+        if not found:
+            typer.echo(f"{chosen.stage}: nothing is in quarantine{f' of {wanted}' if wanted else ''}")
+            continue
+        table = Table(title=f"{chosen.stage}: {sum(entry.records for entry in found):,} records in quarantine")
+        for heading in ("reason", "records", "first (UTC)", "last (UTC)", "partition offset", "example"):
+            table.add_column(heading, justify="right" if heading == "records" else "left", no_wrap=heading != "example")
+        for entry in found:
+            # Texts of records are shown as they are: no markup, no control characters.
+            table.add_row(
+                Text(_printable(entry.reason)),
+                f"{entry.records:,}",
+                _moment(entry.first_time),
+                _moment(entry.last_time),
+                "{} {}".format(*entry.example_at),
+                Text(_printable(entry.example)),
+            )
+        console.print(table)
+
+
+@quarantine.command("show")
+def show(
+    topic: Annotated[str, typer.Argument(help="ticks, bars or actions")],
+    partition: Annotated[int, typer.Argument(help="Partition of the topic.")],
+    offset: Annotated[int, typer.Argument(help="Offset of the record.")],
+) -> None:
+    """Show everything that is known of one rejected record."""
+    from stock_assets.lake.quarantine import rejected_record
+
+    (chosen,) = _topics(topic)
+    records = rejected_record(Settings.load().lake_root, chosen, partition, offset)
+    if not records:
+        raise PermanentError(f"{chosen.name} partition {partition} offset {offset}: no record there was rejected")
+    for record in records:
+        typer.echo(describe(record))
+
+
+def describe(record: RejectedRecord) -> str:
+    """A record as text, its payload last."""
+    if record.redriven_by is None:
+        state = "in quarantine"
+    else:
+        state = f"accepted into {record.redriven_into} by {record.redriven_by}"
+    facts = {
+        "topic": f"{record.topic} (id {record.topic_id})",
+        "partition": record.partition,
+        "offset": record.offset,
+        "kafka time": _moment(record.kafka_time) + " UTC",
+        "landing": record.landing_id,
+        "reason": _printable(record.reason),
+        "state": state,
+        "payload": "none" if record.payload is None else f"{len(record.payload):,} bytes",
+    }
+    lines = [f"{name + ':':<11}{value}" for name, value in facts.items()]
+    return "\n".join([*lines, *payload_lines(record.payload)])
+
+
+def payload_lines(payload: bytes | None) -> list[str]:
+    """A payload to look at: as text if it is printable UTF-8, else in hexadecimal beside its printable characters."""
+    if not payload:
+        return []
+    try:
+        lines = payload.decode("utf-8").splitlines()
+        if all(character.isprintable() or character == "\t" for line in lines for character in line):
+            return lines
+    except UnicodeDecodeError:
+        pass
+    return [
+        f"{first:08x}  {part.hex(' '):<47}  {''.join(chr(b) if 32 <= b < 127 else '.' for b in part)}"
+        for first in range(0, len(payload), 16)
+        for part in (payload[first : first + 16],)
+    ]
+
+
+def redrive(
+    reason: Annotated[str, typer.Option(help="Class of reason as 'quarantine list' shows it, or 'all'.")],
+    day: Day = "",
+    topic: TopicName = "",
+) -> None:
+    """Try records in quarantine again with today's rules, and land those that are good now under their own offsets."""
+    from stock_assets.defs.reports import report_redriven
+    from stock_assets.lake.decode import Decoder
+    from stock_assets.lake.landing import Limits
+    from stock_assets.lake.quarantine import reasons
+    from stock_assets.lake.redrive import redrive as redrive_topic
+
+    settings, wanted, topics = Settings.load(), _day(day), _topics(topic)
+    kind = None if reason == ALL else reason
+    waiting = {
+        chosen.stage: [entry.reason for entry in reasons(settings.lake_root, chosen, wanted)] for chosen in topics
+    }
+    present = sorted({name for names in waiting.values() for name in names})
+    if kind is not None and kind not in present:
+        raise PermanentError(
+            f"nothing is in quarantine because of {kind!r}; there is: {', '.join(present) or 'nothing at all'}"
+        )
+    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+    for chosen in topics:
+        rules = Decoder(chosen, settings.universe)
+        for part in redrive_topic(settings.lake_root, chosen, kind, wanted, limits, rules):
+            typer.echo(
+                f"{chosen.name}: {part.accepted + part.rejected:,} tried = {part.accepted:,} accepted + {part.rejected:,} still "
+                f"rejected, {len(part.sessions)} sessions"
+            )
+            for session, rows in part.sessions.items():
+                typer.echo(f"  {session}: {rows:,}")
+            report_redriven(settings, chosen, part)
+
+
+def _topics(name: str) -> list[Topic]:
+    from stock_assets.topic.topics import TOPICS
+
+    if not name:
+        return list(TOPICS.values())
+    if name not in TOPICS:
+        raise PermanentError(f"{name!r} is none of {', '.join(TOPICS)}")
+    return [TOPICS[name]]
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise PermanentError(f"{text!r} is not a day; write YYYY-MM-DD") from None
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment is not None else "unknown"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
