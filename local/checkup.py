@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from local import readiness
-from local.jars import listed, present
+from local.jars import folders, listed, present
 from local.java import find_java
-from local.services import ALL, LEAST_FREE_BYTES, Services
+from local.services import LEAST_FREE_BYTES, Services, names_of
 from stock_assets.domain.errors import StockAssetsError
 from stock_assets.settings import PROJECT, Settings
 
@@ -53,11 +53,12 @@ def _settings(settings: Settings) -> Finding:
         for name in wanted:
             getattr(settings, name)
         ports = [settings.kafka_port, settings.kafka_port + 1, settings.spark_port, settings.warehouse_port]
-        ports.append(settings.dagster_port)
+        ports += [settings.dagster_port, settings.dagster_port + 1]
+        ports += [settings.minio_port] if settings.store == "minio" else []
     except StockAssetsError as error:
         return Finding("settings", False, str(error), f"Mend it in {PROJECT / '.env'} or the environment.")
     if len(set(ports)) < len(ports):
-        cure = "Set KAFKA_PORT (it takes the next one too), SPARK_PORT, WAREHOUSE_PORT, DAGSTER_PORT apart."
+        cure = "Set KAFKA_PORT and DAGSTER_PORT (each takes the next one too), SPARK_PORT, WAREHOUSE_PORT, MINIO_PORT apart."
         return Finding("settings", False, f"two services want the same port: {sorted(ports)}", cure)
     return Finding("settings", True, f"local data in {settings.local_dir}")
 
@@ -82,7 +83,8 @@ def _disk(settings: Settings) -> Finding:
 
 def _jars(settings: Settings) -> Finding:
     if present(settings):
-        return Finding("jars", True, f"{len(listed())} in {settings.jars_dir}, proved when they were fetched")
+        needed = [jar for jar in listed() if jar.folder in folders(settings)]
+        return Finding("jars", True, f"{len(needed)} in {settings.jars_dir}, proved when they were fetched")
     cure = "`stock-assets up` fetches them once; that needs a network."
     return Finding("jars", False, f"not complete in {settings.jars_dir}", cure)
 
@@ -91,12 +93,13 @@ def _services(settings: Settings) -> Iterator[Finding]:
     services = Services(settings)
     ports = {
         "kafka": ("KAFKA_PORT", settings.kafka_port, settings.kafka_port + 1),
+        "minio": ("MINIO_PORT", settings.minio_port),
         "spark": ("SPARK_PORT", settings.spark_port),
         "warehouse": ("WAREHOUSE_PORT", settings.warehouse_port),
         "dagster-webserver": ("DAGSTER_PORT", settings.dagster_port),
     }
     states = {each.name: each for each in services.status()}
-    for name in ALL:
+    for name in names_of(settings):
         state = states[name]
         if state.state != "running":
             setting, *wanted = ports.get(name, ("",))
@@ -145,8 +148,20 @@ def _warehouse_answers(settings: Settings) -> bool:
         return False
 
 
+def _minio_answers(settings: Settings) -> bool:
+    """Not only that it lives: that it lets these settings in."""
+    from stock_assets.lake.store import bucket_exists
+
+    try:
+        bucket_exists(settings.lake_root)
+    except StockAssetsError:
+        return False
+    return True
+
+
 _QUESTIONS: dict[str, Callable[[Settings], bool]] = {
     **readiness.READY,
+    "minio": _minio_answers,
     "spark": _spark_answers,
     "warehouse": _warehouse_answers,
 }

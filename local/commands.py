@@ -16,10 +16,10 @@ Names = Annotated[list[str] | None, typer.Argument(help="Only these services; al
 
 def up(names: Names = None) -> None:
     """Start the embedded services and wait until each answers."""
-    from local.services import ALL, Services
+    from local.services import Services
     from stock_assets.settings import Settings
 
-    Services(Settings.load(), typer.echo).up(names or ALL)
+    Services(Settings.load(), typer.echo).up(names or ())
 
 
 def down() -> None:

@@ -1,4 +1,4 @@
-"""local/jars.sha256 -> the jars of Kafka and Spark in a local folder.
+"""local/jars.sha256 -> the jars of Kafka and Spark, and for a lake on S3 those of s3a, in a local folder.
 
 Belongs here: fetching them once, with the Ivy that ships inside pyspark, and proving them by their sums.
 Does not belong here: starting anything with them (services.py).
@@ -19,7 +19,7 @@ from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings import Settings
 
 LIST = Path(__file__).with_name("jars.sha256")
-FOLDERS = ("kafka", "spark")
+FOLDERS = ("kafka", "spark", "s3a")
 FETCH_TIMEOUT_S = 900
 
 # Ivy's public repository, asked for nothing but the listed jars: no project files, so nothing to resolve.
@@ -63,14 +63,20 @@ def pyspark_jars() -> Path:
     return Path(spec.origin).parent / "jars"
 
 
+def folders(settings: Settings) -> tuple[str, ...]:
+    """The folders of jars that these settings need: Spark reaches S3 only when the lake lies there."""
+    return tuple(folder for folder in FOLDERS if folder != "s3a" or settings.lake_on_s3)
+
+
 def present(settings: Settings, list_file: Path = LIST) -> bool:
-    """Whether an earlier fetch of exactly this list was completed and proved. Takes a millisecond."""
-    stamp = settings.jars_dir / "complete"
-    return stamp.is_file() and stamp.read_text() == _digest(list_file)
+    """Whether earlier fetches of exactly this list were completed and proved. Takes a millisecond."""
+    digest = _digest(list_file)
+    stamps = [_stamp(settings.jars_dir, folder) for folder in folders(settings)]
+    return all(stamp.is_file() and stamp.read_text() == digest for stamp in stamps)
 
 
 def fetch(settings: Settings, say: Callable[[str], None] = lambda _: None, list_file: Path = LIST) -> Path:
-    """Fetch what is missing, prove every jar, and return the folder that holds ``kafka/`` and ``spark/``.
+    """Fetch what is missing, prove every jar, and return the folder that holds ``kafka/``, ``spark/`` and perhaps ``s3a/``.
 
     An interrupted fetch goes on where it stopped: Ivy keeps what it has in ``ivy/`` beside them. Later calls
     need no network.
@@ -82,19 +88,22 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda _: None, list_
     target = settings.jars_dir
     if present(settings, list_file):
         return target
-    jars = listed(list_file)
+    jars = [jar for jar in listed(list_file) if jar.folder in folders(settings)]
     missing = [jar for jar in jars if not (target / jar.folder / jar.name).is_file()]
     if missing:
         say(f"jars    fetching {len(missing)} of {len(jars)} into {target}")
         java = find_java(settings)
-        for folder in FOLDERS:
+        for folder in folders(settings):
             wanted = [jar for jar in missing if jar.folder == folder]
             if wanted:
                 _retrieve(settings, java, folder, wanted)
     _prove(target, jars)
     _remove_strangers(target, jars)
     shutil.rmtree(target / "ivy", ignore_errors=True)
-    (target / "complete").write_text(_digest(list_file))
+    for folder in folders(settings):
+        stamp = _stamp(target, folder)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(_digest(list_file))
     return target
 
 
@@ -171,10 +180,14 @@ def _prove(target: Path, jars: list[Jar]) -> None:
 def _remove_strangers(target: Path, jars: list[Jar]) -> None:
     """A jar of an older list would shadow its successor on the class path."""
     wanted = {(jar.folder, jar.name) for jar in jars}
-    for folder in FOLDERS:
+    for folder in {jar.folder for jar in jars}:
         for path in (target / folder).glob("*.jar"):
             if (folder, path.name) not in wanted:
                 path.unlink()
+
+
+def _stamp(target: Path, folder: str) -> Path:
+    return target / folder / "complete"
 
 
 def _digest(list_file: Path) -> str:

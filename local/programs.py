@@ -13,8 +13,9 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local.jars import pyspark_jars
+from local.jars import folders, pyspark_jars
 from local.java import Java
+from local.minio import program as minio_program
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings import PROJECT, Settings
 
@@ -32,6 +33,8 @@ SPARK_JAVA_OPTIONS = [
     "-Djdk.reflect.useDirectMethodHandle=false",
     "-Dio.netty.tryReflectionSetAccessible=true",
 ]
+
+WITH_STORE_KEYS = [sys.executable, "-m", "local.with_store_keys"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
     """All embedded services, in the order in which they are started and shown."""
     return [
         _kafka(settings, java),
+        *([_minio(settings)] if settings.store == "minio" else []),
         _spark(settings, java),
         _spark_warm(settings),
         _warehouse(settings),
@@ -131,6 +135,32 @@ def format_kafka(settings: Settings, java: Java) -> None:
         raise PermanentError(f"Kafka could not prepare its data folder: {words[-1] if words else 'no message'}")
 
 
+def _minio(settings: Settings) -> Program:
+    port, data = settings.minio_port, settings.local_dir / "minio"
+    command = [str(minio_program(settings)), "server", "--quiet", "--address", f"{LOOPBACK}:{port}", str(data)]
+    # its console would listen on a port of its own choice, and it would ask the world for its newest version
+    environment = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
+    command = [*WITH_STORE_KEYS, *command]
+    return Program("minio", command, ports={port: "MINIO_PORT"}, directory=data, environment=environment)
+
+
+def _s3a(settings: Settings) -> dict[str, str]:
+    """How Spark reaches a lake on S3; its keys come from the environment."""
+    endpoint = settings.s3_endpoint
+    found = {
+        # the lake's tables are called s3://, as delta-rs calls them
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+    }
+    if endpoint:
+        found |= {
+            "spark.hadoop.fs.s3a.endpoint": endpoint,
+            "spark.hadoop.fs.s3a.endpoint.region": settings.s3_environment["AWS_REGION"],
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https://")).lower(),
+        }
+    return found
+
+
 def _spark(settings: Settings, java: Java) -> Program:
     folder = settings.local_dir / "spark"
     scratch = folder / "scratch"  # a killed Spark leaves its temporary files, hence fresh
@@ -155,21 +185,24 @@ def _spark(settings: Settings, java: Java) -> Program:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",
+        **(_s3a(settings) if settings.lake_on_s3 else {}),
     }
     path = run_dir(settings) / "spark.properties"
     shipped = pyspark_jars()
+    jars = [settings.jars_dir / folder for folder in folders(settings) if folder != "kafka"]
     return Program(
         "spark",
         [
             # a server that finds SPARK_REMOTE, which its clients may have set, takes itself for a client and ends
             *["/usr/bin/env", "-u", "SPARK_REMOTE"],
+            *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
             *[str(java.binary), *_java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}"],
             *[
                 "-Xms256m",
                 "-Xmx2g",
                 "-XX:+ExitOnOutOfMemoryError",
                 "-cp",
-                f"{settings.jars_dir / 'spark'}/*:{shipped}/*",
+                ":".join(f"{folder}/*" for folder in (*jars, shipped)),
             ],
             *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(path)],
             *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],

@@ -72,6 +72,11 @@ def kafka(settings: Settings) -> bool:
         admin.close()
 
 
+def minio(settings: Settings) -> bool:
+    """Whether MinIO says of itself that it can read and write."""
+    return _get(f"http://{LOOPBACK}:{settings.minio_port}/minio/health/cluster") is not None
+
+
 def spark(settings: Settings) -> bool:
     """Whether the Connect server listens; it does so only once its session exists."""
     return port_open(settings.spark_port)
@@ -89,7 +94,7 @@ def dagster_code(settings: Settings) -> bool:
 
 def dagster_webserver(settings: Settings) -> bool:
     """Whether the web server answers with its version."""
-    return b"dagster_version" in _get(f"http://{LOOPBACK}:{settings.dagster_port}/server_info")
+    return b"dagster_version" in (_get(f"http://{LOOPBACK}:{settings.dagster_port}/server_info") or b"")
 
 
 def dagster_daemon(settings: Settings) -> bool:
@@ -115,21 +120,23 @@ def code_location_error(settings: Settings) -> str:
 
 def _post(settings: Settings, query: str) -> bytes:
     url = f"http://{LOOPBACK}:{settings.dagster_port}/graphql"
-    return _get(url, json.dumps({"query": query}).encode())
+    return _get(url, json.dumps({"query": query}).encode()) or b""
 
 
-def _get(url: str, body: bytes | None = None) -> bytes:
+def _get(url: str, body: bytes | None = None) -> bytes | None:
+    """What is answered; None when nobody does, or with an error."""
     request = urllib.request.Request(url, data=body, headers={"content-type": "application/json"})
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
     try:
         with direct.open(request, timeout=ANSWER_S) as answer:
             return bytes(answer.read())
     except (urllib.error.URLError, OSError):
-        return b""
+        return None
 
 
 READY: dict[str, Callable[[Settings], bool]] = {
     "kafka": kafka,
+    "minio": minio,
     "spark": spark,
     "warehouse": warehouse,
     "dagster-code": dagster_code,

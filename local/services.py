@@ -23,6 +23,7 @@ from typing import Any
 from local import readiness
 from local.jars import fetch
 from local.java import find_java
+from local.minio import build
 from local.processes import end_all, owned
 from local.programs import LOOPBACK, Program, create_dagster_storage, format_kafka, programs, run_dir
 from local.supervision import configuration
@@ -31,10 +32,16 @@ from stock_assets.settings import Settings
 
 DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
 ALL = ("kafka", "spark", "warehouse", *DAGSTER)
+WITH_MINIO = (ALL[0], "minio", *ALL[1:])
 START_DEADLINE_S = 180
 LEAST_FREE_BYTES = 3 * 1024**3
 LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
 GONE = (OSError, xmlrpc.client.Error)
+
+
+def names_of(settings: Settings) -> tuple[str, ...]:
+    """The services of these settings, in starting order: ``ALL``, and MinIO when the lake lies on it."""
+    return WITH_MINIO if settings.store == "minio" else ALL
 
 
 @dataclass(frozen=True)
@@ -63,16 +70,21 @@ class Services:
         self.settings = settings
         self.say = say
 
-    def up(self, names: Sequence[str] = ALL) -> None:
-        """Start what of ``names`` does not run, with the settings of now, and return when all of them answer."""
-        unknown = [name for name in names if name not in ALL]
+    def up(self, names: Sequence[str] = ()) -> None:
+        """Start what of ``names`` does not run (all when none is named), with the settings of now; return when all answer."""
+        known = names_of(self.settings)
+        names = names or known
+        unknown = [name for name in names if name not in known]
         if unknown:
-            raise PermanentError(f"There is no service {unknown[0]!r}; there are {', '.join(ALL)}.")
+            hint = " (minio needs STORE=minio)" if "minio" in unknown else ""
+            raise PermanentError(f"There is no service {unknown[0]!r}; there are {', '.join(known)}{hint}.")
         self._check_room()
         with self._alone():
             java = find_java(self.settings)
             if {"kafka", "spark"} & set(names):
                 fetch(self.settings, self.say)
+            if "minio" in names:
+                build(self.settings, self.say)
             every = programs(self.settings, java)
             server = self._supervisor(every)
             running = {
@@ -92,7 +104,7 @@ class Services:
                 server.startProcess(each.name, False)
             if any(each.name == "spark" for each in chosen):
                 server.startProcess("spark-warm", False)
-            self._wait(server, [name for name in ALL if name in names], {each.name for each in chosen}, started)
+            self._wait(server, [name for name in known if name in names], {each.name for each in chosen}, started)
 
     def stop(self, names: Sequence[str]) -> None:
         """Stop some services and leave the others; one that does not run is no error."""
@@ -120,7 +132,8 @@ class Services:
         """State of every service, in starting order; ``stopped`` for all when nothing runs."""
         server = self._connect()
         infos = {info["name"]: info for info in server.getAllProcessInfo()} if server is not None else {}
-        return [self._state(name, infos.get(name)) for name in ALL]
+        shown = [name for name in WITH_MINIO if name in infos or name in names_of(self.settings)]
+        return [self._state(name, infos.get(name)) for name in shown]
 
     def log(self, name: str) -> Path:
         """The service's log file; older parts lie beside it as ``.1`` and ``.2``."""
@@ -136,6 +149,7 @@ class Services:
     def _address(self, name: str) -> str:
         ports = {
             "kafka": self.settings.kafka_port,
+            "minio": self.settings.minio_port,
             "spark": self.settings.spark_port,
             "warehouse": self.settings.warehouse_port,
             "dagster-code": self.settings.dagster_port + 1,
@@ -206,7 +220,9 @@ class Services:
         added, changed, removed = server.reloadConfig()[0]
         for name in (*changed, *removed):
             if server.getProcessInfo(name)["statename"] == "RUNNING":
-                self.say(f"{name:<18} settings changed, restarting")
+                self.say(
+                    f"{name:<18} {'not wanted any more, stopping' if name in removed else 'settings changed, restarting'}"
+                )
             server.stopProcessGroup(name)
             server.removeProcessGroup(name)
         for name in (*changed, *added):

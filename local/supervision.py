@@ -12,6 +12,9 @@ from pathlib import Path
 from local.programs import Program, run_dir
 from stock_assets.settings import Settings
 
+OPEN_S3_NAMES = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ALLOW_HTTP", "AWS_CONDITIONAL_PUT")
+"""What may be told of the object store; its keys may not."""
+
 
 def configuration(settings: Settings, all_programs: list[Program], socket: Path) -> str:
     """Supervisor's configuration; secrets are not in it, the services read them from ``.env`` themselves."""
@@ -23,6 +26,10 @@ def configuration(settings: Settings, all_programs: list[Program], socket: Path)
         "SPARK_PORT": str(settings.spark_port),
         "WAREHOUSE_PORT": str(settings.warehouse_port),
         "DAGSTER_PORT": str(settings.dagster_port),
+        "MINIO_PORT": str(settings.minio_port),
+        "STORE": settings.store,
+        "LAKE_ROOT": settings.text("LAKE_ROOT"),
+        **{name: value for name, value in settings.s3_environment.items() if name in OPEN_S3_NAMES},
     }
     head = f"""\
 [supervisord]

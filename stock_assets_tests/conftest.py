@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local.minio import program as minio_program
 from local.services import Services
 from stock_assets.settings import PROJECT, Settings, Snowflake
 
@@ -20,14 +21,31 @@ ELSEWHERE = (
     "LAKE_ROOT",
     "KAFKA_BOOTSTRAP_SERVERS",
     "SPARK_REMOTE",
+    "STORE",
 )
+# ``Settings.load`` puts these into the environment for a lake on S3: unset, not empty, or S3's clients stumble
+OBJECT_STORE = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ALLOW_HTTP",
+    "AWS_CONDITIONAL_PUT",
+)
+COMPILING_S = 3600
 SERVICES_FOLDER = Path(__file__).parent / "services"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    compiled = minio_program(Settings.load()).is_file()
     for item in items:
         if SERVICES_FOLDER in item.path.parents:
             item.add_marker("services")
+        if "minio" in getattr(item, "fixturenames", ()) and not compiled:
+            item.add_marker(pytest.mark.timeout(COMPILING_S))  # the first of them waits for the compiler
 
 
 def free_ports(count: int) -> list[int]:
@@ -48,17 +66,22 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def place(patch: pytest.MonkeyPatch, local_dir: Path) -> Settings:
+def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settings:
     """Settings with a folder and ports of their own, also for every process started from here."""
-    kafka, _controller, spark, warehouse, dagster, _code = free_ports(6)
+    kafka, _controller, spark, warehouse, dagster, _code, minio = free_ports(7)
     patch.setenv("STOCK_ASSETS_LOCAL", str(local_dir))
     patch.setenv("STOCK_ASSETS_JARS", Settings.load().text("STOCK_ASSETS_JARS", str(PROJECT / ".local" / "jars")))
     patch.setenv("KAFKA_PORT", str(kafka))
     patch.setenv("SPARK_PORT", str(spark))
     patch.setenv("WAREHOUSE_PORT", str(warehouse))
     patch.setenv("DAGSTER_PORT", str(dagster))
+    patch.setenv("MINIO_PORT", str(minio))
     for name in ELSEWHERE:
         patch.setenv(name, "")
+    for name in OBJECT_STORE:
+        patch.setenv(name, "")  # so that its value is put back at the end, even one that was not there
+        patch.delenv(name)
+    patch.setenv("STORE", store)
     return Settings.load()
 
 
@@ -96,6 +119,25 @@ def warehouse(services: Services, settings: Settings) -> Snowflake:
     """Connection settings of a running warehouse stand-in."""
     services.up(["warehouse"])
     return settings.snowflake
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a lake on a running MinIO. The environment is without them: a test that uses it takes ``on_s3``."""
+    with pytest.MonkeyPatch.context() as patch:
+        own = place(patch, tmp_path_factory.mktemp("minio"), "minio")
+        services = Services(own, print)
+        services.up(["minio"])
+    yield own
+    services.down()
+
+
+@pytest.fixture
+def on_s3(minio: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of ``minio``, with what clients of S3 read from the environment."""
+    for name, value in minio.s3_environment.items():
+        monkeypatch.setenv(name, value)
+    return minio
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import BadRecord
-from stock_assets.domain.messages import Message, Tick, decode
+from stock_assets.domain.messages import Action, Bar, Message, Tick, decode
 from stock_assets.domain.session_index import place
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic
@@ -34,7 +34,9 @@ MAX_RECORD_BYTES = 64 * 1024
 LONGEST_AHEAD_US = 24 * 3600 * 1_000_000
 """An event may not be later than this after the broker got its record: clocks differ, by hours where zones are confused."""
 _RUN_RECORDS = 1000
-_DERIVED = {"year", "trading_day", "phase"}
+_DERIVED = {"year", "phase"}
+_FEW = {"phase", "topic_id", "landing_id"}
+_DAY_OF = {Bar: "trading_day", Action: "ex_date"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Decoded:
     """
 
     accepted: list[int]
-    columns: dict[str, pa.Array]
+    columns: dict[str, pa.ChunkedArray]
     rejected: list[int]
     reasons: list[str]
 
@@ -61,27 +63,31 @@ class Decoder:
         self._lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.message)
         landing_at = topic.table.names.index("topic_id")
         schema = topic.table.arrow_schema()
-        self._fields = [schema.field(name) for name in topic.table.names[:landing_at] if name not in _DERIVED]
+        given = set(topic.message.__struct_fields__) - _DERIVED
+        self._fields = [schema.field(name) for name in topic.table.names[:landing_at] if name in given]
 
     def decode(self, values: Sequence[bytes | None], times_ms: Sequence[int] | None = None) -> Decoded:
         """Sort the records of a chunk into accepted rows and rejected records.
 
         ``times_ms`` is when the broker got each; without it, or where it is not positive, no event is too late.
         """
-        messages: list[Message] = []
         accepted: list[int] = []
         rejected: dict[int, str] = {}
+        parts: list[dict[str, pa.Array]] = []
         for first in range(0, len(values), _RUN_RECORDS):
+            messages: list[Message] = []
             self._decode_run(values, first, min(first + _RUN_RECORDS, len(values)), messages, accepted, rejected)
-        columns = self._message_columns(messages)
+            parts.append(self._message_columns(messages))
+        columns = {
+            field.name: pa.chunked_array([part[field.name] for part in parts], field.type) for field in self._fields
+        }
         outside: dict[int, str] = {}
-        if messages:
+        if accepted:
             known = times_ms if times_ms is None or not rejected else [times_ms[position] for position in accepted]
-            is_tick = isinstance(messages[0], Tick)
-            place_rows = self._place_ticks if is_tick else self._place_dated
-            outside = place_rows(messages, columns, known) | self._strangers(columns)
+            place_rows = self._place_ticks if self._topic.message is Tick else self._place_dated
+            outside = place_rows(columns, known) | self._strangers(columns)
         if outside:
-            kept = np.ones(len(messages), dtype=bool)
+            kept = np.ones(len(accepted), dtype=bool)
             for position, reason in outside.items():
                 rejected[accepted[position]] = reason
                 kept[position] = False
@@ -142,14 +148,13 @@ class Decoder:
             raise BadRecord(f"wrong encoding: {broken}") from broken
         return decode(self._topic.message, value)
 
-    def _place_ticks(
-        self, messages: list[Message], columns: dict[str, pa.Array], times_ms: Sequence[int] | None
-    ) -> dict[int, str]:
+    def _place_ticks(self, columns: dict[str, pa.ChunkedArray], times_ms: Sequence[int] | None) -> dict[int, str]:
         """Add trading day and phase; the reason of each row that has none."""
-        event_time = columns["event_time"].cast(pa.int64()).to_numpy()
+        event_time = np.concatenate([part.view(pa.int64()).to_numpy() for part in columns["event_time"].chunks])
         placement = place(event_time)
-        columns["trading_day"] = pa.array(placement.epoch_day.astype(np.int32), pa.int32()).cast(pa.date32())
-        columns["phase"] = pa.DictionaryArray.from_arrays(placement.phase, list(sessions.PHASES)).cast(pa.string())
+        columns["trading_day"] = pa.chunked_array([pa.array(placement.epoch_day.astype(np.int32)).view(pa.date32())])
+        phases = pa.DictionaryArray.from_arrays(placement.phase, list(sessions.PHASES))
+        columns["phase"] = pa.chunked_array([phases])
         outside = {
             int(position): f"closed session: event_time {_instant(event_time[position])} is on a day without a session"
             for position in np.flatnonzero(~placement.has_session)
@@ -166,20 +171,18 @@ class Decoder:
             outside[position] = text
         return outside
 
-    def _place_dated(
-        self, messages: list[Message], columns: dict[str, pa.Array], times_ms: Sequence[int] | None
-    ) -> dict[int, str]:
+    def _place_dated(self, columns: dict[str, pa.ChunkedArray], times_ms: Sequence[int] | None) -> dict[int, str]:
         """Add trading day and year; the reason of each row whose day has no session."""
-        days: list[date] = [getattr(m, "trading_day", None) or m.ex_date for m in messages]  # type: ignore[union-attr]
-        columns["trading_day"] = pa.array(days, pa.date32())
-        columns["year"] = pa.array([day.year for day in days], pa.int32())
+        days: list[date] = columns[_DAY_OF[self._topic.message]].to_pylist()
+        columns["trading_day"] = pa.chunked_array([pa.array(days, pa.date32())])
+        columns["year"] = pa.chunked_array([pa.array([day.year for day in days], pa.int32())])
         return {
             position: f"closed session: trading_day {day} has no session"
             for position, day in enumerate(days)
             if not sessions.is_session(day)
         }
 
-    def _strangers(self, columns: dict[str, pa.Array]) -> dict[int, str]:
+    def _strangers(self, columns: dict[str, pa.ChunkedArray]) -> dict[int, str]:
         if self._universe is None:
             return {}
         strange = pc.invert(pc.is_in(columns["symbol"], value_set=self._universe)).to_numpy(zero_copy_only=False)
@@ -194,7 +197,8 @@ class Decoder:
         for field in self._fields:
             read = list(map(attrgetter(field.name), messages))
             if pa.types.is_timestamp(field.type):
-                columns[field.name] = pa.array(read, pa.int64()).cast(field.type)
+                # microseconds already: a cast would take a millisecond to find that out
+                columns[field.name] = pa.array(read, pa.int64()).view(field.type)
             elif read.count(None) == len(read):
                 columns[field.name] = pa.nulls(len(read), field.type)
             else:
@@ -226,7 +230,7 @@ def _with_landing(
     topic: Topic,
     chunk: Chunk,
     positions: list[int],
-    columns: dict[str, pa.Array],
+    columns: dict[str, pa.ChunkedArray],
     reasons: list[str] | None,
     topic_id: str,
     landing_id: str,
@@ -237,21 +241,33 @@ def _with_landing(
     def pick(values: Any) -> Any:
         return values if whole else [values[position] for position in positions]
 
-    times = pa.array(pick(chunk.times_ms), pa.int64())
+    times_us = np.asarray(pick(chunk.times_ms), dtype=np.int64) * 1000
     present = {
         **columns,
-        "topic_id": pa.repeat(topic_id, count),
+        "topic_id": _repeated(topic_id, count),
         "kafka_partition": pa.repeat(pa.scalar(chunk.partition, pa.int32()), count),
         "kafka_offset": pa.array(pick(chunk.offsets), pa.int64()),
         "offset_span": pa.repeat(pa.scalar(1, pa.int64()), count),
-        "kafka_time": times.cast(pa.timestamp("ms", tz="UTC")).cast(pa.timestamp("us", tz="UTC")),
-        "landing_id": pa.repeat(landing_id, count),
+        "kafka_time": pa.array(times_us).view(pa.timestamp("us", tz="UTC")),
+        "landing_id": _repeated(landing_id, count),
     }
     if reasons is not None:
         present["rejected_because"] = pa.array(reasons, pa.string())
         present["payload"] = pa.array(pick(list(chunk.values)), pa.binary())
-    schema = topic.table.arrow_schema()
+    schema = rows_schema(topic)
     return pa.Table.from_arrays([present.get(f.name, pa.nulls(count, f.type)) for f in schema], schema=schema)
+
+
+def rows_schema(topic: Topic) -> pa.Schema:
+    """The raw table's columns as ``rows_of`` gives them: ids of a landing and phases are stored once, not once per row."""
+    few = pa.dictionary(pa.int8(), pa.string())
+    fields = topic.table.arrow_schema()
+    return pa.schema([field.with_type(few) if field.name in _FEW else field for field in fields])
+
+
+def _repeated(value: str, count: int) -> pa.Array:
+    """One value, stored once."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int8)), [value])
 
 
 def _midnight_us(day: date) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,7 +22,7 @@ import pyarrow.compute as pc
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict, LostOffsets, PermanentError
 from stock_assets.lake import plan as planning
-from stock_assets.lake.decode import Decoder, gap_row, rows_of
+from stock_assets.lake.decode import Decoder, gap_row, rows_of, rows_schema
 from stock_assets.lake.offsets import Coverage, cover
 from stock_assets.lake.raw_files import write_files
 from stock_assets.lake.tables import open_or_create_table, open_table, table_uri
@@ -93,20 +92,15 @@ def land(
     plan = planning.plan_landing(table, topic, state)
     if plan.end == plan.start:
         return
-    reader = RangeReader(bootstrap, topic, plan.start, plan.end)
-    # While one range is written and committed, which needs no interpreter, the next one is read and decoded.
-    with closing(reader), ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:
-        stored: Future[Landing] | None = None
+    with closing(RangeReader(bootstrap, topic, plan.start, plan.end)) as reader:
         for batch in _batches(reader, topic, plan, limits or Limits(), Decoder(topic, universe)):
-            if stored is not None:
-                yield _shown(reader, stored.result())
             rows = pa.concat_tables([batch.rows, *_gap_rows(bootstrap, topic, plan.topic_id, batch)])
-            stored = committer.submit(
-                commit, lake_root, topic, table, rows, plan.topic_id, batch.first, batch.following, batch.landing_id
+            landing = commit(
+                lake_root, topic, table, rows, plan.topic_id, batch.first, batch.following, batch.landing_id
             )
-            del rows, batch
-        if stored is not None:
-            yield _shown(reader, stored.result())
+            del rows, batch  # the next range needs their memory
+            reader.commit_group(landing.next)
+            yield landing
 
 
 @dataclass(frozen=True)
@@ -119,11 +113,6 @@ class _Batch:
     following: dict[int, int]
 
 
-def _shown(reader: RangeReader, landing: Landing) -> Landing:
-    reader.commit_group(landing.next)
-    return landing
-
-
 def _batches(
     reader: RangeReader, topic: Topic, plan: planning.Plan, limits: Limits, decoder: Decoder
 ) -> Iterator[_Batch]:
@@ -131,7 +120,7 @@ def _batches(
     chunks, first = reader.chunks(), dict(plan.start)
     while any(first[p] < plan.end[p] for p in first):
         landing_id = uuid.uuid4().hex
-        parts = [topic.table.arrow_schema().empty_table()]
+        parts = [rows_schema(topic).empty_table()]
         rows = payload_bytes = 0
         for chunk in chunks:
             parts.append(rows_of(topic, chunk, decoder, plan.topic_id, landing_id))

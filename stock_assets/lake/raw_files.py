@@ -74,7 +74,10 @@ def statistics(rows: pa.Table) -> dict[str, Any]:
         kind = rows.schema.field(name).type
         if pa.types.is_nested(kind) or pa.types.is_binary(kind):
             continue
-        bounds = pc.min_max(rows[name])
+        column = rows[name]
+        if pa.types.is_dictionary(kind):
+            column = pa.chunked_array([chunk.dictionary for chunk in column.chunks], kind.value_type)
+        bounds = pc.min_max(column)
         if bounds["min"].is_valid:
             least[name] = _bound(bounds["min"].as_py(), up=False)
             greatest[name] = _bound(bounds["max"].as_py(), up=True)

@@ -21,7 +21,7 @@ import pyarrow.dataset as ds
 from stock_assets.domain.errors import LandingConflict, NotRebuildable, PermanentError
 from stock_assets.lake.compaction import next_rewrite
 from stock_assets.lake.completeness import prove
-from stock_assets.lake.decode import Decoder, rows_of
+from stock_assets.lake.decode import Decoder, rows_of, rows_schema
 from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.offsets import REBUILD
 from stock_assets.lake.tables import open_table
@@ -106,13 +106,13 @@ def _read_again(
     decoder = Decoder(topic, universe)
     reader = RangeReader(bootstrap, topic, start, end)
     try:
-        parts = [topic.table.arrow_schema().empty_table()]
+        parts = [rows_schema(topic).empty_table()]
         for chunk in reader.chunks():
             rows = rows_of(topic, chunk, decoder, topic_id, landing_id)
             parts.append(rows.filter(pc.equal(rows["trading_day"], day)))
     finally:
         reader.close()
-    return pa.concat_tables(parts)
+    return pa.concat_tables(parts).cast(topic.table.arrow_schema())
 
 
 def _refuse_difference(topic: Topic, day: date, stored: pa.Table, read: pa.Table) -> None:

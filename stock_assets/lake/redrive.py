@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict
-from stock_assets.lake.decode import Decoder, rows_of
+from stock_assets.lake.decode import Decoder, rows_of, rows_schema
 from stock_assets.lake.landing import LANDING_ID, Limits, committed_version
 from stock_assets.lake.offsets import REDRIVE
 from stock_assets.lake.plan import TOPIC_ID
@@ -129,7 +129,7 @@ def _redrive_once(lake_root: str, topic: Topic, topic_id: str, portion: Portion,
     number = (table.transaction_version(transaction_id(topic_id)) or 0) + 1
     landing_id = f"{REDRIVE}{uuid.uuid4().hex}"
     tried = 0
-    parts = [topic.table.arrow_schema().empty_table()]
+    parts = [rows_schema(topic).empty_table()]
     for partition, offsets in portion.items():
         span = (topic_id, partition, int(offsets[0]), int(offsets[-1]))
         done = redriven_offsets(table, span).get((topic_id, partition), np.array([], np.int64))

@@ -1,0 +1,75 @@
+"""A drain that is made to fail: lands the ticks again and again, until it is killed or kills itself.
+
+Run: python -m stock_assets_tests.chaos.drainer [--die write|commit|answer] [--clock SECONDS] [--room BYTES]
+Each landing and each failure is a line on standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import signal
+import time
+from typing import Any
+
+from deltalake import DeltaTable
+
+from stock_assets.domain.errors import StockAssetsError
+from stock_assets.lake import landing
+from stock_assets.settings import Settings
+from stock_assets.topic.topics import TICKS
+
+
+def main() -> None:
+    """Land until killed."""
+    wanted = argparse.ArgumentParser()
+    wanted.add_argument("--die", choices=["write", "commit", "answer"])
+    wanted.add_argument("--clock", type=float, default=0.0)
+    wanted.add_argument("--room", type=int)
+    given = wanted.parse_args()
+    settings = Settings.load()
+    if given.die:
+        die_at(given.die)
+    if given.clock:
+        true_time = time.time
+        time.time = lambda: true_time() + given.clock
+    if given.room:
+        # as a full disk does, writing fails in the middle of a file
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (given.room, given.room))
+    limits = landing.Limits(max_rows=5000)
+    while True:
+        try:
+            for each in landing.land(settings.lake_root, settings.kafka_bootstrap, TICKS, limits):
+                print(f"landed {each.accepted} {each.rejected} {each.gaps} version {each.version}", flush=True)
+        except (StockAssetsError, OSError) as broken:
+            print(f"failed {type(broken).__name__} {broken}", flush=True)
+        time.sleep(0.2)
+
+
+def die_at(moment: str) -> None:
+    """Let the process kill itself at the next commit: before its files are written, before it, or before its answer."""
+    commit, write = DeltaTable.create_write_transaction, landing.write_files
+
+    def die(*_: Any, **__: Any) -> Any:
+        print(f"dying at {moment}", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def commit_and_die(*arguments: Any, **named: Any) -> None:
+        if moment == "answer":
+            commit(*arguments, **named)
+        die()
+
+    def write_half_and_die(table: Any, shape: Any, rows: Any, name: str) -> Any:
+        write(table, shape, rows.slice(0, rows.num_rows // 2), name)
+        return die()
+
+    if moment == "write":
+        landing.write_files = write_half_and_die
+    else:
+        DeltaTable.create_write_transaction = commit_and_die  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main()
