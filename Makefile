@@ -8,7 +8,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check up down lock help
+.PHONY: demo test check chaos up down lock help
 .DELETE_ON_ERROR:
 
 demo: $(STAMP) ## The whole way on recorded data, then a table of what came out; DEMO_ARGS="--source yahoo" for live data; STORE=minio for S3
@@ -22,6 +22,9 @@ check: $(STAMP) ## Format, lint, types, and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+chaos: $(STAMP) ## A drain that everything happens to; SEED=1 MINUTES=20, replayable by its seed
+	@$(BIN)/python -m stock_assets_tests.chaos.soak $(or $(SEED),1) $(or $(MINUTES),20)
 
 up: $(STAMP) ## Start the embedded services
 	@$(BIN)/stock-assets up

@@ -27,6 +27,7 @@ RUNS_IMPORT = [
     "dagster_snowflake",
     "stock_assets.quality.validate",
     "great_expectations",
+    "boto3",
 ]
 """What runs import, in the order in which they need it."""
 

@@ -17,7 +17,7 @@ from local.readiness import wait_for_port
 from stock_assets.settings import Settings
 
 START_DEADLINE_S = 120
-SESSION = date(2013, 3, 1)
+SESSION = date(2013, 2, 27)
 MESSAGES = 3000
 
 

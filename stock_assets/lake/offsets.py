@@ -49,7 +49,11 @@ class Coverage:
 
 
 def cover(offsets: Int64s, spans: Int64s, first: int, following: int) -> Coverage:
-    """Compare rows, each accounting for ``span`` offsets from ``offset`` on, with the range they should cover."""
+    """Compare rows, each accounting for ``span`` offsets from ``offset`` on, with the range they should cover.
+
+    A row of no length (an adopted topic's partition that lost nothing) accounts for none, wherever it stands.
+    """
+    offsets, spans = offsets[spans > 0], spans[spans > 0]
     order = np.argsort(offsets, kind="stable")
     starts = offsets[order]
     ends = starts + spans[order]

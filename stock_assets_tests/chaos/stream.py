@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -15,7 +16,7 @@ from stock_assets.lake.decode import Decoder, rows_of
 from stock_assets.lake.tables import open_or_create_table
 from stock_assets.sources.simulator import DayBar, session_ticks
 from stock_assets.topic.consume import Chunk
-from stock_assets.topic.topics import ACTIONS, TICKS, Topic
+from stock_assets.topic.topics import Topic, topic_of
 
 HALF_DAY = date(2013, 11, 29)
 AFTER_DST = date(2014, 3, 10)
@@ -44,13 +45,13 @@ def split() -> Action:
     return Action(symbol="AAPL", ex_date=SPLIT, kind="split", value=7.0, source="simulator", known_at=moment)
 
 
-def clean_lake(root: str, ticks: list[Tick]) -> None:
-    """Raw tables as one undisturbed landing would leave them."""
-    for topic, messages in ((TICKS, ticks), (ACTIONS, [split()])):
-        write_deltalake(open_or_create_table(root, topic.table), _rows(topic, list(messages)), mode="append")
+def store_cleanly(root: str, messages: Sequence[Message]) -> None:
+    """Messages of one kind in their raw table, as one undisturbed landing would leave them."""
+    topic = topic_of(messages[0])
+    write_deltalake(open_or_create_table(root, topic.table), _rows(topic, messages), mode="append")
 
 
-def _rows(topic: Topic, messages: list[Message]) -> pa.Table:
+def _rows(topic: Topic, messages: Sequence[Message]) -> pa.Table:
     values: list[bytes | None] = [encode(message) for message in messages]
     chunk = Chunk(0, np.arange(len(values)), values, [0] * len(values))
     return rows_of(topic, chunk, Decoder(topic), "clean", "clean")

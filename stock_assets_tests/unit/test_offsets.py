@@ -35,3 +35,9 @@ def test_rows_beyond_the_range_are_told() -> None:
 
 def spread(ranges: tuple[tuple[int, int], ...]) -> set[int]:
     return {offset for first, last in ranges for offset in range(first, last + 1)}
+
+
+def test_a_row_of_no_length_accounts_for_nothing_wherever_it_stands() -> None:
+    for starts, spans in (([0, 5, 5], [5, 5, 0]), ([0, 5, 5], [5, 0, 5]), ([0, 3], [10, 0])):
+        assert cover(np.array(starts), np.array(spans), 0, 10).complete
+    assert not cover(np.array([0, 5]), np.array([5, 0]), 0, 10).complete
