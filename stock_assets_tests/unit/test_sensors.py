@@ -30,9 +30,14 @@ def test_a_landing_waits_for_rows_or_for_the_longest_delay(lag: int, waited_s: f
 
 
 def look_for_lag(
-    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, lags: dict[str, Any], cursor: str | None = None
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    lags: dict[str, Any],
+    cursor: str | None = None,
+    leads: bool = False,
 ) -> dg.SensorResult | dg.SkipReason:
     monkeypatch.setattr(sensors, "read_lags", lambda *_: lags)
+    monkeypatch.setattr("stock_assets.topic.leadership.somebody_leads", lambda _: leads)
     settings = Settings({"LANDING_MIN_ROWS": "10", "LANDING_MAX_DELAY_S": "3600"})
     context = dg.build_sensor_context(
         instance, cursor=cursor, resources={"lake": Lake(root="x"), "kafka": Kafka(bootstrap="x")}
@@ -51,6 +56,13 @@ def test_the_drain_sensor_asks_only_for_topics_that_lag(
     assert request.run_key is None  # a used key would block the next attempt for ever
     observed = {event.asset_key.to_user_string(): event.metadata["lag"].value for event in result.asset_events}
     assert observed == {"kafka/realtime": 11, "kafka/batch": 0, "kafka/actions": 0}
+
+
+def test_the_drain_sensor_stands_by_while_somebody_lands_continuously(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = look_for_lag(instance, monkeypatch, {"ticks": 11}, leads=True)
+    assert isinstance(result, dg.SkipReason) and "continuous landing" in str(result.skip_message)
 
 
 def test_the_drain_sensor_waits_while_few_records_wait(
