@@ -112,20 +112,25 @@ def show(settings: Settings, console: Console, published: Published, done: MainJ
 
 def show_completeness(settings: Settings, console: Console, day: date | None) -> bool:
     """Print the completeness equation per topic partition, and say whether all of them hold."""
+    from stock_assets.lake.alerts import alert
     from stock_assets.lake.completeness import prove
     from stock_assets.topic.topics import TOPICS
 
     about = f", landings that touch {day}" if day else ""
     names = ("topic", "partition", "offsets", "read", "= accepted", "+ rejected", "+ gaps", "holds")
     grid = _grid(f"Completeness: every offset exactly once{about}", *names)
-    proofs = [proof for topic in TOPICS.values() for proof in prove(settings.lake_root, topic, [day] if day else None)]
-    for proof in proofs:
+    days = [day] if day else None
+    proofs = [(topic, proof) for topic in TOPICS.values() for proof in prove(settings.lake_root, topic, days)]
+    for _, proof in proofs:
         offsets = f"{proof.coverage.first:,} to {proof.coverage.following - 1:,}"
         numbers = (proof.offsets, proof.accepted, proof.rejected, proof.gaps)
         verdict = "yes" if proof.holds else f"[red]NO: {proof.coverage}[/]"
         grid.add_row(proof.topic, str(proof.partition), offsets, *(f"{number:,}" for number in numbers), verdict)
     console.print(grid if proofs else "Completeness: nothing was landed")
-    return all(proof.holds for proof in proofs)
+    broken = [(topic, proof) for topic, proof in proofs if not proof.holds]
+    for topic, proof in broken:
+        console.print(f"[red]{alert(settings.lake_root, topic, proof)}[/]", highlight=False)
+    return not broken
 
 
 def show_ticks_against_bars(settings: Settings, console: Console) -> None:

@@ -145,6 +145,7 @@ def _drain(
 
 def _completeness(topic: Topic, lake_root: str, days: list[date]) -> dg.AssetCheckResult:
     """The equation over the landings that touch these sessions; over everything when there are none."""
+    from stock_assets.lake.alerts import alert
     from stock_assets.lake.completeness import prove
 
     proofs = prove(lake_root, topic, days or None)
@@ -166,7 +167,8 @@ def _completeness(topic: Topic, lake_root: str, days: list[date]) -> dg.AssetChe
         check_name=COMPLETENESS,
         asset_key=RAW_KEYS[topic.stage],
         passed=not broken,
-        description="; ".join(map(str, broken)) or "every offset is accounted for exactly once",
+        description=" ".join(alert(lake_root, topic, proof) for proof in broken)
+        or "every offset is accounted for exactly once",
         metadata={"equation": markdown_table(rows)},
     )
 

@@ -11,6 +11,7 @@ from stock_assets.domain.errors import (
     NotRebuildable,
 )
 from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.alerts import alert
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.plan import next_offset
 from stock_assets.lake.rebuild import rebuild
@@ -30,6 +31,12 @@ def test_a_lost_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> None
         assert not proof.holds
         assert "missing 0, 5, 8" in str(proof)
         assert "9 read != 6 accepted" in str(proof)
+    (told, run) = alert(lake, topic, proof).split(" Run: ")
+    assert told.startswith(
+        f"{topic.name} (id {proof.topic_id}) partition 0: Offsets 0 to 0 are missing: before them no landing"
+    )
+    assert "Offsets 5 to 5 are missing: before them landing " in told and "(version 1 of " in told
+    assert run.startswith(f"stock-assets verify {DAY}")
 
 
 def test_a_doubled_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> None:
@@ -41,6 +48,7 @@ def test_a_doubled_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> N
     write_deltalake(str(Path(lake) / RAW_TICKS.path), rows.filter(pc.equal(rows["kafka_offset"], 2)), mode="append")
     (proof,) = prove(lake, topic, [DAY])
     assert "twice 2" in str(proof)
+    assert "Offsets 2 to 2 are twice" in alert(lake, topic, proof)
 
 
 def test_rebuild_replaces_a_session_and_keeps_the_equation(kafka: str, topic: Topic, lake: str) -> None:
