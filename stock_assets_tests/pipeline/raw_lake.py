@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.lake.completeness import prove
-from stock_assets.lake.decode import Decoded, Decoder, gap_row, rows_of
+from stock_assets.lake.decode import Decoded, Decoder, gap_row, rows_of, rows_schema
 from stock_assets.lake.landing import Landing, commit
 from stock_assets.lake.plan import next_offset
 from stock_assets.lake.quarantine import waiting
@@ -84,7 +84,7 @@ def land(
     landing_id = uuid.uuid4().hex
     first = next_offset(table, topic_id, partition)
     following = first + len(values)
-    parts = [topic.table.arrow_schema().empty_table()]
+    parts = [rows_schema(topic).empty_table()]
     if values:
         parts.append(rows_of(topic, chunk_of(first, values, partition), decoder(strict, topic), topic_id, landing_id))
     if gap:
