@@ -23,6 +23,7 @@ from stock_assets.lake.tables import open_table
 from stock_assets.maintenance_commands import compact, vacuum
 from stock_assets.quarantine_commands import payload_lines, quarantine
 from stock_assets.quarantine_commands import redrive as redrive_command
+from stock_assets.settings import Settings
 from stock_assets.topic.topics import TICKS
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, TOPIC_ID, holds, land, tick
 
@@ -124,7 +125,6 @@ def test_without_a_dagster_instance_none_is_made(run: Callable[..., Result], tmp
         (["quarantine", "show", "shares", "0", "0"], "'shares' is none of actions, bars, ticks"),
         (["quarantine", "list", "--day", "yesterday"], "'yesterday' is not a day"),
         (["compact", "yesterday"], "'yesterday' is not a day"),
-        (["vacuum", "--keep-days", "1"], "keep at least 7 days"),
     ],
 )
 def test_mistakes_are_sentences(run: Callable[..., Result], words: list[str], sentence: str) -> None:
@@ -132,11 +132,20 @@ def test_mistakes_are_sentences(run: Callable[..., Result], words: list[str], se
     assert isinstance(raised, PermanentError) and sentence in str(raised)
 
 
-def test_the_commands_compact_and_vacuum(run: Callable[..., Result], lake: str) -> None:
+def test_time_travel_is_never_cut_below_a_week(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VACUUM_KEEP_DAYS", "1")
+    raised = run("vacuum").exception
+    assert isinstance(raised, PermanentError) and "keep at least 7 days" in str(raised)
+
+
+def test_the_commands_compact_and_vacuum(
+    run: Callable[..., Result], lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPACTION_MIN_FILES", "4")
     for number in range(3):
         land(lake, [tick(number)])
     assert "raw/ticks: no session has 8 files to compact" in run("compact").output
-    assert "raw/ticks 2013-10-07: compacted: 4 files -> 1, 4 rows" in run("compact", "--min-files", "4").output
+    assert "raw/ticks 2013-10-07: compacted: 4 files -> 1, 4 rows" in run("compact").output
     assert "raw/ticks 2013-10-07: it is compact already" in run("compact", "2013-10-07").output
     assert "raw/ticks without a session: compacted: 1 files -> 1, 6 rows" in run("compact", "none").output
     assert "raw/ticks: 0 files would be deleted" in run("vacuum", "--dry-run").output
@@ -150,7 +159,7 @@ def test_any_payload_can_be_shown(payload: bytes) -> None:
 
 
 def maintain(lake: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
-    job = maintenance_job(session_partitions("2013-01-02"), min_files=4)
+    job = maintenance_job(session_partitions("2013-01-02"), Settings({"COMPACTION_MIN_FILES": "4"}))
     return job.execute_in_process(partition_key=partition, resources={"lake": Lake(root=lake)})
 
 
