@@ -141,10 +141,10 @@ def test_time_travel_is_never_cut_below_a_week(run: Callable[..., Result], monke
 def test_the_commands_compact_and_vacuum(
     run: Callable[..., Result], lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COMPACTION_MIN_FILES", "4")
     for number in range(3):
         land(lake, [tick(number)])
     assert "raw/ticks: no session has 8 files to compact" in run("compact").output
+    monkeypatch.setenv("COMPACTION_MIN_FILES", "4")
     assert "raw/ticks 2013-10-07: compacted: 4 files -> 1, 4 rows" in run("compact").output
     assert "raw/ticks 2013-10-07: it is compact already" in run("compact", "2013-10-07").output
     assert "raw/ticks without a session: compacted: 1 files -> 1, 6 rows" in run("compact", "none").output
@@ -191,8 +191,9 @@ def test_a_maintenance_run_of_a_partition_takes_that_session_only(lake: str) -> 
 
 
 def test_the_schedule_asks_for_a_run_of_no_session() -> None:
-    job = maintenance_job(session_partitions("2013-01-02"))
-    schedule = maintenance_schedule(job, dg.DefaultScheduleStatus.STOPPED)
+    settings = Settings({"AUTOMATIC": "false"})
+    job = maintenance_job(session_partitions("2013-01-02"), settings)
+    schedule = maintenance_schedule(job, settings)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 2 * * *", "America/New_York")
     asked = schedule.evaluate_tick(dg.build_schedule_context())
     assert asked.run_requests is not None and [request.partition_key for request in asked.run_requests] == [None]
