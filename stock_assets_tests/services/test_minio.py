@@ -1,6 +1,9 @@
 """The lake on a real MinIO: landing, concurrent commits, Spark, and what is said when it cannot be reached."""
 
 import re
+import subprocess
+import sys
+import textwrap
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from pyspark.sql import SparkSession
 
 from local import checkup
 from local.processes import owned
 from local.services import Services
 from local.warm_spark import fill
-from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
 from stock_assets import store_commands
 from stock_assets.defs.resources import ObjectStore
 from stock_assets.domain.errors import LandingConflict, PermanentError, ServiceUnavailable, StockAssetsError
@@ -25,7 +26,7 @@ from stock_assets.lake import store
 from stock_assets.lake.landing import Limits, commit, land
 from stock_assets.lake.staleness import built_from, record_built, stale_by_stage
 from stock_assets.lake.tables import open_or_create_table, open_table, read_sessions
-from stock_assets.settings import Settings
+from stock_assets.settings import PROJECT, Settings
 from stock_assets.topic.topics import Topic, topic_state
 from stock_assets_tests.services.landing_records import DAY, NEXT_DAY, holds, land_all, rows_for, send, tick
 from stock_assets_tests.services.test_embedded_services import linux, listening
@@ -46,14 +47,12 @@ def lake(bucket: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def spark(minio: Settings) -> Iterator[SparkSession]:
-    """A session of a Spark that knows this MinIO."""
+def spark(minio: Settings) -> Iterator[str]:
+    """URL of a Spark that knows this MinIO."""
     services = Services(minio, print)
     services.up(["spark"])
     services.stop(["spark-warm"])  # it would compete with the one test for the machine
-    session = SparkSession.builder.remote(minio.spark_remote).create()
-    yield session
-    session.stop()
+    yield minio.spark_remote
     services.stop(["spark"])
 
 
@@ -102,14 +101,23 @@ def test_forty_commits_at_once_are_all_kept(lake: str) -> None:
     assert sorted(table.to_pyarrow_table()["number"].to_pylist()) == list(range(40))
 
 
-def test_spark_builds_on_s3_what_it_builds_in_a_folder(spark: SparkSession, lake: str, tmp_path: Path) -> None:
+def test_spark_builds_on_s3_what_it_builds_in_a_folder(spark: str, lake: str, tmp_path: Path) -> None:
     roots = (lake, str(tmp_path / "lake"))
     for root in roots:
         fill(root)
-        build_minute_bars(spark, root, *SESSIONS)
-        build_daily_bars(spark, root, *SESSIONS)
-        assert build_daily_metrics(spark, root, ["bokeh"]).changed
-        assert build_daily_metrics(spark, root, ["bokeh"]).changed == []  # what it wrote, it reads
+    # Spark Connect keeps one session a process, and other tests have one of another server.
+    script = textwrap.dedent(
+        f"""
+                        from stock_assets_tests.services.test_minio import SESSIONS
+        spark = SparkSession.builder.remote({spark!r}).getOrCreate()
+        for root in {roots!r}:
+            build_minute_bars(spark, root, *SESSIONS)
+            build_daily_bars(spark, root, *SESSIONS)
+            assert build_daily_metrics(spark, root, ["bokeh"]).changed
+            assert build_daily_metrics(spark, root, ["bokeh"]).changed == []  # what it wrote, it reads
+        """
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=PROJECT)
     for table in (MINUTE_BARS, DAILY_BARS, DAILY_METRICS):
         on_s3, in_folder = (rows_of(root, table) for root in roots)
         assert on_s3
