@@ -108,7 +108,9 @@ def test_spark_builds_on_s3_what_it_builds_in_a_folder(spark: str, lake: str, tm
     # Spark Connect keeps one session a process, and other tests have one of another server.
     script = textwrap.dedent(
         f"""
-                        from stock_assets_tests.services.test_minio import SESSIONS
+        from pyspark.sql import SparkSession
+        from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
+        from stock_assets_tests.services.test_minio import SESSIONS
         spark = SparkSession.builder.remote({spark!r}).getOrCreate()
         for root in {roots!r}:
             build_minute_bars(spark, root, *SESSIONS)
