@@ -33,7 +33,7 @@ from pyarrow import fs
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import Table
-from stock_assets.lake.raw_files import statistics
+from stock_assets.lake.raw_files import partition_folder, statistics
 from stock_assets.lake.row_digest import RowDigest, row_digest
 from stock_assets.lake.tables import open_table
 
@@ -231,10 +231,7 @@ def _rewrite(
     before = row_digest(rows)
     rows = rows.sort_by([(name, "ascending") for name in _SORTED_BY if name in rows.column_names])
     row_bytes = sum(file.size for file in files) / max(rows.num_rows, 1)
-    folder = "/".join(
-        f"{name}={'__HIVE_DEFAULT_PARTITION__' if value is None else value}"
-        for name, value in zip(table.partition_by, values, strict=True)
-    )
+    folder = partition_folder(dict(zip(table.partition_by, values, strict=True)))
     added: list[AddAction] = []
     for part in _parts(rows, max(1, round(target_bytes / max(row_bytes, 1)))):
         path = f"{folder}/{_PREFIX}{compaction_id}-{len(added):05d}.parquet"

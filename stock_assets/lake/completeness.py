@@ -16,6 +16,7 @@ import pyarrow.dataset as ds
 
 from stock_assets.lake.offsets import REBUILD, REDRIVE, Coverage, cover, resolved
 from stock_assets.lake.plan import next_offset
+from stock_assets.lake.quarantine import by_partition
 from stock_assets.lake.tables import open_table
 from stock_assets.topic.topics import Topic
 
@@ -77,8 +78,7 @@ def prove(lake_root: str, topic: Topic, days: list[date] | None = None) -> list[
     rows = dataset.to_table(
         columns=["topic_id", "kafka_partition", "kafka_offset", "offset_span", "landing_id"], filter=wanted
     )
-    for group in _groups(rows):
-        key = _key(group)
+    for key, group in by_partition(rows):
         landings[key] = set(pc.unique(group["landing_id"]).to_pylist())
         last = pc.max(pc.add(group["kafka_offset"], group["offset_span"])).as_py()
         bounds[key] = (pc.min(group["kafka_offset"]).as_py(), last)
@@ -120,21 +120,3 @@ def _prove(
         landings=landings,
         coverage=cover(clipped_starts[inside], spans[inside], first, following),
     )
-
-
-def _groups(rows: pa.Table) -> list[pa.Table]:
-    keys = (
-        rows.select(["topic_id", "kafka_partition"]).group_by(["topic_id", "kafka_partition"]).aggregate([]).to_pylist()
-    )
-    return [
-        rows.filter(
-            pc.and_(
-                pc.equal(rows["topic_id"], key["topic_id"]), pc.equal(rows["kafka_partition"], key["kafka_partition"])
-            )
-        )
-        for key in keys
-    ]
-
-
-def _key(group: pa.Table) -> tuple[str, int]:
-    return group["topic_id"][0].as_py(), group["kafka_partition"][0].as_py()

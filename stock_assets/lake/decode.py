@@ -209,11 +209,12 @@ class Decoder:
 def rows_of(topic: Topic, chunk: Chunk, decoder: Decoder, topic_id: str, landing_id: str) -> pa.Table:
     """The rows of one chunk, accepted and rejected, as the raw table stores them: one per record."""
     decoded = decoder.decode(chunk.values, chunk.times_ms)
-    parts = [
-        _with_landing(topic, chunk, decoded.accepted, decoded.columns, None, topic_id, landing_id),
-        _with_landing(topic, chunk, decoded.rejected, {}, decoded.reasons, topic_id, landing_id),
-    ]
-    return pa.concat_tables(part for part in parts if part.num_rows)
+    parts = []
+    if decoded.accepted:
+        parts.append(_with_landing(topic, chunk, decoded.accepted, decoded.columns, None, topic_id, landing_id))
+    if decoded.rejected:
+        parts.append(_with_landing(topic, chunk, decoded.rejected, {}, decoded.reasons, topic_id, landing_id))
+    return pa.concat_tables(parts)
 
 
 def gap_row(

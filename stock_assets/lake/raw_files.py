@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ def write_files(table: DeltaTable, shape: Table, rows: pa.Table, name: str) -> l
     actions: list[AddAction | RemoveAction] = []
     for number, (values, part) in enumerate(_partitions(shape, rows)):
         stored = part.drop_columns(list(shape.partition_by))
-        path = "/".join([*(f"{key}={_folder(value)}" for key, value in values.items()), f"{name}-{number}.parquet"])
+        path = f"{partition_folder(values)}/{name}-{number}.parquet"
         with folder.open_output_stream(path) as file:
             pq.write_table(stored, file, use_dictionary=dictionaries, compression="snappy", store_schema=False)
             size = file.tell()
@@ -113,8 +113,9 @@ def _split(batch: pa.RecordBatch, columns: tuple[str, ...]) -> Iterator[tuple[tu
             yield (value, *rest), inner
 
 
-def _folder(value: date | int | None) -> str:
-    return "__HIVE_DEFAULT_PARTITION__" if value is None else str(value)
+def partition_folder(values: Mapping[str, object]) -> str:
+    """Where the files of a partition of the table lie, below its own folder."""
+    return "/".join(f"{k}={'__HIVE_DEFAULT_PARTITION__' if v is None else v}" for k, v in values.items())
 
 
 def _bound(value: Any, *, up: bool) -> Any:
