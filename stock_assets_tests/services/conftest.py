@@ -1,13 +1,15 @@
-"""A broker's admin client, a topic and a lake of a test's own."""
+"""A broker's admin client, a topic and a lake of a test's own, and a fake Yahoo."""
 
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yfinance
 from kafka.admin import KafkaAdminClient
 
 from stock_assets.topic.topics import Topic
+from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, fake_yahoo
 from stock_assets_tests.services.landing_records import create
 
 
@@ -26,3 +28,18 @@ def topic(admin: KafkaAdminClient) -> Topic:
 @pytest.fixture
 def lake(tmp_path: Path) -> str:
     return str(tmp_path / "lake")
+
+
+@pytest.fixture(scope="session")
+def yahoo_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeYahoo]:
+    """One fake for the whole run; yfinance keeps what it caches in a folder of the tests."""
+    yfinance.set_tz_cache_location(str(tmp_path_factory.mktemp("yfinance")))
+    with fake_yahoo(tmp_path_factory.mktemp("yahoo")) as running:
+        yield running
+
+
+@pytest.fixture
+def yahoo(yahoo_proxy: FakeYahoo) -> FakeYahoo:
+    """The fake without listings, faults and recorded requests."""
+    yahoo_proxy.reset()
+    return yahoo_proxy
