@@ -19,9 +19,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from children import Children
 from own_services import machine, own_services
 
 from local.services import Services
@@ -71,8 +73,9 @@ def contend(name: str, records: int) -> None:
         work = CONTENDERS[name](settings, Path(folder), records)
         elsewhere = _spark_usage if name == "spark" else lambda _: (0.0, 0.0)
         wall, cpu, theirs = time.perf_counter(), time.process_time(), elsewhere(settings)[0]
-        count = work()
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        with Children() as children:
+            count = work()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu + children.cpu_s
         spent, server_mib = elsewhere(settings)
         cpu += spent - theirs
         files = [f for f in Path(folder).rglob("*") if f.suffix in (".parquet", ".csv")]
@@ -80,20 +83,21 @@ def contend(name: str, records: int) -> None:
             "records": count,
             "wall": wall,
             "cpu": cpu,
-            "peak_mib": server_mib or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mib": server_mib or children.peak_mib or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "files": len(files),
             "file_bytes": sum(file.stat().st_size for file in files),
         }
     print(json.dumps(found))
 
 
-def _landing(settings: Settings, folder: Path, records: int) -> Callable[[], int]:
+def _landing(settings: Settings, folder: Path, records: int, processes: int = 1) -> Callable[[], int]:
     import deltalake  # noqa: F401
 
-    from stock_assets.lake.landing import Limits, land
+    from stock_assets.lake.landing import land
+    from stock_assets.lake.prepare import Limits
     from stock_assets.topic import consume  # noqa: F401
 
-    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, processes)
 
     def work() -> int:
         landings = list(land(str(folder), settings.kafka_bootstrap, TICKS, limits))
@@ -203,12 +207,14 @@ def _spark_usage(settings: Settings) -> tuple[float, float]:
 CONTENDERS: dict[str, Callable[[Settings, Path, int], Callable[[], int]]] = {
     "limit": _bare_consume,
     "landing": _landing,
+    "shared": partial(_landing, processes=2),
     "spark": _spark_streaming,
     "csv": _kafka_python,
 }
 LABELS = {
     "limit": "bare consume (the limit)",
     "landing": "landing: checked, proved, Delta",
+    "shared": "landing by two processes",
     "spark": "Spark streaming to Delta",
     "csv": "kafka-python loop to CSV",
 }

@@ -19,7 +19,8 @@ from stock_assets.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stock_assets.lake.landing import Landing, Limits
+    from stock_assets.lake.landing import Landing
+    from stock_assets.lake.prepare import Limits
     from stock_assets.topic.topics import Topic
 
 Recording = Annotated[
@@ -81,8 +82,8 @@ def land(
     every: Annotated[float, typer.Option(help="With --follow: seconds between two looks.")] = 0.5,
 ) -> None:
     """Land what the topics hold, without a Dagster run."""
-    from stock_assets.lake.landing import Limits
     from stock_assets.lake.landing import land as land_topic
+    from stock_assets.lake.prepare import Limits
     from stock_assets.topic.topics import TOPICS
 
     settings = Settings.load()

@@ -126,7 +126,7 @@ def redrive(
     """Try records in quarantine again with today's rules, and land those that are good now under their own offsets."""
     from stock_assets.defs.reports import report_redriven
     from stock_assets.lake.decode import Decoder
-    from stock_assets.lake.landing import Limits
+    from stock_assets.lake.prepare import Limits
     from stock_assets.lake.quarantine import reasons
     from stock_assets.lake.redrive import redrive as redrive_topic
 

@@ -114,7 +114,8 @@ def _drain(
     settings: Settings,
 ) -> list[date]:
     """Land, report each touched session, and return those sessions."""
-    from stock_assets.lake.landing import Limits, land
+    from stock_assets.lake.landing import land
+    from stock_assets.lake.prepare import Limits
 
     started = time.monotonic()
     touched: set[date] = set()

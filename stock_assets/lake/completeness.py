@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from stock_assets.lake.offsets import REBUILD, REDRIVE, Coverage, cover, resolved
+from stock_assets.lake.offsets import GAP, REBUILD, REDRIVE, Coverage, cover, resolved
 from stock_assets.lake.plan import next_offset
 from stock_assets.lake.quarantine import by_partition
 from stock_assets.lake.tables import open_table
@@ -106,7 +106,7 @@ def _prove(
     clipped_starts = starts.clip(first, following)
     spans = ends.clip(first, following) - clipped_starts
     reason = rows["rejected_because"]
-    is_gap = pc.fill_null(pc.starts_with(reason, "gap: "), False).to_numpy()
+    is_gap = pc.fill_null(pc.starts_with(reason, GAP), False).to_numpy()
     is_accepted = pc.is_null(reason).to_numpy()
     is_rejected = ~is_accepted & ~is_gap
     inside &= ~resolved(starts, is_rejected, is_accepted & rows["resolves"].to_numpy())

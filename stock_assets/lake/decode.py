@@ -27,6 +27,7 @@ from stock_assets.domain import sessions
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Action, Bar, Message, Tick, decode
 from stock_assets.domain.session_index import place
+from stock_assets.lake.offsets import GAP
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic
 
@@ -222,7 +223,7 @@ def gap_row(
 ) -> pa.Table:
     """One row that accounts for the offsets ``first`` to ``last`` (included), which hold no record."""
     gap = Chunk(partition, np.array([first]), [None], [0])
-    row = _with_landing(topic, gap, [0], {}, [f"gap: {reason}"], topic_id, landing_id)
+    row = _with_landing(topic, gap, [0], {}, [GAP + reason], topic_id, landing_id)
     at = row.schema.get_field_index("offset_span")
     return row.set_column(at, row.schema.field(at), pa.array([last - first + 1], pa.int64()))
 

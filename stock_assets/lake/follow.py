@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 
 from stock_assets.domain.errors import PermanentError, TransientError
-from stock_assets.lake.landing import Landing, Limits, land
+from stock_assets.lake.landing import Landing, land
+from stock_assets.lake.prepare import Limits
 from stock_assets.topic.leadership import Leadership
 from stock_assets.topic.topics import TICKS, Topic
 

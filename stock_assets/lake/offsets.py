@@ -15,6 +15,8 @@ from stock_assets.domain.session_index import Int64s
 
 REDRIVE, REBUILD = "redrive-", "rebuild-"
 """Beginnings of the landing ids of rows that may accept again what a landing rejected, or accepted already."""
+GAP = "gap: "
+"""Beginning of the reason of a row that accounts for offsets without records."""
 
 Flags = npt.NDArray[np.bool_]
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from stock_assets.domain.sessions import EXCHANGE_ZONE
-from stock_assets.lake.offsets import REBUILD, REDRIVE
+from stock_assets.lake.offsets import GAP, REBUILD, REDRIVE
 from stock_assets.lake.tables import open_table
 from stock_assets.topic.topics import Topic
 
@@ -79,7 +79,7 @@ def reason_class(reason: str) -> str:
 def rejected_filter(day: date | None = None) -> ds.Expression:
     """Rows that were rejected, of a day if one is given; where they were redriven since, too."""
     reason = ds.field("rejected_because")
-    wanted = reason.is_valid() & ~pc.starts_with(reason, "gap: ")
+    wanted = reason.is_valid() & ~pc.starts_with(reason, GAP)
     if day is not None:
         first, following = (
             datetime.combine(moment, time(0), EXCHANGE_ZONE).astimezone(UTC)
@@ -193,5 +193,5 @@ def rejected_record(lake_root: str, topic: Topic, partition: int, offset: int) -
             redriven_into=accepted.get(row["topic_id"], {}).get("trading_day"),
         )
         for row in rows
-        if row["rejected_because"] is not None and not row["rejected_because"].startswith("gap: ")
+        if row["rejected_because"] is not None and not row["rejected_because"].startswith(GAP)
     ]

@@ -22,17 +22,17 @@ import pyarrow.compute as pc
 from stock_assets.domain.tables import Table
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
     from deltalake.transaction import AddAction, RemoveAction
 
 _REPEATING = ("phase", "symbol", "currency", "exchange", "source", "interval", "price_basis", "kind", "size")
 _CONSTANT = ("topic_id", "landing_id", "offset_span")
 
 
-def write_files(table: DeltaTable, shape: Table, rows: pa.Table, name: str) -> list[AddAction | RemoveAction]:
+def write_files(table_uri: str, shape: Table, rows: pa.Table, name: str) -> list[AddAction | RemoveAction]:
     """Write the rows into the folder of the table, and return what a commit has to add.
 
     Args:
+        table_uri: the table's folder.
         shape: the table's columns; ``rows`` has them, in any encoding.
         name: part of the files' names, unique to the caller.
     """
@@ -41,7 +41,7 @@ def write_files(table: DeltaTable, shape: Table, rows: pa.Table, name: str) -> l
     from deltalake.transaction import AddAction
     from pyarrow.fs import PyFileSystem
 
-    folder = PyFileSystem(DeltaStorageHandler(table.table_uri))
+    folder = PyFileSystem(DeltaStorageHandler(table_uri))
     names = rows.schema.names
     dictionaries = [column for column in (*_REPEATING, *_CONSTANT) if column in names]
     actions: list[AddAction | RemoveAction] = []

@@ -25,9 +25,10 @@ import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict
 from stock_assets.lake.decode import Decoder, rows_of, rows_schema
-from stock_assets.lake.landing import LANDING_ID, Limits, committed_version
+from stock_assets.lake.landing import LANDING_ID, committed_version
 from stock_assets.lake.offsets import REDRIVE
 from stock_assets.lake.plan import TOPIC_ID
+from stock_assets.lake.prepare import Limits
 from stock_assets.lake.quarantine import BATCH_ROWS, TopicPartition, redriven_offsets, rejected_filter, waiting
 from stock_assets.lake.tables import open_table, table_uri
 from stock_assets.topic.consume import Chunk

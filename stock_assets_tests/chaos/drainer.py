@@ -16,7 +16,7 @@ from typing import Any
 from deltalake import DeltaTable
 
 from stock_assets.domain.errors import StockAssetsError
-from stock_assets.lake import landing
+from stock_assets.lake import landing, prepare
 from stock_assets.settings import Settings
 from stock_assets.topic.topics import TICKS
 
@@ -38,7 +38,7 @@ def main() -> None:
         # as a full disk does, writing fails in the middle of a file
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (given.room, given.room))
-    limits = landing.Limits(max_rows=5000)
+    limits = prepare.Limits(max_rows=5000)
     while True:
         try:
             for each in landing.land(settings.lake_root, settings.kafka_bootstrap, TICKS, limits):
@@ -50,7 +50,7 @@ def main() -> None:
 
 def die_at(moment: str) -> None:
     """Let the process kill itself at the next commit: before its files are written, before it, or before its answer."""
-    commit, write = DeltaTable.create_write_transaction, landing.write_files
+    commit, write = DeltaTable.create_write_transaction, prepare.write_files
 
     def die(*_: Any, **__: Any) -> Any:
         print(f"dying at {moment}", flush=True)
@@ -61,12 +61,12 @@ def die_at(moment: str) -> None:
             commit(*arguments, **named)
         die()
 
-    def write_half_and_die(table: Any, shape: Any, rows: Any, name: str) -> Any:
-        write(table, shape, rows.slice(0, rows.num_rows // 2), name)
+    def write_half_and_die(uri: str, shape: Any, rows: Any, name: str) -> Any:
+        write(uri, shape, rows.slice(0, rows.num_rows // 2), name)
         return die()
 
     if moment == "write":
-        landing.write_files = write_half_and_die
+        prepare.write_files = write_half_and_die
     else:
         DeltaTable.create_write_transaction = commit_and_die  # type: ignore[method-assign]
 

@@ -23,8 +23,8 @@ from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake import rebuild as rebuilding
 from stock_assets.lake.compaction import compact
 from stock_assets.lake.completeness import prove
-from stock_assets.lake.landing import Limits
 from stock_assets.lake.plan import next_offset
+from stock_assets.lake.prepare import Limits
 from stock_assets.lake.rebuild import rebuild
 from stock_assets.lake.redrive import Redrive, redrive, transaction_id
 from stock_assets.lake.staleness import daily_bars_state, raw_state

@@ -12,8 +12,9 @@ from stock_assets.domain.errors import (
     LandingConflict,
 )
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.landing import Limits, commit
+from stock_assets.lake.landing import commit
 from stock_assets.lake.plan import transaction_id
+from stock_assets.lake.prepare import Limits
 from stock_assets.lake.tables import open_or_create_table, open_table
 from stock_assets.topic.topics import Topic, topic_state
 from stock_assets_tests.services.landing_records import (
@@ -135,7 +136,8 @@ def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
         import os, signal, deltalake
         from stock_assets.domain.messages import Tick
         from stock_assets.domain.tables import RAW_TICKS
-        from stock_assets.lake.landing import Limits, land
+        from stock_assets.lake.landing import land
+        from stock_assets.lake.prepare import Limits
         from stock_assets.topic.topics import Topic
         write = deltalake.DeltaTable.create_write_transaction
         def die(*args, **kwargs):

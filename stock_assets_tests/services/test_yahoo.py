@@ -13,7 +13,9 @@ from stock_assets.domain.errors import NothingFetched, ServiceUnavailable, Unkno
 from stock_assets.domain.messages import Action, Bar, instant
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.sources import yahoo as source
-from stock_assets.sources.yahoo import ATTEMPTS, Fetched, fetch_history, http_session
+from stock_assets.sources.fetched import Fetched
+from stock_assets.sources.yahoo import fetch_history, http_session
+from stock_assets.sources.yahoo_failures import ATTEMPTS
 from stock_assets_tests.fakes.fake_yahoo import DailyBar, FakeYahoo, Kind, Listing
 
 FIRST, LAST = date(2021, 7, 1), date(2021, 8, 31)
