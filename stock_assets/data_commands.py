@@ -105,7 +105,7 @@ def _follow(settings: Settings, limits: Limits, every_s: float) -> None:
     from stock_assets.lake.follow import follow
     from stock_assets.topic.topics import TOPICS
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     stop = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stop.set())

@@ -6,7 +6,8 @@ imported only when there is an instance: a command without one does not pay for 
 
 from __future__ import annotations
 
-import time
+import logging
+import threading
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -15,9 +16,13 @@ from typing import TYPE_CHECKING, Self
 from stock_assets.settings import Settings
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from stock_assets.lake.landing import Landing
     from stock_assets.lake.redrive import Redrive
     from stock_assets.topic.topics import Topic
+
+log = logging.getLogger(__name__)
 
 
 def instance_home(settings: Settings) -> Path | None:
@@ -58,7 +63,8 @@ def report_redriven(settings: Settings, topic: Topic, done: Redrive) -> int:
 class LandingReports:
     """Tells Dagster what a process outside of it landed: per session and at most every ``EVERY_S`` seconds one event.
 
-    Does nothing without an instance. A context manager: the last report goes out at its end.
+    Does nothing without an instance. Reports go out beside the landing, which does not wait for them: a thread of its own
+    sends them, keeps what Dagster did not take for the next time, and sends the rest at the end. A context manager.
     """
 
     EVERY_S = 15.0
@@ -67,41 +73,61 @@ class LandingReports:
         self._settings = settings
         self._home = instance_home(settings)
         self._rows: Counter[tuple[str, date]] = Counter()
-        self._sent = time.monotonic()
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._sender = threading.Thread(target=self._send_until_done)
 
     def add(self, topic: Topic, landing: Landing) -> None:
         """Note a landing; what was noted goes out when its time has come."""
-        for day, rows in landing.sessions.items():
-            self._rows[topic.stage, day] += rows
-        if time.monotonic() - self._sent >= self.EVERY_S:
-            self.send()
+        with self._lock:
+            for day, rows in landing.sessions.items():
+                self._rows[topic.stage, day] += rows
 
-    def send(self) -> None:
-        """Report what was noted since the last time."""
-        self._sent = time.monotonic()
-        noted, self._rows = self._rows, Counter()
-        if self._home is None or not noted:
-            return
+    def __enter__(self) -> Self:
+        if self._home is not None:
+            import stock_assets.defs.raw_assets  # noqa: F401  (Dagster comes with it, before the first landing)
+
+            self._sender.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        if self._sender.is_alive():
+            self._sender.join()
+
+    def _send_until_done(self) -> None:
+        import dagster as dg
+        from sqlalchemy.exc import SQLAlchemyError
+
+        with dg.DagsterInstance.from_config(str(self._home)) as instance:
+            done = False
+            while not done:
+                done = self._done.wait(self.EVERY_S)
+                with self._lock:
+                    noted, self._rows = self._rows, Counter()
+                try:
+                    self._send(instance, noted)
+                except (dg.DagsterError, SQLAlchemyError, OSError) as refused:
+                    log.warning("Dagster did not take a report; it goes out with the next: %s", refused)
+                    with self._lock:
+                        self._rows.update(noted)
+
+    def _send(self, instance: dg.DagsterInstance, noted: Counter[tuple[str, date]]) -> None:
+        """Report what was noted; what went out is taken from ``noted``."""
         import dagster as dg
 
         from stock_assets.defs.partitions import session_partitions, within
         from stock_assets.defs.raw_assets import RAW_KEYS
 
         known = set(within(session_partitions(self._settings.first_session), (day for _, day in noted)))
-        with dg.DagsterInstance.from_config(str(self._home)) as instance:
-            for (stage, day), rows in sorted(noted.items()):
-                if day in known:
-                    instance.report_runless_asset_event(
-                        dg.AssetMaterialization(
-                            RAW_KEYS[stage],
-                            partition=day.isoformat(),
-                            description="Landed by the continuous landing.",
-                            metadata={"dagster/row_count": rows},
-                        )
+        for stage, day in sorted(noted):
+            if day in known:
+                instance.report_runless_asset_event(
+                    dg.AssetMaterialization(
+                        RAW_KEYS[stage],
+                        partition=day.isoformat(),
+                        description="Landed by the continuous landing.",
+                        metadata={"dagster/row_count": noted[stage, day]},
                     )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.send()
+                )
+            del noted[stage, day]

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 
+from stock_assets.domain import sessions
 from stock_assets.domain.errors import PermanentError, TransientError
 from stock_assets.lake.landing import Landing, land
 from stock_assets.lake.prepare import Limits
 from stock_assets.topic.leadership import Leadership
-from stock_assets.topic.topics import TICKS, Topic
+from stock_assets.topic.topics import TICKS, Topic, admin_of, state_of
 
 LONGEST_PAUSE_S = 60.0
-_CANDIDATE_PAUSE_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -43,28 +43,48 @@ def follow(
     Raises:
         PermanentError: none of the topics can be landed any more; the text says why of each.
     """
-    left, faults, broken = list(topics), 0, []
+    from kafka.admin import KafkaAdminClient
+
+    left, faults = list(topics), 0
+    broken: list[str] = []
+
+    def look(admin: KafkaAdminClient) -> None:
+        for topic in list(left):
+            try:
+                for landing in land(lake_root, bootstrap, topic, limits, universe, state_of(admin, topic)):
+                    landed(topic, landing)
+                    leadership.held()
+            except PermanentError as fault:
+                log.error("%s is left alone from now on: %s", topic.name, fault)
+                left.remove(topic)
+                broken.append(f"{topic.name}: {fault}")
+        if not left:
+            raise PermanentError(f"nothing can be landed any more. {'; '.join(broken)}")
+
+    _import()
     with closing(Leadership(bootstrap, TICKS)) as leadership:
         while not stop.is_set():
-            if not leadership.held():
-                stop.wait(_CANDIDATE_PAUSE_S)
-                continue
-            began = time.monotonic()
-            for topic in list(left):
-                try:
-                    for landing in land(lake_root, bootstrap, topic, limits, universe):
-                        landed(topic, landing)
-                        leadership.held()
-                    faults = 0
-                except TransientError as fault:
-                    faults += 1
-                    pause = min(LONGEST_PAUSE_S, 2.0**faults) * random.uniform(0.5, 1.0)
-                    log.warning("%s: %s; again in %.0f s", topic.name, fault, pause)
-                    stop.wait(pause)
-                except PermanentError as fault:
-                    log.error("%s is left alone from now on: %s", topic.name, fault)
-                    left.remove(topic)
-                    broken.append(f"{topic.name}: {fault}")
-            if not left:
-                raise PermanentError(f"nothing can be landed any more. {'; '.join(broken)}")
-            stop.wait(max(0.0, every_s - (time.monotonic() - began)))
+            try:
+                # One connection for all looks: opening one takes longer than all that is asked.
+                with admin_of(bootstrap) as admin:
+                    while not stop.is_set():
+                        began = time.monotonic()
+                        if leadership.held():
+                            look(admin)
+                            faults = 0
+                        stop.wait(max(0.0, every_s - (time.monotonic() - began)))
+            except TransientError as fault:
+                faults += 1
+                pause = min(LONGEST_PAUSE_S, 2.0**faults) * random.uniform(0.5, 1.0)
+                log.warning("%s; again in %.0f s", fault, pause)
+                stop.wait(pause)
+
+
+def _import() -> None:
+    """What the first landing would import, and records would wait for, is imported before there is any."""
+    import confluent_kafka  # noqa: F401
+    import deltalake  # noqa: F401
+    import pyarrow.dataset
+    import pyarrow.parquet  # noqa: F401
+
+    sessions.calendar()

@@ -20,7 +20,7 @@ from stock_assets.lake import plan as planning
 from stock_assets.lake.prepare import Limits, Prepared, Range, Reading, prepare
 from stock_assets.lake.processes import read_range
 from stock_assets.lake.tables import open_or_create_table, open_table, table_uri
-from stock_assets.topic.topics import Topic, topic_state
+from stock_assets.topic.topics import Topic, TopicState, topic_state
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,17 +42,19 @@ def land(
     topic: Topic,
     limits: Limits | None = None,
     universe: Collection[str] | None = None,
+    state: TopicState | None = None,
 ) -> Iterator[Landing]:
     """Land what the topic holds now, one bounded commit after the other, and yield each when it is stored.
 
-    Records published meanwhile are left to the next call. ``universe`` are the symbols to accept, any when None.
+    Records published meanwhile are left to the next call. ``universe`` are the symbols to accept, any when None;
+    ``state`` what the broker said of the topic a moment ago, if somebody asked already.
 
     Raises:
         LostOffsets, TopicRecreated, UnsuitableTopic: landing would lose or double records; nothing was stored.
         LandingConflict: another landing of the topic was faster; start again.
         ServiceUnavailable: the broker does not answer.
     """
-    state = topic_state(bootstrap, topic)
+    state = state or topic_state(bootstrap, topic)
     if state is None:
         raise PermanentError(f"there is no topic {topic.name} at {bootstrap}; create it with: stock-assets topics")
     table = open_or_create_table(lake_root, topic.table)

@@ -93,19 +93,24 @@ def topic_state(bootstrap: str, topic: Topic) -> TopicState | None:
         ServiceUnavailable: the broker does not answer.
         UnsuitableTopic: the topic is compacted: the broker itself would remove records.
     """
+    with admin_of(bootstrap) as admin:
+        return state_of(admin, topic)
+
+
+def state_of(admin: KafkaAdminClient, topic: Topic) -> TopicState | None:
+    """As ``topic_state``, by a client of ``admin_of`` that is open already."""
     from kafka import TopicPartition
     from kafka.admin import OffsetSpec
 
-    with admin_of(bootstrap) as admin:
-        described = admin.describe_topics([topic.name])[0]
-        if described["error_code"] == 3:  # unknown topic
-            return None
-        if described["error_code"]:
-            raise ServiceUnavailable(f"the broker cannot describe {topic.name}: error {described['error_code']}")
-        _refuse_compacted(admin, topic)
-        partitions = [TopicPartition(topic.name, p["partition_index"]) for p in described["partitions"]]
-        log_start = admin.list_partition_offsets({p: OffsetSpec.EARLIEST for p in partitions})
-        end = admin.list_partition_offsets({p: OffsetSpec.LATEST for p in partitions}, isolation_level=_COMMITTED)
+    described = admin.describe_topics([topic.name])[0]
+    if described["error_code"] == 3:  # unknown topic
+        return None
+    if described["error_code"]:
+        raise ServiceUnavailable(f"the broker cannot describe {topic.name}: error {described['error_code']}")
+    _refuse_compacted(admin, topic)
+    partitions = [TopicPartition(topic.name, p["partition_index"]) for p in described["partitions"]]
+    log_start = admin.list_partition_offsets({p: OffsetSpec.EARLIEST for p in partitions})
+    end = admin.list_partition_offsets({p: OffsetSpec.LATEST for p in partitions}, isolation_level=_COMMITTED)
     return TopicState(
         topic_id=str(described["topic_id"]),
         log_start={p.partition: found.offset for p, found in log_start.items()},

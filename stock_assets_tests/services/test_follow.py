@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from stock_assets.domain.tables import RAW_TICKS
@@ -42,7 +43,11 @@ def following() -> Iterator[subprocess.Popen[str]]:
         process.communicate(timeout=30)
 
 
-def test_records_are_landed_as_they_come_and_a_stop_is_clean(kafka: str, followed: str) -> None:
+def test_records_are_landed_as_they_come_and_a_stop_is_clean(
+    kafka: str, followed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with following() as process:
         for step in range(3):
             publish(kafka, (tick(n, DAY) for n in range(step * 100, step * 100 + 100)))
@@ -54,6 +59,11 @@ def test_records_are_landed_as_they_come_and_a_stop_is_clean(kafka: str, followe
         assert "100 accepted" in said
     wait_for(lambda: not somebody_leads(kafka))
     assert all(proof.holds for proof in prove(followed, TICKS))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        reported = instance.fetch_materializations(dg.AssetKey(["raw", "ticks"]), limit=10).records
+    assert {record.partition_key for record in reported} == {DAY.isoformat()}
+    rows = [record.asset_materialization.metadata["dagster/row_count"].value for record in reported]  # type: ignore[union-attr]
+    assert sum(rows) == 300  # type: ignore[arg-type]
 
 
 def test_a_second_one_takes_over_when_the_first_is_killed(kafka: str, followed: str) -> None:
