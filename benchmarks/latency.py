@@ -26,7 +26,7 @@ from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
 from stock_assets.settings import PROJECT, Settings
-from stock_assets.sources.simulator import endless_ticks
+from stock_assets.sources.simulated_market import endless_ticks
 from stock_assets.topic.topics import TICKS, create_topics, topic_state
 
 LIMIT_S = 2.0

@@ -28,7 +28,8 @@ from own_services import cpu_seconds, machine, own_services
 
 from local.services import ALL
 from stock_assets.domain.sessions import sessions_between
-from stock_assets_tests.fakes.fake_yahoo import DailyBar, Listing, fake_yahoo
+from stock_assets_tests.fakes.fake_yahoo import fake_yahoo
+from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -134,7 +135,7 @@ def _fetch_and_publish(settings: Settings, first: date, last: date, watch: Stopw
         from stock_assets.sources.yahoo import fetch_history, http_session
 
         yfinance.set_tz_cache_location(str(settings.local_dir / "yfinance" / str(os.getpid())))
-        session = http_session(settings.yahoo_proxy, settings.yahoo_ca_bundle)
+        session = http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
         fetched = [m for s in settings.symbols for m in fetch_history(s, first, last, session).messages]
     with watch.measure("publish"):
         from stock_assets.lake.known import Known

@@ -14,6 +14,7 @@ from spark.session_times import phase, with_session_times
 from spark.table_shape import shaped
 from spark.tick_bars import bars_from_ticks
 from spark.vendor_bars import as_traded_bars
+from stock_assets.domain.eligibility import PARTIAL_SOURCES
 from stock_assets.domain.tables import DAILY_BARS
 
 
@@ -44,13 +45,14 @@ def daily_bars_from_ticks(eligible: DataFrame) -> DataFrame:
 def daily_bars_from_minutes(raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame) -> DataFrame:
     """DAILY_BARS of vendors' 1m bars of the regular session; source is the vendor's with ``_minutes``.
 
-    Minute bars omit the auctions (``no_auction``). vwap is the typical price (high + low + close) / 3 of the minutes,
+    Sources that fill holes of a stream have pieces of a session only and give none. Minute bars omit the auctions
+    (``no_auction``). vwap is the typical price (high + low + close) / 3 of the minutes,
     weighted by their volume; ``known_at`` the newest of the minutes.
     """
     minutes = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m"), times)
     thrice_turnover = F.sum((F.col("high") + F.col("low") + F.col("close")) * F.col("volume"))
     sessions = (
-        minutes.where(phase(F.col("start_time")) == "regular")
+        minutes.where((phase(F.col("start_time")) == "regular") & ~F.col("source").isin(*PARTIAL_SOURCES))
         .withColumn("source", F.concat("source", F.lit("_minutes")))
         .groupBy("trading_day", "symbol", "source", "half_day")
         .agg(

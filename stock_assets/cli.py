@@ -14,6 +14,7 @@ import typer
 from local import commands as services
 from stock_assets import data_commands as data
 from stock_assets import maintenance_commands as maintenance
+from stock_assets import produce_commands as publishers
 from stock_assets import quarantine_commands as quarantine
 from stock_assets import store_commands as store
 from stock_assets.domain.errors import StockAssetsError
@@ -31,7 +32,6 @@ for command in (
     services.status,
     services.doctor,
     data.demo,
-    data.produce,
     data.land,
     data.verify,
     data.topics,
@@ -43,6 +43,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(quarantine.quarantine, name="quarantine")
+app.add_typer(publishers.produce, name="produce")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""command line -> publish, land, verify, adopt.
+"""command line -> demo, land, verify, adopt.
 
 Belongs here: the options of the commands about data, and what they print.
 Does not belong here: services (``local.commands``) and any of the work. Imports are inside: ``--help`` stays quick.
@@ -6,8 +6,7 @@ Does not belong here: services (``local.commands``) and any of the work. Imports
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from itertools import islice
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,42 +38,6 @@ def demo(
     run_demo(Settings.load(), source, recording, _console())
 
 
-def produce(
-    source: Annotated[str, typer.Argument(help="shipped, yahoo, recording or simulator")],
-    recording: Recording = None,
-    rate: Annotated[float, typer.Option(help="Simulator: ticks per second, all symbols together.")] = 1000.0,
-    seconds: Annotated[float, typer.Option(help="Simulator: how long to publish.")] = 10.0,
-    symbols: Annotated[int, typer.Option(help="Simulator: number of symbols.")] = 10,
-    seed: Annotated[int, typer.Option(help="Simulator: the same seed gives the same ticks.")] = 1,
-    duplicates: Annotated[float, typer.Option(help="Simulator: share of ticks sent twice.")] = 0.0,
-    late: Annotated[float, typer.Option(help="Simulator: share of ticks held back to the end.")] = 0.0,
-    malformed: Annotated[float, typer.Option(help="Simulator: share of records that break the schema.")] = 0.0,
-) -> None:
-    """Publish messages of a source to Kafka."""
-    from stock_assets.demo import demo_input, publish_new
-
-    settings = Settings.load()
-    _known(source, ("shipped", "yahoo", "recording", "simulator"))
-    if source == "simulator":
-        from stock_assets.sources.simulator import Faults, endless_ticks, faulty
-        from stock_assets.topic.publish import publish_at_rate
-        from stock_assets.topic.topics import TICKS, create_topics
-
-        create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
-        names = [*settings.symbols, *(f"SIM{number}" for number in range(symbols))][:symbols]
-        started = datetime.now(UTC)
-        ticks = islice(endless_ticks(names, seed, started, rate), int(rate * seconds))
-        stream = faulty(ticks, Faults(duplicates, late, malformed), seed)
-        done = publish_at_rate(settings.kafka_bootstrap, TICKS, stream, rate)
-        typer.echo(f"published {done.total:,} records, each acknowledged by the broker")
-        return
-    if source == "recording" and recording is None:
-        raise PermanentError("say which recordings: --recording DIR")
-    done = publish_new(settings, demo_input(settings, source, recording))
-    counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(done.acknowledged.items()))
-    typer.echo(f"published {counts or 'nothing: the lake holds every record already'}")
-
-
 def land(
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on until stopped; the drain sensor stands by meanwhile.")
@@ -87,7 +50,7 @@ def land(
     from stock_assets.topic.topics import TOPICS
 
     settings = Settings.load()
-    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, settings.landing_processes)
     if follow:
         _follow(settings, limits, every)
         return
@@ -98,17 +61,14 @@ def land(
 
 def _follow(settings: Settings, limits: Limits, every_s: float) -> None:
     import logging
-    import signal
-    import threading
 
     from stock_assets.defs.reports import LandingReports
     from stock_assets.lake.follow import follow
+    from stock_assets.signals import stop_event
     from stock_assets.topic.topics import TOPICS
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    stop = threading.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, lambda *_: stop.set())
+    stop = stop_event()
     with LandingReports(settings) as reports:
 
         def landed(topic: Topic, landing: Landing) -> None:

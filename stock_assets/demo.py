@@ -190,6 +190,6 @@ def _yahoo_year(settings: Settings) -> Iterable[Message]:
     from stock_assets.sources.yahoo import fetch_history, http_session
 
     last = session_on_or_before(datetime.now(UTC).date())
-    session = http_session(settings.yahoo_proxy, settings.yahoo_ca_bundle)
+    session = http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
     for symbol in settings.symbols:
         yield from fetch_history(symbol, last - timedelta(days=365), last, session).messages

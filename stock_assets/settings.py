@@ -1,20 +1,24 @@
 """environment and .env -> Settings.
 
-Belongs here: every name the platform reads from the environment, its default and its unit.
+Belongs here: every name the platform reads from the environment, its default and its unit; those of vendors with limits
+and keys are in ``vendor_settings``.
 Does not belong here: anything that opens a connection. No other module reads the environment.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from dotenv import dotenv_values
 
 from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.universe import Universe, default_universe
+from stock_assets.setting_values import Values
+from stock_assets.vendor_settings import Vendors
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -23,8 +27,6 @@ SHARED_SPARK_SESSION = "5b1c3d0e-6d0f-4e57-9f0a-2f3b6a1c7d42"
 LOCAL_LAKE = "s3://stock-assets/lake"
 LOCAL_KEY, LOCAL_SECRET = "stock-assets", "stock-assets-local"
 """Root of the lake on the embedded MinIO, and what opens that; it listens on loopback only."""
-
-DEFAULT_SYMBOLS = "AAPL,MSFT,GOOGL,AMZN,META,TSLA,NVDA,INTC,JPM,V"
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,12 @@ class Snowflake:
     role: str
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Values):
     """All settings of one process; read once, passed on, never changed.
 
     Raises:
         PermanentError: a value cannot be read; the text names the variable.
     """
-
-    values: Mapping[str, str] = field(repr=False)  # secrets are among them
 
     @classmethod
     def load(cls, **overrides: str) -> Settings:
@@ -63,37 +62,6 @@ class Settings:
         settings = cls({**stored, **os.environ, **overrides})
         os.environ.update(settings.s3_environment)
         return settings
-
-    def text(self, name: str, default: str = "") -> str:
-        """The variable's value; unset and empty both mean the default."""
-        return self.values.get(name, "").strip() or default
-
-    def number(self, name: str, default: float) -> float:
-        """The variable's value as a number.
-
-        Raises:
-            PermanentError: it is not one.
-        """
-        text = self.text(name, str(default))
-        try:
-            return float(text)
-        except ValueError:
-            raise PermanentError(f"{name} must be a number, not {text!r}") from None
-
-    def whole(self, name: str, default: int) -> int:
-        """The variable's value as a whole number."""
-        return int(self.number(name, default))
-
-    def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        """The variable's value, one of ``choices``, of which the first is the default.
-
-        Raises:
-            PermanentError: it is none of them.
-        """
-        text = self.text(name, choices[0]).lower()
-        if text not in choices:
-            raise PermanentError(f"{name} must be one of {', '.join(choices)}, not {text!r}")
-        return text
 
     @cached_property
     def local_dir(self) -> Path:
@@ -230,13 +198,38 @@ class Settings:
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        return tuple(s.strip().upper() for s in self.text("SYMBOLS", DEFAULT_SYMBOLS).split(",") if s.strip())
+        """Symbols that publishers ask for: ``SYMBOLS``, else those of the universe today."""
+        return self._names("SYMBOLS") or (self.universe or default_universe()).active(datetime.now(UTC).date())
 
     @cached_property
-    def universe(self) -> frozenset[str] | None:
-        """Symbols whose records are accepted; None for any. Others go into quarantine as ``unknown symbol``."""
-        names = frozenset(s.strip().upper() for s in self.text("UNIVERSE").split(",") if s.strip())
-        return names or None
+    def universe(self) -> Universe | None:
+        """Symbols whose records are accepted, on their days; None for any. Others go into quarantine as ``unknown symbol``.
+
+        Raises:
+            PermanentError: the file is not there, or a row of it cannot be read.
+        """
+        text = self.text("UNIVERSE")
+        if not text.lower().endswith(".csv"):
+            return Universe.of_symbols(self._names("UNIVERSE")) if text else None
+        try:
+            return Universe.parse((PROJECT / text).read_text(), text)
+        except OSError as broken:
+            raise PermanentError(f"UNIVERSE: {text} cannot be read: {broken.strerror}") from broken
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        return tuple(s.strip().upper() for s in self.text(name).split(",") if s.strip())
+
+    @cached_property
+    def history_sources(self) -> tuple[str, ...]:
+        """Vendors whose daily history is fetched: ``yahoo``, ``alpha_vantage``.
+
+        Raises:
+            PermanentError: another name is among them.
+        """
+        names = tuple(name.lower() for name in self._names("HISTORY_SOURCES")) or ("yahoo",)
+        if strange := set(names) - {"yahoo", "alpha_vantage"}:
+            raise PermanentError(f"HISTORY_SOURCES: {', '.join(sorted(strange))} is neither yahoo nor alpha_vantage")
+        return names
 
     @cached_property
     def first_session(self) -> str:
@@ -246,7 +239,7 @@ class Settings:
     @cached_property
     def bar_sources(self) -> tuple[str, ...]:
         """Sources of daily bars, most trusted first; metrics use the first that a window has."""
-        text = self.text("BAR_SOURCES", "recording,yahoo,alpha_vantage,simulator,ticks")
+        text = self.text("BAR_SOURCES", "recording,yahoo,alpha_vantage,simulator,yahoo_stream_ticks,yahoo_quotes_ticks")
         return tuple(s.strip() for s in text.split(",") if s.strip())
 
     @cached_property
@@ -258,6 +251,11 @@ class Settings:
     def landing_max_bytes(self) -> int:
         """Payload bytes of one commit at the most."""
         return int(self.number("LANDING_MAX_MB", 64) * 1024 * 1024)
+
+    @cached_property
+    def landing_processes(self) -> int:
+        """Processes that share the partitions of a long backlog; 0 for as many as processors."""
+        return self.whole("LANDING_PROCESSES", 0) or os.cpu_count() or 1
 
     @cached_property
     def landing_min_rows(self) -> int:
@@ -290,11 +288,6 @@ class Settings:
         return self.text("AUTOMATIC", "true").lower() not in ("0", "false", "no", "off")
 
     @cached_property
-    def yahoo_proxy(self) -> str:
-        """HTTP proxy for Yahoo; empty for none."""
-        return self.text("YAHOO_PROXY")
-
-    @cached_property
-    def yahoo_ca_bundle(self) -> str:
-        """File with the certificates that proxy is signed by; empty for the usual ones."""
-        return self.text("YAHOO_CA_BUNDLE")
+    def vendors(self) -> Vendors:
+        """Settings of the vendors that are asked with a key and within limits."""
+        return Vendors(self.values)

@@ -119,7 +119,7 @@ def _drain(
 
     started = time.monotonic()
     touched: set[date] = set()
-    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, settings.landing_processes)
     for landing in land(lake_root, bootstrap, topic, limits, settings.universe):
         context.log.info(
             f"{topic.name}: {landing.offsets} offsets = {landing.accepted} accepted + {landing.rejected} rejected + "

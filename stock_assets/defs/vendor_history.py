@@ -1,9 +1,10 @@
-"""Yahoo -> topics, as a Dagster asset.
+"""vendors -> topics, as a Dagster asset.
 
-Belongs here: fetching the sessions a run asks for, one call per symbol, and publishing what the lake does not know.
-Does not belong here: landing; the drain sensor sees the records.
+Belongs here: which vendors are asked for which of the sessions of a run, and what the run says of it.
+Does not belong here: fetching and publishing (``publishers.catch_up``), landing: the drain sensor sees the records.
 """
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -15,6 +16,13 @@ from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.raw_assets import HISTORY
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.settings import Settings
+from stock_assets.sources.fetched import Fetched
+
+
+class HistoryConfig(dg.Config):
+    """``again``: also ask for sessions whose final bar the lake holds, to see whether the vendor changed it."""
+
+    again: bool = False
 
 
 def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
@@ -25,30 +33,57 @@ def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRIES,
-        pool="yahoo",
-        description="Fetches the asked sessions from Yahoo, one call per symbol, and publishes what is new or differs.",
+        pool="vendors",
+        description="Fetches what the lake lacks of the asked sessions, one call per symbol, and publishes it: "
+        "a backfill after an outage asks for the missing symbols and sessions alone.",
         group_name="sources",
         kinds={"python", "kafka"},
         owners=OWNERS,
     )
-    def history(context: dg.AssetExecutionContext, lake: Lake, kafka: Kafka) -> dg.MaterializeResult[Any]:
-        from stock_assets.lake.known import Known
-        from stock_assets.sources.yahoo import fetch_history, http_session
-        from stock_assets.topic.publish import publish
+    def history(
+        context: dg.AssetExecutionContext, config: HistoryConfig, lake: Lake, kafka: Kafka
+    ) -> dg.MaterializeResult[Any]:
+        from stock_assets.publishers.catch_up import catch_up, missing_cells
         from stock_assets.topic.topics import create_topics
 
         days: list[date] = asked_sessions(context) or []
+        report, published = [], 0
         with permanent_failures():
             create_topics(kafka.bootstrap, settings.kafka_partitions)
-            known, session = Known(lake.root), http_session(settings.yahoo_proxy, settings.yahoo_ca_bundle)
-            report, published = [], 0
-            for symbol in settings.symbols:
-                fetched = fetch_history(symbol, days[0], days[-1], session)
-                done = publish(kafka.bootstrap, known.new(fetched.messages))
-                published += done.total
-                for refused in fetched.refused:
-                    context.log.warning(f"refused: {refused}")
-                report.append({"symbol": symbol, "fetched": len(fetched.messages), "new": done.total})
-        return dg.MaterializeResult(metadata={"published": published, "symbols": markdown_table(report)})
+            for source in settings.history_sources:
+                cells = missing_cells(lake.root, source, settings.symbols, days, settings.universe)
+                if config.again:
+                    cells = dict.fromkeys(settings.symbols, days)
+                for done in catch_up(lake.root, kafka.bootstrap, cells, _fetch(source, settings)):
+                    published += done.published
+                    for refused in done.refused:
+                        context.log.warning(f"refused: {refused}")
+                    lacking = ", ".join(map(str, done.lacking[:3])) + (" ..." if len(done.lacking) > 3 else "")
+                    report.append(
+                        {
+                            "source": source,
+                            "symbol": done.symbol,
+                            "sessions asked for": done.asked,
+                            "new": done.published,
+                            "not to be had": lacking,
+                        }
+                    )
+        metadata: dict[str, Any] = {"published": published, "sessions": len(days)}
+        return dg.MaterializeResult(metadata=metadata | ({"symbols": markdown_table(report)} if report else {}))
 
     return history
+
+
+def _fetch(source: str, settings: Settings) -> Callable[[str, date, date], Fetched]:
+    """How a vendor is asked for the daily bars of a symbol."""
+    if source == "alpha_vantage":
+        from stock_assets.sources.alpha_vantage import fetch_daily
+        from stock_assets.sources.alpha_vantage_client import AlphaVantageClient, budget_of
+
+        vendor = settings.vendors.alpha_vantage
+        client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.ca_bundle)
+        return lambda symbol, first, last: fetch_daily(client, symbol, first, last)
+    from stock_assets.sources.yahoo import fetch_history, http_session
+
+    session = http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
+    return lambda symbol, first, last: fetch_history(symbol, first, last, session)

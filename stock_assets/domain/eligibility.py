@@ -47,6 +47,22 @@ def _extended(source: str, *codes: str) -> list[Condition]:
     return [Condition(source, code, extended=True) for code in codes]
 
 
+def _markets(*sources: str) -> list[Condition]:
+    """Yahoo's word for the market a snapshot is of.
+
+    The auction of the close shows in the first snapshots of the regular market after the bell; before it, all that are
+    of the regular market are alike, so that each may be called its closing print.
+    """
+    return [
+        condition
+        for source in sources
+        for condition in (
+            Condition(source, "regular", closing_print=True),
+            *_extended(source, "pre", "post", "extended", "overnight"),
+        )
+    ]
+
+
 def _auctions(source: str, opening: str, closing: str) -> list[Condition]:
     return [
         Condition(source, opening, opening_print=True),
@@ -76,7 +92,11 @@ CONDITIONS: tuple[Condition, ...] = (
     *_nothing("simulator", "M", "Q"),
     *_extended("simulator", "T", "U"),
     *_only_volume("simulator", "C", "N", "4", "L", "W", "P", "Z", SUSPICIOUS),
+    *_markets("yahoo_stream", "yahoo_quotes"),
 )
 
-SNAPSHOT_SOURCES: frozenset[str] = frozenset({"yahoo"})
+SNAPSHOT_SOURCES: frozenset[str] = frozenset({"yahoo", "yahoo_stream", "yahoo_quotes"})
 """Sources whose ticks are snapshots: volume comes from the positive differences of ``day_volume``, ``size`` is ignored."""
+
+PARTIAL_SOURCES: frozenset[str] = frozenset({"yahoo_gap"})
+"""Sources whose minute bars fill the holes of a stream: pieces of sessions, of which no daily bar is made."""

@@ -4,6 +4,10 @@ Belongs here: every error the platform raises on purpose, sorted by what helps.
 Does not belong here: retrying (the caller's business) and errors of libraries.
 """
 
+from __future__ import annotations
+
+from datetime import datetime
+
 
 class StockAssetsError(Exception):
     """Base of all errors raised on purpose; its text is one sentence for the user."""
@@ -53,12 +57,28 @@ class NothingFetched(PermanentError):
     """A vendor answered, but holds no data for the asked range."""
 
 
+class InvalidKey(PermanentError):
+    """A vendor does not take the API key."""
+
+
+class PremiumOnly(PermanentError):
+    """A vendor serves this to paying customers only."""
+
+
+class WrongSetting(PermanentError):
+    """A setting contradicts the data; the text names it and what it should be."""
+
+
 class ServiceUnavailable(TransientError):
     """A service (broker, warehouse, Spark) cannot be reached now."""
 
 
 class VendorThrottled(TransientError):
-    """A vendor refused because too much was asked (HTTP 429)."""
+    """A vendor refused because too much was asked (HTTP 429), or would; ``retry_at`` is when it helps to ask again."""
+
+    def __init__(self, text: str, retry_at: datetime | None = None) -> None:
+        super().__init__(text)
+        self.retry_at = retry_at
 
 
 class LandingConflict(TransientError):

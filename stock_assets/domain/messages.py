@@ -10,7 +10,9 @@ of garbage collection (they hold no cycles), which halves the cost of decoding t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -112,6 +114,27 @@ def encode(message: Message) -> bytes:
     encoded = _ENCODER.encode(message)
     decode(type(message), encoded)
     return encoded
+
+
+def encode_all(messages: Sequence[Message]) -> list[bytes]:
+    """As ``encode`` for each of many messages of one kind, at half its cost.
+
+    Raises:
+        BadRecord: a field of one of them breaks the schema.
+    """
+    if not messages:
+        return []
+    encoded = [_ENCODER.encode(message) for message in messages]
+    try:
+        _lines_decoder(type(messages[0])).decode_lines(b"\n".join(encoded))
+    except (msgspec.MsgspecError, ValueError):
+        return [encode(message) for message in messages]
+    return encoded
+
+
+@cache
+def _lines_decoder(kind: type[Message]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 def decode(kind: type[Message], value: bytes) -> Message:

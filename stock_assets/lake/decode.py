@@ -12,21 +12,21 @@ of range``, ``unknown symbol``, ``absurd time``, ``closed session``, ``oversize`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Action, Bar, Message, Tick, decode
 from stock_assets.domain.session_index import place
+from stock_assets.domain.universe import Universe
 from stock_assets.lake.offsets import GAP
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic
@@ -35,6 +35,7 @@ MAX_RECORD_BYTES = 64 * 1024
 LONGEST_AHEAD_US = 24 * 3600 * 1_000_000
 """An event may not be later than this after the broker got its record: clocks differ, by hours where zones are confused."""
 _RUN_RECORDS = 1000
+_EPOCH = date(1970, 1, 1)
 _DERIVED = {"year", "phase"}
 _FEW = {"phase", "topic_id", "landing_id"}
 _DAY_OF = {Bar: "trading_day", Action: "ex_date"}
@@ -58,9 +59,9 @@ class Decoded:
 class Decoder:
     """Decodes the records of one topic; ``universe`` are the symbols it accepts, any when None."""
 
-    def __init__(self, topic: Topic, universe: Collection[str] | None = None) -> None:
+    def __init__(self, topic: Topic, universe: Universe | None = None) -> None:
         self._topic = topic
-        self._universe = pa.array(sorted(universe), pa.string()) if universe is not None else None
+        self._universe = universe
         self._lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.message)
         landing_at = topic.table.names.index("topic_id")
         schema = topic.table.arrow_schema()
@@ -184,12 +185,20 @@ class Decoder:
         }
 
     def _strangers(self, columns: dict[str, pa.ChunkedArray]) -> dict[int, str]:
+        """The reason of each row whose symbol is not in the universe on its day."""
         if self._universe is None:
             return {}
-        strange = pc.invert(pc.is_in(columns["symbol"], value_set=self._universe)).to_numpy(zero_copy_only=False)
+        symbols = columns["symbol"].combine_chunks().dictionary_encode()
+        names, rows = symbols.dictionary.to_pylist(), symbols.indices.to_numpy()
+        days = columns["trading_day"].combine_chunks().view(pa.int32()).to_numpy()
+        accepted = np.zeros(len(rows), dtype=bool)
+        for number, name in enumerate(names):
+            mine = rows == number
+            for first, last in self._universe.spans.get(name, ()):
+                accepted |= mine & (days >= (first - _EPOCH).days) & (days <= (last - _EPOCH).days)
         return {
-            int(at): f"unknown symbol: {columns['symbol'][at].as_py()} is not in the universe"
-            for at in np.flatnonzero(strange)
+            int(at): f"unknown symbol: {names[rows[at]]} is not in the universe on {_EPOCH + timedelta(int(days[at]))}"
+            for at in np.flatnonzero(~accepted)
         }
 
     def _message_columns(self, messages: list[Message]) -> dict[str, pa.Array]:

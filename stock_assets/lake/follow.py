@@ -10,11 +10,12 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import PermanentError, TransientError
+from stock_assets.domain.universe import Universe
 from stock_assets.lake.landing import Landing, land
 from stock_assets.lake.prepare import Limits
 from stock_assets.topic.leadership import Leadership
@@ -33,7 +34,7 @@ def follow(
     every_s: float,
     stop: threading.Event,
     landed: Callable[[Topic, Landing], None],
-    universe: Collection[str] | None = None,
+    universe: Universe | None = None,
 ) -> None:
     """Land what the topics hold, every ``every_s`` seconds, until ``stop`` is set; stand by while another process does.
 

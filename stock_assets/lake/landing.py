@@ -10,12 +10,13 @@ second writer of the same transaction from the same snapshot; a handle refreshed
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict, PermanentError
+from stock_assets.domain.universe import Universe
 from stock_assets.lake import plan as planning
 from stock_assets.lake.prepare import Limits, Prepared, Range, Reading, prepare
 from stock_assets.lake.processes import read_range
@@ -41,7 +42,7 @@ def land(
     bootstrap: str,
     topic: Topic,
     limits: Limits | None = None,
-    universe: Collection[str] | None = None,
+    universe: Universe | None = None,
     state: TopicState | None = None,
 ) -> Iterator[Landing]:
     """Land what the topic holds now, one bounded commit after the other, and yield each when it is stored.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Self
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stock_assets.domain.errors import IncompleteLanding, LostOffsets, ServiceUnavailable
+from stock_assets.domain.universe import Universe
 from stock_assets.lake.decode import Decoder, gap_row, rows_of, rows_schema
 from stock_assets.lake.offsets import GAP, Coverage, cover
 from stock_assets.lake.plan import Plan
@@ -106,7 +107,7 @@ class Reading:
     topic: Topic
     plan: Plan
     limits: Limits
-    universe: Collection[str] | None = None
+    universe: Universe | None = None
 
 
 def prepare_range(

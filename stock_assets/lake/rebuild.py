@@ -10,7 +10,6 @@ compaction does: of the two, the second is refused, whatever delta-rs makes of t
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import LandingConflict, NotRebuildable, PermanentError
+from stock_assets.domain.universe import Universe
 from stock_assets.lake.compaction import next_rewrite
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.decode import Decoder, rows_of, rows_schema
@@ -38,9 +38,7 @@ class Rebuild:
     reason: str
 
 
-def rebuild(
-    lake_root: str, bootstrap: str, topic: Topic, day: date, universe: Collection[str] | None = None
-) -> Rebuild:
+def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date, universe: Universe | None = None) -> Rebuild:
     """Read the session's offsets again and replace its rows in one commit.
 
     A session that the broker no longer holds is proved from its rows instead, and left unchanged.
@@ -100,7 +98,7 @@ def _read_again(
     start: dict[int, int],
     end: dict[int, int],
     day: date,
-    universe: Collection[str] | None,
+    universe: Universe | None,
 ) -> pa.Table:
     landing_id = f"{REBUILD}{uuid.uuid4().hex}"
     decoder = Decoder(topic, universe)

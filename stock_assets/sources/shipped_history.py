@@ -72,6 +72,11 @@ def infer_actions(symbol: str, history: list[tuple[date, float, float]]) -> Iter
         )
 
 
+def shipped_session(day: date) -> list[DayBar]:
+    """The real bars of one session, one for each symbol that has one with volume."""
+    return [row.bar for rows in _rows_by_symbol().values() for row in rows if row.day == day and row.bar.volume]
+
+
 def _rows_by_symbol() -> dict[str, list[_Row]]:
     packed = resources.files("bokeh_sampledata").joinpath("_data/stocks.csv.gz").read_bytes()
     found: dict[str, list[_Row]] = {}

@@ -1,18 +1,17 @@
-"""real bars, seed -> simulated ticks.
+"""real bars, seed -> simulated ticks of their sessions.
 
-Belongs here: ticks of a session that agree exactly with a given bar, and an endless stream of ticks at a rate. The same
-seed gives the same ticks.
-Does not belong here: publishing and pacing.
+Belongs here: ticks of a session that agree exactly with a given bar. The same seed gives the same ticks.
+Does not belong here: ticks without an end (``simulated_market``), publishing and pacing.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
-from stock_assets.domain.messages import Tick, encode, instant
+from stock_assets.domain.messages import Tick, instant
 from stock_assets.domain.sessions import Session, session
 
 SOURCE = "simulator"
@@ -50,51 +49,15 @@ def session_ticks(bar: DayBar, seed: int, trades: int = 2000) -> list[Tick]:
     return [*(tick for tick in ticks if tick.event_id not in late_ids), *twice, *late]
 
 
-def endless_ticks(symbols: list[str], seed: int, started: datetime, rate_per_s: float) -> Iterator[Tick]:
-    """A random walk per symbol, ``rate_per_s`` ticks a second in all, event times from ``started`` on."""
-    chance = random.Random(f"{seed}/endless")
-    prices = {symbol: chance.uniform(20, 500) for symbol in symbols}
-    begin, number = instant(started), 0
-    while True:
-        symbol = symbols[number % len(symbols)]
-        prices[symbol] = max(1.0, prices[symbol] * (1 + chance.gauss(0, 0.0002)))
-        yield Tick(
-            symbol=symbol,
-            event_time=begin + round(number / rate_per_s * _US),
-            price=round(prices[symbol], 2),
-            currency="USD",
-            source=SOURCE,
-            event_id=f"{seed}/{begin}/{number}",
-            size=chance.randint(1, 5) * 100,
-            sequence=number,
-        )
-        number += 1
-
-
-@dataclass(frozen=True)
-class Faults:
-    """Deliberate faults of the endless stream, as shares of its ticks."""
-
-    duplicates: float = 0.0
-    late: float = 0.0
-    malformed: float = 0.0
-
-
-def faulty(ticks: Iterable[Tick], faults: Faults, seed: int) -> Iterator[Tick | bytes]:
-    """The ticks with some twice, some held back to the end, and some as bytes that break the schema."""
-    chance = random.Random(f"{seed}/faults")
-    held_back: list[Tick] = []
-    for tick in ticks:
-        draw = chance.random()
-        if draw < faults.malformed:
-            yield encode(tick).replace(b'"price":', b'"price":-', 1)
-        elif draw < faults.malformed + faults.late:
-            held_back.append(tick)
-        else:
-            yield tick
-            if chance.random() < faults.duplicates:
-                yield tick
-    yield from held_back
+def market_session(bars: Iterable[DayBar], seed: int) -> list[Tick]:
+    """``session_ticks`` of several symbols in one publishing order: a tick that comes late for its symbol still does."""
+    placed = []
+    for bar in bars:
+        seen = 0
+        for tick in session_ticks(bar, seed):
+            seen = max(seen, tick.event_time)
+            placed.append((seen, tick))
+    return [tick for _, tick in sorted(placed, key=lambda pair: pair[0])]
 
 
 def _regular(bar: DayBar, held: Session, chance: random.Random, trades: int) -> list[Tick]:

@@ -1,7 +1,8 @@
 """Yahoo Finance -> daily bars and actions.
 
-Belongs here: fetching history with yfinance, one call per symbol, and telling its failures apart.
-Does not belong here: publishing, and un-adjusting prices (``spark``): bars keep Yahoo's literals.
+Belongs here: fetching daily history with yfinance, one call per symbol, and what its rows mean.
+Does not belong here: what its failures mean (``yahoo_failures``), minutes (``yahoo_minutes``), publishing, and
+un-adjusting prices (``spark``): bars keep Yahoo's literals.
 
 Yahoo adjusts prices and volumes for every split up to the day of the fetch, also those after the asked range; so each
 call reaches to now, and the splits it brings are published with the bars.
@@ -10,37 +11,21 @@ call reaches to now, and the splits it brings are published with the bars.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain.errors import (
-    BadRecord,
-    NothingFetched,
-    ServiceUnavailable,
-    StockAssetsError,
-    UnknownSymbol,
-    VendorThrottled,
-)
-from stock_assets.domain.messages import Action, Bar, Message, encode, instant
+from stock_assets.domain.errors import BadRecord, NothingFetched
+from stock_assets.domain.messages import Action, Bar, encode, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, is_session, session
+from stock_assets.sources.fetched import Fetched
+from stock_assets.sources.yahoo_failures import patiently, told_apart
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SOURCE = "yahoo"
-ATTEMPTS = 4
 TIMEOUT_S = 10.0
-
-
-@dataclass
-class Fetched:
-    """History of one symbol; ``refused`` says which rows could not be taken, and why."""
-
-    messages: list[Message] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
 
 
 def fetch_history(
@@ -60,15 +45,7 @@ def fetch_history(
         VendorThrottled: Yahoo still answers 429.
         ServiceUnavailable: Yahoo does not answer, or not with data.
     """
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
-    retrying = Retrying(
-        retry=retry_if_exception_type((VendorThrottled, ServiceUnavailable)),
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_random_exponential(multiplier=1, max=30),
-        reraise=True,
-    )
-    frame, currency = retrying(_ask, symbol, first, http_session)
+    frame, currency = patiently()(_ask, symbol, first, http_session)
     fetched = _messages(symbol, frame, currency, last, now())
     if not any(isinstance(message, Bar) for message in fetched.messages):
         detail = f": {fetched.refused[0]}" if fetched.refused else ""
@@ -88,74 +65,50 @@ def http_session(proxy: str, ca_bundle: str) -> Any:
     return requests.Session(impersonate="chrome", **options)
 
 
-def _ask(symbol: str, first: date, http_session: Any) -> tuple[pd.DataFrame, str]:
-    import yfinance as yf
-    from curl_cffi.requests.exceptions import RequestException
-    from yfinance import exceptions
-    from yfinance.data import YfData
-
-    yf.config.debug.hide_exceptions = False
-    # yfinance remembers answers, faults among them, for as long as the process lives.
-    YfData.cache_get.cache_clear()
-    try:
-        ticker = yf.Ticker(symbol, session=http_session)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # yfinance's own use of pandas
-            # keepna: a row without prices is refused by name, not dropped in silence.
-            frame = ticker.history(
-                start=first, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT_S
-            )
-    except exceptions.YFRateLimitError as broken:
-        raise VendorThrottled(
-            f"Yahoo refuses {symbol}: too many requests (HTTP 429); ask for less, or later"
-        ) from broken
-    except (exceptions.YFTzMissingError, exceptions.YFPricesMissingError) as broken:
-        raise _without_prices(symbol, first, broken) from broken
-    except (exceptions.YFException, RequestException, ValueError, KeyError, TypeError) as broken:
-        if getattr(getattr(broken, "response", None), "status_code", None) == 404:
-            raise UnknownSymbol(f"Yahoo does not know {symbol} (HTTP 404)") from broken
-        raise ServiceUnavailable(f"Yahoo did not answer for {symbol}: {type(broken).__name__}: {broken}") from broken
-    if frame.empty:
-        raise NothingFetched(f"Yahoo answered for {symbol} without a single row from {first} on")
-    return frame, str(ticker.history_metadata.get("currency") or "USD")
-
-
-def _without_prices(symbol: str, first: date, broken: Exception) -> StockAssetsError:
-    """What it means that yfinance found no time zone or no prices; its own text guesses "delisted" each time."""
-    reason = getattr(broken, "yahoo_reason", None)
-    if reason is None and hasattr(broken, "yahoo_reason"):
-        return NothingFetched(f"Yahoo answered for {symbol} without a single row from {first} on")
-    if reason is None or "delisted" in reason or "Not Found" in reason:
-        return UnknownSymbol(f"Yahoo does not know {symbol} ({reason or 'it has no time zone for it'})")
-    if "Data doesn't exist" in reason:
-        return NothingFetched(f"Yahoo has no prices of {symbol} from {first} on ({reason})")
-    return ServiceUnavailable(f"Yahoo did not answer for {symbol}: {reason}")
-
-
-def _messages(symbol: str, frame: pd.DataFrame, currency: str, last: date, now: datetime) -> Fetched:
-    fetched = Fetched()
-    known_at = instant(now)
+def actions_in(symbol: str, frame: pd.DataFrame, currency: str, known_at: int, source: str = SOURCE) -> list[Action]:
+    """The splits and dividends among the rows of an answer, which must reach until now."""
     splits = {_day(stamp): float(value) for stamp, value in frame["Stock Splits"].items() if value}
-    for day, value in splits.items():
-        fetched.messages.append(
-            Action(symbol=symbol, ex_date=day, kind="split", value=value, source=SOURCE, known_at=known_at)
-        )
-    for stamp, row in frame.iterrows():
-        day = _day(stamp)
-        if row["Dividends"]:
+    found = [
+        Action(symbol=symbol, ex_date=day, kind="split", value=value, source=source, known_at=known_at)
+        for day, value in splits.items()
+    ]
+    for stamp, value in frame["Dividends"].items():
+        if value:
+            day = _day(stamp)
             # Yahoo divides a dividend by the splits after it; the cash paid per share then is what happened.
-            paid = float(row["Dividends"]) * math.prod(ratio for split, ratio in splits.items() if split > day)
-            fetched.messages.append(
+            paid = float(value) * math.prod(ratio for split, ratio in splits.items() if split > day)
+            found.append(
                 Action(
                     symbol=symbol,
                     ex_date=day,
                     kind="dividend",
                     value=round(paid, 6),
                     currency=currency,
-                    source=SOURCE,
+                    source=source,
                     known_at=known_at,
                 )
             )
+    return found
+
+
+def _ask(symbol: str, first: date, http_session: Any) -> tuple[pd.DataFrame, str]:
+    import yfinance as yf
+
+    with told_apart(symbol, f"from {first} on"):
+        ticker = yf.Ticker(symbol, session=http_session)
+        # keepna: a row without prices is refused by name, not dropped in silence.
+        frame = ticker.history(
+            start=first, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT_S
+        )
+    if frame.empty:
+        raise NothingFetched(f"Yahoo answered for {symbol} without a single row from {first} on")
+    return frame, str(ticker.history_metadata.get("currency") or "USD")
+
+
+def _messages(symbol: str, frame: pd.DataFrame, currency: str, last: date, now: datetime) -> Fetched:
+    fetched = Fetched(messages=[*actions_in(symbol, frame, currency, instant(now))])
+    for stamp, row in frame.iterrows():
+        day = _day(stamp)
         if day > last:
             continue
         try:

@@ -6,7 +6,6 @@ Does not belong here: making messages (``sources``).
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -69,7 +68,8 @@ class Publisher:
 
     def send_raw(self, topic: Topic, symbol: str, value: bytes | None) -> None:
         """Hand over bytes as they are; for tests and the simulator's deliberate faults."""
-        future = self._producer.send(topic.name, key=symbol.encode(), value=value)
+        with _named_failures():
+            future = self._producer.send(topic.name, key=symbol.encode(), value=value)
         self.published.sent[topic.name] += 1
         self._in_flight.append((topic, future))
         if len(self._in_flight) >= QUEUE_LIMIT:
@@ -77,21 +77,28 @@ class Publisher:
 
     def flush(self) -> None:
         """Wait until every record handed over is acknowledged, and count them."""
-        from kafka.errors import KafkaError
-
         try:
-            self._producer.flush(timeout=120)
-            for topic, future in self._in_flight:
-                future.get(timeout=0)  # type: ignore[attr-defined]
-                self.published.acknowledged[topic.name] += 1
-        except KafkaError as broken:
-            failure = ServiceUnavailable if getattr(broken, "retriable", False) else PermanentError
-            raise failure(f"the broker did not acknowledge a record: {broken}") from broken
+            with _named_failures():
+                self._producer.flush(timeout=120)
+                for topic, future in self._in_flight:
+                    future.get(timeout=0)  # type: ignore[attr-defined]
+                    self.published.acknowledged[topic.name] += 1
         finally:
             self._in_flight.clear()
 
     def close(self) -> None:
         self._producer.close()
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    from kafka.errors import KafkaError
+
+    try:
+        yield
+    except KafkaError as broken:
+        failure = ServiceUnavailable if getattr(broken, "retriable", False) else PermanentError
+        raise failure(f"the broker did not acknowledge a record: {broken}") from broken
 
 
 @contextmanager
@@ -118,21 +125,6 @@ def publish(bootstrap: str, messages: Iterable[Message]) -> Published:
     missing = opened.published.sent - opened.published.acknowledged
     if missing:
         raise ServiceUnavailable(f"not acknowledged: {dict(missing)}")
-    return opened.published
-
-
-def publish_at_rate(bootstrap: str, topic: Topic, records: Iterable[Message | bytes], rate_per_s: float) -> Published:
-    """Publish at a steady rate; bytes go out as they are, for deliberate faults."""
-    with publisher(bootstrap) as opened:
-        began = time.monotonic()
-        for number, record in enumerate(records):
-            ahead = number / rate_per_s - (time.monotonic() - began)
-            if ahead > 0.02:
-                time.sleep(ahead)
-            if isinstance(record, bytes):
-                opened.send_raw(topic, "", record)
-            else:
-                opened.send(record)
     return opened.published
 
 

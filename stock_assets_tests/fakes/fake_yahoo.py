@@ -1,65 +1,31 @@
-"""listings in memory -> Yahoo's chart answers, for the real yfinance.
+"""listings in memory -> a Yahoo on loopback, for the real yfinance.
 
 Belongs here: an HTTP proxy on loopback that ends TLS itself and answers for Yahoo's hosts, faults on demand, and a record
-of what was asked. Give a client ``proxy`` and ``ca_bundle``. Only daily bars are answered.
-
-Listings say what happened: prices as traded, dividends as paid. The answers are Yahoo's view of it: prices, volumes and
-dividends adjusted for every split up to now, also for splits outside of the asked range.
+of what was asked. Give a client ``proxy`` and ``ca_bundle``.
+Does not belong here: the answers (``yahoo_answers``).
 """
 
 from __future__ import annotations
 
 import json
-import math
 import socket
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from stock_assets.domain.sessions import EXCHANGE_ZONE, OPEN
 from stock_assets_tests.fakes.certificates import make_authority
+from stock_assets_tests.fakes.yahoo_answers import Listing, chart, quotes, refusal
 
 HOSTS = ["query2.finance.yahoo.com", "query1.finance.yahoo.com", "fc.yahoo.com", "guce.yahoo.com", "finance.yahoo.com"]
 CRUMB = "fake.crumb"
-RANGES = {"1d": 1, "5d": 5, "1mo": 21, "3mo": 63, "6mo": 126, "1y": 252, "2y": 504, "5y": 1260, "max": 100_000}
-"""Sessions per range; the last ones that the listing has."""
-
 Kind = Literal["429", "500", "html", "timeout", "reset", "garbage", "empty"]
-
-
-@dataclass(frozen=True)
-class DailyBar:
-    """One session as traded; None is what Yahoo answers as ``null``."""
-
-    day: date
-    open: float | None
-    high: float | None
-    low: float | None
-    close: float | None
-    volume: int | None
-
-
-@dataclass
-class Listing:
-    """One symbol; bars ascending. ``live_since`` stamps the last bar with the time of its last trade, as Yahoo does."""
-
-    bars: list[DailyBar]
-    splits: dict[date, float] = field(default_factory=dict)
-    dividends: dict[date, float] = field(default_factory=dict)
-    currency: str = "USD"
-    live_since: datetime | None = None
-
-    def factor(self, day: date) -> float:
-        """Shares of now per share of ``day``."""
-        return math.prod(ratio for ex_date, ratio in self.splits.items() if ex_date > day)
 
 
 @dataclass(frozen=True)
@@ -74,6 +40,11 @@ class Request:
     def is_history(self) -> bool:
         """A chart of an explicit period, not the look-up of a symbol's time zone."""
         return "/chart/" in self.path and "period1" in self.query
+
+    @property
+    def is_quote(self) -> bool:
+        """Quotes of many symbols."""
+        return self.path == "/v7/finance/quote"
 
 
 @dataclass
@@ -96,9 +67,14 @@ class FakeYahoo:
         self._lock = threading.Lock()
 
     def fail(self, kind: Kind, times: int = 1_000_000, *, history_only: bool = False) -> None:
-        """Let the next chart requests fail; those before ``history`` look up the symbol's time zone."""
+        """Let the next charts and quotes fail; the charts before ``history`` look up the symbol's time zone."""
         with self._lock:
             self._faults.append(_Fault(kind, times, history_only))
+
+    def recover(self) -> None:
+        """No faults any more."""
+        with self._lock:
+            self._faults.clear()
 
     def reset(self) -> None:
         """No listings, no faults, nothing recorded."""
@@ -112,12 +88,18 @@ class FakeYahoo:
         with self._lock:
             return [request for request in self.requests if request.is_history]
 
+    def asked_quotes(self) -> list[Request]:
+        """The recorded requests for quotes."""
+        with self._lock:
+            return [request for request in self.requests if request.is_quote]
+
     def record(self, request: Request) -> Kind | None:
         """Note a request; the fault it shall meet, if any."""
         with self._lock:
             self.requests.append(request)
             for fault in self._faults:
-                if fault.times and "/chart/" in request.path and (request.is_history or not fault.history_only):
+                meant = request.is_history if fault.history_only else "/chart/" in request.path or request.is_quote
+                if fault.times and meant:
                     fault.times -= 1
                     return fault.kind
         return None
@@ -141,77 +123,6 @@ def fake_yahoo(folder: Path) -> Iterator[FakeYahoo]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def chart(listing: Listing, symbol: str, query: dict[str, str], *, empty: bool = False) -> tuple[int, dict[str, Any]]:
-    """Status and body of ``/v8/finance/chart/SYMBOL``."""
-    if query.get("interval") != "1d":
-        return _refusal(400, "Bad Request", f"Invalid input - interval={query.get('interval')} is not supported.")
-    if "range" in query:
-        if query["range"] not in RANGES:
-            return _refusal(400, "Bad Request", f"Invalid input - range={query['range']} is not supported.")
-        bars = listing.bars[-RANGES[query["range"]] :]
-        first, following = 0, 2**40
-    else:
-        first, following = int(query["period1"]), int(query["period2"])
-        bars = [bar for bar in listing.bars if first <= _opened(bar.day) < following]
-        if not bars and not empty:
-            asked = f"startDate = {first}, endDate = {following}"
-            return _refusal(400, "Bad Request", f"Data doesn't exist for {asked}")
-    meta = {
-        "currency": listing.currency,
-        "symbol": symbol,
-        "instrumentType": "EQUITY",
-        "exchangeTimezoneName": str(EXCHANGE_ZONE),
-        "priceHint": 2,
-        "dataGranularity": "1d",
-        "range": query.get("range", ""),
-        "validRanges": list(RANGES),
-    }
-    if empty or not bars:
-        return 200, _result({"meta": meta, "indicators": {"quote": [{}], "adjclose": [{}]}})
-    stamps = [_opened(bar.day) for bar in bars]
-    if listing.live_since and bars[-1] is listing.bars[-1]:
-        stamps[-1] = int(listing.live_since.timestamp())
-    result: dict[str, Any] = {"meta": meta, "timestamp": stamps}
-    events = _events(listing, query.get("events", ""), max(first, _opened(bars[0].day)), following)
-    if events:
-        result["events"] = events
-    quote = {name: [_adjusted(listing, bar, name) for bar in bars] for name in ("open", "high", "low", "close")}
-    volumes = [None if bar.volume is None else round(bar.volume * listing.factor(bar.day)) for bar in bars]
-    result["indicators"] = {"quote": [{**quote, "volume": volumes}], "adjclose": [{"adjclose": quote["close"]}]}
-    return 200, _result(result)
-
-
-def _result(result: dict[str, Any]) -> dict[str, Any]:
-    return {"chart": {"result": [result], "error": None}}
-
-
-def _refusal(status: int, code: str, description: str) -> tuple[int, dict[str, Any]]:
-    return status, {"chart": {"result": None, "error": {"code": code, "description": description}}}
-
-
-def _opened(day: date) -> int:
-    return int(datetime.combine(day, OPEN, EXCHANGE_ZONE).timestamp())
-
-
-def _adjusted(listing: Listing, bar: DailyBar, name: str) -> float | None:
-    price: float | None = getattr(bar, name)
-    return None if price is None else price / listing.factor(bar.day)
-
-
-def _events(listing: Listing, asked: str, first: int, following: int) -> dict[str, Any]:
-    dividends = {
-        str(_opened(day)): {"amount": paid / listing.factor(day), "date": _opened(day)}
-        for day, paid in listing.dividends.items()
-        if "div" in asked and first <= _opened(day) < following
-    }
-    splits = {
-        str(_opened(day)): {"date": _opened(day), "numerator": ratio, "denominator": 1.0, "splitRatio": f"{ratio:g}:1"}
-        for day, ratio in listing.splits.items()
-        if "split" in asked and first <= _opened(day) < following
-    }
-    return {name: found for name, found in (("dividends", dividends), ("splits", splits)) if found}
 
 
 class _Server(ThreadingHTTPServer):
@@ -247,9 +158,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(asked.query).items()}
-        fault = self.server.fake.record(Request(self.host, asked.path, query))
-        if asked.path.startswith("/v8/finance/chart/"):
-            self._chart(asked.path.rsplit("/", 1)[1].upper(), query, fault)
+        request = Request(self.host, asked.path, query)
+        fault = self.server.fake.record(request)
+        if fault is not None and fault != "empty":
+            self._fail(fault)
+        elif "/chart/" in asked.path:
+            self._chart(asked.path.rsplit("/", 1)[1].upper(), query, empty=fault == "empty")
+        elif request.is_quote:
+            self._quotes(query, empty=fault == "empty")
         elif asked.path == "/v1/test/getcrumb":
             self._send(200, CRUMB, "text/plain")
         elif self.host == "fc.yahoo.com":
@@ -263,8 +179,23 @@ class _Handler(BaseHTTPRequestHandler):
             }
             self._send(404, json.dumps({"quoteSummary": {"result": None, "error": missing}}))
 
-    def _chart(self, symbol: str, query: dict[str, str], fault: Kind | None) -> None:
+    def _chart(self, symbol: str, query: dict[str, str], *, empty: bool) -> None:
         listing = self.server.fake.listings.get(symbol)
+        if listing is None:
+            status, body = refusal(404, "Not Found", "No data found, symbol may be delisted")
+        else:
+            status, body = chart(listing, symbol, query, empty=empty)
+        self._send(status, json.dumps(body))
+
+    def _quotes(self, query: dict[str, str], *, empty: bool) -> None:
+        if query.get("crumb") != CRUMB:
+            error = {"code": "Unauthorized", "description": "Invalid Crumb"}
+            self._send(401, json.dumps({"finance": {"result": None, "error": error}}))
+            return
+        status, body = quotes({} if empty else self.server.fake.listings, query)
+        self._send(status, json.dumps(body))
+
+    def _fail(self, fault: Kind) -> None:
         if fault == "429":
             self._send(429, "Edge: Too Many Requests", "text/html")
         elif fault == "500":
@@ -273,17 +204,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, "<html><body>Will be right back...</body></html>", "text/html")
         elif fault == "garbage":
             self._send(200, '{"chart":{"result":[{"meta"')
-        elif fault in ("timeout", "reset"):
+        else:
             if fault == "timeout":
                 self.server.fake.closing.wait(30)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
-        elif listing is None:
-            status, body = _refusal(404, "Not Found", "No data found, symbol may be delisted")
-            self._send(status, json.dumps(body))
-        else:
-            status, body = chart(listing, symbol, query, empty=fault == "empty")
-            self._send(status, json.dumps(body))
 
     def _send(self, status: int, text: str, kind: str = "application/json;charset=utf-8", cookie: str = "") -> None:
         body = text.encode()

@@ -19,7 +19,7 @@ from stock_assets.domain.sessions import session
 
 Row = dict[str, Any]
 NEW_YORK = ZoneInfo("America/New_York")
-SNAPSHOTS = {"yahoo"}
+SNAPSHOTS = {"yahoo", "yahoo_stream", "yahoo_quotes"}
 
 
 def six(value: float | Decimal | None) -> Decimal | None:

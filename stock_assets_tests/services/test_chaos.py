@@ -4,13 +4,10 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from stock_assets.settings import PROJECT, Settings
 from stock_assets_tests.chaos.soak import Soak
 
 
-@pytest.mark.timeout(600)
 def test_every_fault_fires_and_nothing_is_lost_or_doubled(minio: Settings) -> None:
     # A process of its own, as for a user: Spark Connect keeps one session a process, and other tests have one.
     command = [sys.executable, "-m", "stock_assets_tests.chaos.soak", "7", "0"]

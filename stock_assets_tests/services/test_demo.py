@@ -29,7 +29,7 @@ def run(*arguments: str) -> str:
         text=True,
         check=False,
         cwd=PROJECT,
-        timeout=280,
+        timeout=600,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert "Traceback" not in done.stderr

@@ -16,7 +16,8 @@ from stock_assets.sources import yahoo as source
 from stock_assets.sources.fetched import Fetched
 from stock_assets.sources.yahoo import fetch_history, http_session
 from stock_assets.sources.yahoo_failures import ATTEMPTS
-from stock_assets_tests.fakes.fake_yahoo import DailyBar, FakeYahoo, Kind, Listing
+from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, Kind
+from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing
 
 FIRST, LAST = date(2021, 7, 1), date(2021, 8, 31)
 DAYS = sessions_between(FIRST, LAST)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Tick, decode, encode
+from stock_assets.domain.universe import Universe
 from stock_assets.lake.decode import MAX_RECORD_BYTES, Decoder, rows_of
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import BARS, TICKS
@@ -105,4 +106,6 @@ def acceptable(value: bytes | None) -> bool:
 
 def landed(values: list[bytes | None], universe: list[str] | None = None) -> Any:
     chunk = Chunk(0, np.arange(len(values)), values, [1381152600000] * len(values))
-    return rows_of(TICKS, chunk, Decoder(TICKS, universe), "topic", "landing")
+    return rows_of(
+        TICKS, chunk, Decoder(TICKS, Universe.of_symbols(universe) if universe else None), "topic", "landing"
+    )

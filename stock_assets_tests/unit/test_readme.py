@@ -12,7 +12,9 @@ import yaml
 from stock_assets.settings import PROJECT
 
 README = (PROJECT / "README.md").read_text()
+SETTINGS = "".join((PROJECT / "stock_assets" / name).read_text() for name in ("settings.py", "vendor_settings.py"))
 COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", README)
+GROUPS = {"produce", "quarantine"}
 MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
 
 
@@ -23,9 +25,10 @@ def test_commands_were_found() -> None:
 
 @pytest.mark.parametrize("command", sorted({(a or b).strip() for a, b in COMMANDS}))
 def test_each_command_is_one_the_program_takes(command: str) -> None:
-    name, *given = shlex.split(command)[1:]
+    given = shlex.split(command)[1:]
+    path = given[: 2 if given[0] in GROUPS else 1]
     done = subprocess.run(
-        [sys.executable, "-m", "stock_assets.cli", name, "--help"],
+        [sys.executable, "-m", "stock_assets.cli", *path, "--help"],
         capture_output=True,
         text=True,
         check=False,
@@ -33,7 +36,7 @@ def test_each_command_is_one_the_program_takes(command: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     for option in (each for each in given if each.startswith("--")):
-        assert option in done.stdout, f"{name} has no {option}"
+        assert option in done.stdout, f"{path} has no {option}"
 
 
 @pytest.mark.parametrize("target", sorted(MAKE_TARGETS))
@@ -44,8 +47,7 @@ def test_each_make_target_exists(target: str) -> None:
 def test_each_setting_is_read_and_each_read_setting_is_told() -> None:
     told = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", README.split("## Settings")[1].split("## Trouble")[0]))
     told = {f"SNOWFLAKE{name}" if name.startswith("_") else name for name in told}
-    source = (PROJECT / "stock_assets" / "settings.py").read_text()
-    read = set(re.findall(r'(?:text|number|whole)\(\s*"([A-Z_]+)"', source))
+    read = set(re.findall(r'(?:text|number|whole|choice|_names)\(\s*"([A-Z_]+)"', SETTINGS))
     assert {name for name in told if not name.startswith("SNOWFLAKE")} <= read
     known_elsewhere = {name for name in read if name.startswith("SNOWFLAKE")}
     everyday = {"JAVA_HOME", "PATH", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE"}
@@ -53,15 +55,15 @@ def test_each_setting_is_read_and_each_read_setting_is_told() -> None:
         "SYMBOLS",
         "AUTOMATIC",
         "UNIVERSE",
+        "STORE",
         "REQUESTS_CA_BUNDLE",
         "CURL_CA_BUNDLE",
     }
 
 
 def test_env_example_names_only_settings_that_are_read() -> None:
-    source = (PROJECT / "stock_assets" / "settings.py").read_text()
     for name in re.findall(r"^#?([A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE):
-        assert f'"{name}"' in source, name
+        assert f'"{name}"' in SETTINGS, name
 
 
 def test_pictures_and_folders_are_there() -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from itertools import islice, pairwise
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from stock_assets.domain.eligibility import CONDITIONS, Condition
-from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Tick, decode, encode, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, calendar, session
-from stock_assets.sources.simulator import DayBar, Faults, endless_ticks, faulty, session_ticks
+from stock_assets.sources.simulator import DayBar, market_session, session_ticks
 
 RULES = {condition.code: condition for condition in CONDITIONS if condition.source == "simulator"}
 WHOLE_DAY, HALF_DAY = date(2013, 2, 28), date(2012, 11, 23)
@@ -140,28 +139,10 @@ def test_repeats_must_be_dropped() -> None:
     assert regular_bar(ticks).volume > IBM.volume
 
 
-def test_the_endless_stream_keeps_its_rate_and_is_seeded() -> None:
-    started = datetime(2025, 6, 30, 14, tzinfo=UTC)
-    ticks = list(islice(endless_ticks(["AAPL", "IBM"], 7, started, 50), 101))
-    assert ticks == list(islice(endless_ticks(["AAPL", "IBM"], 7, started, 50), 101))
-    assert ticks[100].event_time - ticks[0].event_time == 2_000_000 and ticks[0].event_time == instant(started)
-    assert [tick.symbol for tick in ticks[:4]] == ["AAPL", "IBM", "AAPL", "IBM"]
-    assert len({tick.event_id for tick in ticks}) == 101
-    assert all(decode(Tick, encode(tick)) == tick for tick in ticks)
-
-
-def test_faults_come_in_the_asked_shares() -> None:
-    ticks = list(islice(endless_ticks(["AAPL"], 7, datetime(2025, 6, 30, 14, tzinfo=UTC), 100), 4000))
-    out = list(faulty(ticks, Faults(duplicates=0.1, late=0.05, malformed=0.02), 7))
-    assert out == list(faulty(ticks, Faults(duplicates=0.1, late=0.05, malformed=0.02), 7))
-    good = [record for record in out if isinstance(record, Tick)]
-    broken = [record for record in out if isinstance(record, bytes)]
-    assert len(broken) == pytest.approx(80, rel=0.4)
-    for record in broken:
-        with pytest.raises(BadRecord, match="price"):
-            decode(Tick, record)
-    repeats = len(good) - len({tick.event_id for tick in good})
-    assert repeats == pytest.approx(370, rel=0.3)
-    late = [now for before, now in pairwise(good) if now.event_time < before.event_time]
-    assert late and len(good) - repeats + len(broken) == len(ticks)
-    assert list(faulty(ticks, Faults(), 7)) == ticks
+def test_sessions_of_several_symbols_are_one_stream_in_which_late_ticks_come_late() -> None:
+    msft = replace(IBM, symbol="MSFT", open=27.9, high=28.1, low=27.7, close=27.8)
+    ticks = market_session([IBM, msft], 1)
+    for bar in (IBM, msft):
+        assert [tick for tick in ticks if tick.symbol == bar.symbol] == session_ticks(bar, 1)
+    punctual = [now.event_time >= before.event_time for before, now in pairwise(ticks)]
+    assert 5 < punctual.count(False) < 60

@@ -1,0 +1,231 @@
+"""command line -> publishers.
+
+Belongs here: the options of ``stock-assets produce SOURCE``, and what it prints.
+Does not belong here: the sources, publishing, and any rule. Imports are inside: ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stock_assets.domain.errors import PermanentError
+from stock_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from stock_assets.domain.messages import Tick
+    from stock_assets.publishers.health import HealthFile
+    from stock_assets.publishers.service import Connect
+    from stock_assets.sources.simulated_market import Due
+
+produce = typer.Typer(help="Publish messages of a source to Kafka.", no_args_is_help=True, rich_markup_mode=None)
+
+Recording = Annotated[Path, typer.Argument(help="A folder of recordings.", file_okay=False, exists=True)]
+Speed = Annotated[
+    float, typer.Option(help="Ticks at this multiple of the speed at which they happened; 0 for all at once.", min=0)
+]
+
+
+@produce.command()
+def shipped() -> None:
+    """The demo's input: real daily bars of 5 symbols, and ticks simulated to agree with the last sessions."""
+    _publish_new("shipped", None)
+
+
+@produce.command()
+def yahoo_history() -> None:
+    """Yahoo's daily bars and actions of the last year."""
+    _publish_new("yahoo", None)
+
+
+@produce.command()
+def recording(folder: Recording, speed: Speed = 0) -> None:
+    """Recorded bars and ticks."""
+    if not speed:
+        _publish_new("recording", folder)
+        return
+    from stock_assets.domain.messages import Tick
+    from stock_assets.sources.recording import read_recording
+    from stock_assets.sources.simulated_market import due_as_recorded
+
+    ticks = (message for message in read_recording(folder) if isinstance(message, Tick))
+    _stream(due_as_recorded(ticks, speed))
+
+
+@produce.command()
+def simulator(
+    rate: Annotated[float, typer.Option(help="Ticks per second, all symbols together.", min=0.001)] = 1000.0,
+    seconds: Annotated[float, typer.Option(help="How long; 0 for until stopped.", min=0)] = 10.0,
+    symbols: Annotated[int, typer.Option(help="Number of symbols; they move together.", min=1)] = 10,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same ticks.")] = 1,
+    duplicates: Annotated[float, typer.Option(help="Share of ticks sent twice.", min=0, max=1)] = 0.0,
+    late: Annotated[float, typer.Option(help="Share of ticks held back to the end.", min=0, max=1)] = 0.0,
+    malformed: Annotated[float, typer.Option(help="Share of records that break the schema.", min=0, max=1)] = 0.0,
+    replay: Annotated[str, typer.Option(help="Instead: a session of the shipped history (YYYY-MM-DD).")] = "",
+    speed: Speed = 60,
+) -> None:
+    """Simulated ticks: a market at any rate, or a past session at any speed."""
+    from itertools import islice
+
+    from stock_assets.sources.simulated_market import Faults, due_as_recorded, due_at_rate, endless_ticks, faulty
+
+    settings = Settings.load()
+    faults = Faults(duplicates, late, malformed)
+    if replay:
+        _stream(due_as_recorded(_session_ticks(replay, seed), speed or float("inf")))
+        return
+    if late and not seconds:
+        raise PermanentError("--late holds ticks back to the end, which --seconds 0 never reaches; give it --seconds")
+    names = [*settings.symbols, *(f"SIM{number}" for number in range(symbols))][:symbols]
+    ticks: Iterator[Tick] = endless_ticks(names, seed, datetime.now(UTC), rate)
+    _stream(due_at_rate(faulty(islice(ticks, int(rate * seconds)) if seconds else ticks, faults, seed), rate))
+
+
+@produce.command()
+def yahoo_stream() -> None:
+    """Yahoo's stream of quotes as ticks, until stopped; what passed between two connections is filled as minute bars."""
+    from stock_assets.publishers.yahoo_stream import YahooStream
+
+    settings = Settings.load()
+    _serve(
+        settings,
+        "yahoo_stream",
+        lambda health: YahooStream(
+            list(settings.symbols),
+            settings.vendors.yahoo_stream_url,
+            proxy=settings.vendors.yahoo_proxy,
+            ca_bundle=settings.vendors.yahoo_ca_bundle,
+            http_session=_yahoo_session(settings),
+            refused=health.refuse,
+        ),
+    )
+
+
+@produce.command()
+def yahoo_quotes(
+    every: Annotated[float, typer.Option(help="Seconds between two quotes of each symbol.", min=1)] = 15.0,
+) -> None:
+    """Yahoo's quotes of all symbols as ticks, until stopped."""
+    from stock_assets.publishers.yahoo_quotes import YahooQuotes
+
+    settings = Settings.load()
+    session = _yahoo_session(settings)
+    _serve(
+        settings,
+        "yahoo_quotes",
+        lambda health: YahooQuotes(list(settings.symbols), every, http_session=session, refused=health.refuse),
+    )
+
+
+@produce.command()
+def alpha_vantage() -> None:
+    """Alpha Vantage's daily bars that the lake lacks, and quotes as the key's plan allows, until stopped."""
+    from datetime import date
+
+    from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
+    from stock_assets.publishers.catch_up import newest_sessions
+    from stock_assets.sources.alpha_vantage_client import AlphaVantageClient, budget_of
+
+    settings = Settings.load()
+    vendor = settings.vendors.alpha_vantage
+    client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.ca_bundle)
+    first, newest = date.fromisoformat(settings.first_session), newest_sessions(settings.lake_root, NAME)
+    _serve(
+        settings,
+        NAME,
+        lambda health: AlphaVantagePolling(client, settings.symbols, first, newest.get, health.refuse),
+        secrets=[vendor.key],
+    )
+
+
+@produce.command()
+def health(
+    name: Annotated[
+        str, typer.Argument(help="yahoo_stream, yahoo_quotes or alpha_vantage; all that ran when empty")
+    ] = "",
+) -> None:
+    """How publishers that run until stopped are doing; exit status 1 when one is not well."""
+    from stock_assets.publishers.health import HealthFile
+
+    settings = Settings.load()
+    folder = settings.local_dir / "publishers"
+    names = [name] if name else sorted(file.stem for file in folder.glob("[!.]*.json"))
+    if not names:
+        typer.echo("no publisher has run here")
+    verdicts = [HealthFile(settings.local_dir, each).healthy(datetime.now(UTC)) for each in names]
+    for verdict in verdicts:
+        typer.echo(f"{'well' if verdict else 'NOT WELL'}  {verdict.because}")
+    if not all(verdicts):
+        raise typer.Exit(1)
+
+
+def _serve(
+    settings: Settings, name: str, connect: Callable[[HealthFile], Connect], secrets: Sequence[str] = ()
+) -> None:
+    """Publish until stopped."""
+    import logging
+
+    from stock_assets.publishers.health import HealthFile
+    from stock_assets.publishers.service import run_publisher
+    from stock_assets.signals import stop_event
+    from stock_assets.topic.publish import Publisher
+    from stock_assets.topic.topics import create_topics
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    stop, health = stop_event(), HealthFile(settings.local_dir, name, secrets)
+    create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
+    publisher = Publisher(settings.kafka_bootstrap)
+    try:
+        done = run_publisher(name, connect(health), publisher, health, stop)
+    finally:
+        publisher.close()
+    typer.echo(f"published {done.total:,} records, each acknowledged by the broker")
+
+
+def _yahoo_session(settings: Settings) -> Any:
+    from stock_assets.sources.yahoo import http_session
+
+    return http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
+
+
+def _session_ticks(day: str, seed: int) -> list[Tick]:
+    from datetime import date
+
+    from stock_assets.sources.shipped_history import shipped_session
+    from stock_assets.sources.simulator import market_session
+
+    try:
+        bars = shipped_session(date.fromisoformat(day))
+    except ValueError:
+        raise PermanentError(f"{day!r} is not a day; write YYYY-MM-DD") from None
+    if not bars:
+        raise PermanentError(f"the shipped history has no bars of {day}")
+    return market_session(bars, seed)
+
+
+def _publish_new(source: str, folder: Path | None) -> None:
+    from stock_assets.demo import demo_input, publish_new
+
+    settings = Settings.load()
+    done = publish_new(settings, demo_input(settings, source, folder))
+    counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(done.acknowledged.items()))
+    typer.echo(f"published {counts or 'nothing: the lake holds every record already'}")
+
+
+def _stream(records: Iterator[Due]) -> None:
+    from stock_assets.signals import stop_event
+    from stock_assets.topic.publish_stream import publish_stream
+    from stock_assets.topic.topics import TICKS, create_topics
+
+    settings = Settings.load()
+    create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
+    done = publish_stream(settings.kafka_bootstrap, TICKS, records, stop_event())
+    typer.echo(
+        f"published {done.records:,} records, each acknowledged by the broker, in {done.seconds:.1f} s "
+        f"({done.rate_per_s:,.0f}/s)"
+    )

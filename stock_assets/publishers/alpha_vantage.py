@@ -1,0 +1,173 @@
+"""Alpha Vantage's answers, a rate budget -> a stream of bars.
+
+Belongs here: what is worth a request, and when: missing daily bars first, then quotes while the exchange trades, spread so
+that the day's requests last.
+Does not belong here: asking (``sources``), and publishing (``service``).
+
+One request per symbol is kept back during the session, for its final daily bar after the close.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from stock_assets.domain.errors import BadRecord, NothingFetched, PermanentError, UnknownSymbol
+from stock_assets.domain.messages import Bar, Message
+from stock_assets.domain.sessions import EXCHANGE_ZONE, Session, is_session, session, session_on_or_before
+from stock_assets.sources.alpha_vantage import SETTLED_AFTER, fetch_daily, fetch_quote
+from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
+from stock_assets.sources.fetched import Fetched
+
+NAME = "alpha_vantage"
+LOOK_EVERY_S = 1.0
+ASK_AGAIN_AFTER = timedelta(hours=2)
+"""When the vendor did not have a daily bar yet."""
+
+RECOUNT_AFTER = timedelta(seconds=5)
+"""How often others' use of the budget is looked for, while no quote is due."""
+
+log = logging.getLogger(__name__)
+
+
+class AlphaVantagePolling:
+    """The ``Connect`` of Alpha Vantage; it remembers across connections what it has.
+
+    Args:
+        client: its ``stop`` and ``attempts`` are the service's business.
+        first: the session that history begins with for a symbol without any.
+        newest_session: the newest session whose final daily bar is known, None for none; asked once per symbol.
+        refused: is told each row that could not be taken, and why.
+    """
+
+    def __init__(
+        self,
+        client: AlphaVantageClient,
+        symbols: Sequence[str],
+        first: date,
+        newest_session: Callable[[str], date | None],
+        refused: Callable[[str], None],
+    ) -> None:
+        self._client, self._first, self._refused = client, first, refused
+        self._newest_session = newest_session
+        self._symbols = deque(symbols)  # the next to be quoted in front
+        self._newest: dict[str, date | None] = {}
+        self._not_before: dict[str, datetime] = {}
+        self._quoted: dict[str, tuple[object, ...]] = {}
+        self._quoted_at: datetime | None = None
+        self._counted_at: datetime | None = None
+
+    def __call__(self, stop: threading.Event) -> Iterator[Message | None]:
+        # the service itself waits and connects again, and says so meanwhile
+        client = replace(self._client, stop=stop, attempts=1)
+        while not stop.is_set():
+            if not self._symbols:
+                raise PermanentError("Alpha Vantage knows none of the symbols: set SYMBOLS")
+            now = client.now()
+            yield None  # a request may take a while: what came before is acknowledged first
+            lacking = [symbol for symbol in self._symbols if self._lacks(symbol, now)]
+            if lacking:
+                # the one furthest behind, so that each has its turn where a day's requests are fewer than symbols
+                symbol = min(lacking, key=lambda symbol: self._newest[symbol] or date.min)
+                yield from self._history(client, symbol, now)
+            elif (held := _trading(now)) is not None and self._may_quote(client, held, now):
+                yield from self._quote(client, held, now)
+            else:
+                stop.wait(LOOK_EVERY_S)
+
+    def _lacks(self, symbol: str, now: datetime) -> bool:
+        if now < self._not_before.get(symbol, now):
+            return False
+        if symbol not in self._newest:
+            self._newest[symbol] = self._newest_session(symbol)
+        newest = self._newest[symbol]
+        return newest is None or newest < _newest_settled(now)
+
+    def _history(self, client: AlphaVantageClient, symbol: str, now: datetime) -> Iterator[Bar]:
+        newest, last = self._newest[symbol], _newest_settled(now)
+        first = self._first if newest is None else newest + timedelta(days=1)
+        try:
+            fetched = fetch_daily(client, symbol, first, last)
+        except UnknownSymbol as broken:
+            self._drop(symbol, broken)
+            return
+        except (NothingFetched, BadRecord) as broken:
+            self._refused(str(broken))
+            fetched = Fetched()
+        bars = self._bars(fetched)
+        yield from bars
+        final = [bar.trading_day for bar in bars if bar.final]
+        self._newest[symbol] = newest = max(final, default=newest)
+        if newest is None or newest < last:
+            self._not_before[symbol] = now + ASK_AGAIN_AFTER
+
+    def _quote(self, client: AlphaVantageClient, held: Session, now: datetime) -> Iterator[Bar]:
+        symbol = self._symbols[0]
+        self._symbols.rotate(-1)
+        self._quoted_at = now
+        try:
+            fetched = fetch_quote(client, symbol)
+        except UnknownSymbol as broken:
+            self._drop(symbol, broken)
+            return
+        for bar in self._bars(fetched):
+            values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+            # of an older session the final bar is there, and a newer statement would hide it
+            if bar.trading_day == held.day and self._quoted.get(symbol) != (held.day, *values):
+                yield bar
+                self._quoted[symbol] = (held.day, *values)
+
+    def _may_quote(self, client: AlphaVantageClient, held: Session, now: datetime) -> bool:
+        if self._counted_at is not None and now - self._counted_at < RECOUNT_AFTER:
+            return False
+        if now >= self._next_quote_at(client, held, now):
+            self._counted_at = None
+            return True
+        self._counted_at = now
+        return False
+
+    def _next_quote_at(self, client: AlphaVantageClient, held: Session, now: datetime) -> datetime:
+        """When another quote is due; after the session when the budget has none to spare."""
+        ends = held.close_time + SETTLED_AFTER
+        pause = timedelta(seconds=client.settings.quote_every_s) / len(self._symbols)
+        left = client.budget.left()
+        if left is not None:
+            spare = left - len(self._symbols)
+            if spare <= 0:
+                return ends
+            pause = max(pause, (ends - now) / spare)
+        return now if self._quoted_at is None else self._quoted_at + pause
+
+    def _bars(self, fetched: Fetched) -> list[Bar]:
+        for refusal in fetched.refused:
+            self._refused(refusal)
+        return [message for message in fetched.messages if isinstance(message, Bar)]
+
+    def _drop(self, symbol: str, broken: UnknownSymbol) -> None:
+        log.error("%s is not asked for any more: %s", symbol, broken)
+        self._refused(str(broken))
+        self._symbols.remove(symbol)
+
+
+def _newest_settled(now: datetime) -> date:
+    """The newest session whose daily bar moves no more."""
+    return session_on_or_before(_closed_day(now))
+
+
+def _closed_day(now: datetime) -> date:
+    today = now.astimezone(EXCHANGE_ZONE).date()
+    over = is_session(today) and now >= session(today).close_time + SETTLED_AFTER
+    return today if over else today - timedelta(days=1)
+
+
+def _trading(now: datetime) -> Session | None:
+    """The session that quotes may be of; None while there is none."""
+    today = now.astimezone(EXCHANGE_ZONE).date()
+    if not is_session(today):
+        return None
+    held = session(today)
+    return held if held.open_time <= now < held.close_time + SETTLED_AFTER else None

@@ -1,0 +1,108 @@
+"""calendar, universe, lake -> what a vendor's history lacks, fetched and published.
+
+Belongs here: which (symbol, session) cells have no final daily bar of a vendor, and asking for those alone.
+Does not belong here: how a vendor is asked (``sources``), landing.
+
+After an outage as after a new symbol: what is asked for is decided by what the lake holds, never by when something ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from stock_assets.domain.errors import NothingFetched, UnknownSymbol
+from stock_assets.domain.messages import Action, Bar, Message
+from stock_assets.domain.tables import RAW_BARS
+from stock_assets.domain.universe import Universe
+from stock_assets.lake.known import Known
+from stock_assets.lake.tables import read_sessions
+from stock_assets.sources.fetched import Fetched
+from stock_assets.topic.publish import publish
+
+Cells = dict[str, list[date]]
+"""Sessions per symbol, ascending."""
+
+
+@dataclass
+class CaughtUp:
+    """What became of one symbol: sessions asked for, records the vendor gave and those published, and what was refused.
+
+    Attributes:
+        lacking: sessions that the vendor had no bar of either.
+    """
+
+    symbol: str
+    asked: int
+    fetched: int = 0
+    published: int = 0
+    lacking: list[date] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def missing_cells(
+    lake_root: str, source: str, symbols: Iterable[str], days: Sequence[date], universe: Universe | None = None
+) -> Cells:
+    """The cells of which the lake holds no final daily bar of the source; days outside of a symbol's life are none."""
+    if not days:
+        return {}
+    columns = ["symbol", "trading_day", "source", "interval", "final"]
+    rows = read_sessions(lake_root, RAW_BARS, columns, days[0], days[-1], accepted_only=True).to_pylist()
+    held = {
+        (r["symbol"], r["trading_day"])
+        for r in rows
+        if (r["source"], r["interval"], r["final"]) == (source, "1d", True)
+    }
+    found: Cells = {}
+    for symbol in symbols:
+        lacking = [
+            day for day in days if (symbol, day) not in held and (universe is None or universe.accepts(symbol, day))
+        ]
+        if lacking:
+            found[symbol] = lacking
+    return found
+
+
+def newest_sessions(lake_root: str, source: str) -> dict[str, date]:
+    """Per symbol the newest session of which the lake holds a final daily bar of the source."""
+    columns = ["symbol", "trading_day", "source", "interval", "final"]
+    found: dict[str, date] = {}
+    for row in read_sessions(lake_root, RAW_BARS, columns, date.min, date.max, accepted_only=True).to_pylist():
+        if (row["source"], row["interval"], row["final"]) == (source, "1d", True):
+            found[row["symbol"]] = max(row["trading_day"], found.get(row["symbol"], date.min))
+    return found
+
+
+def catch_up(
+    lake_root: str, bootstrap: str, cells: Cells, fetch: Callable[[str, date, date], Fetched]
+) -> Iterator[CaughtUp]:
+    """Ask for each symbol's sessions in one call, and publish the bars of exactly these, and actions that are new.
+
+    A symbol that the vendor does not know, or has nothing of, is reported and the others go on.
+
+    Raises:
+        VendorThrottled, ServiceUnavailable: the vendor answers no more; symbols already reported are published.
+    """
+    known = Known(lake_root)
+    for symbol, days in cells.items():
+        done = CaughtUp(symbol, asked=len(days))
+        try:
+            fetched = fetch(symbol, days[0], days[-1])
+        except (NothingFetched, UnknownSymbol) as broken:
+            done.refused.append(str(broken))
+            done.lacking = days
+            yield done
+            continue
+        wanted = list(_of_cells(fetched.messages, set(days)))
+        done.fetched, done.refused = len(fetched.messages), fetched.refused
+        got = {message.trading_day for message in wanted if isinstance(message, Bar)}
+        done.lacking = [day for day in days if day not in got]
+        done.published = publish(bootstrap, known.new(wanted)).total
+        yield done
+
+
+def _of_cells(messages: Iterable[Message], days: Collection[date]) -> Iterator[Message]:
+    for message in messages:
+        if isinstance(message, Action) or (isinstance(message, Bar) and message.trading_day in days):
+            yield message

@@ -1,0 +1,62 @@
+"""names and texts -> settings of vendors.
+
+Belongs here: keys, addresses, limits and habits of the vendors that data is fetched from.
+Does not belong here: asking them (``sources``), and the environment (``settings``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from stock_assets.setting_values import Values
+
+BarLabels = Literal["start", "end"]
+"""Which end of its minute a vendor labels a bar with."""
+
+
+@dataclass(frozen=True)
+class AlphaVantageSettings:
+    """How Alpha Vantage is asked; ``requests_per_day`` 0 means without a limit, ``quote_every_s`` is per symbol."""
+
+    key: str = field(repr=False)
+    url: str
+    bar_labels: BarLabels
+    requests_per_day: int
+    requests_per_second: float
+    quote_every_s: float
+    full_history: bool
+    timeout_s: float = 20.0
+
+
+class Vendors(Values):
+    """Settings of each vendor."""
+
+    @cached_property
+    def alpha_vantage(self) -> AlphaVantageSettings:
+        labels = self.choice("ALPHA_VANTAGE_BAR_LABELS", ("start", "end"))
+        return AlphaVantageSettings(
+            key=self.text("ALPHA_VANTAGE_API_KEY"),
+            url=self.text("ALPHA_VANTAGE_URL", "https://www.alphavantage.co").rstrip("/"),
+            bar_labels="start" if labels == "start" else "end",
+            requests_per_day=self.whole("ALPHA_VANTAGE_REQUESTS_PER_DAY", 25),
+            requests_per_second=self.number("ALPHA_VANTAGE_REQUESTS_PER_SECOND", 1),
+            quote_every_s=self.number("ALPHA_VANTAGE_QUOTE_EVERY_S", 60),
+            full_history=self.choice("ALPHA_VANTAGE_HISTORY", ("compact", "full")) == "full",
+        )
+
+    @cached_property
+    def yahoo_stream_url(self) -> str:
+        """Address of Yahoo's stream."""
+        return self.text("YAHOO_STREAM_URL", "wss://streamer.finance.yahoo.com/?version=2")
+
+    @cached_property
+    def yahoo_proxy(self) -> str:
+        """HTTP proxy for Yahoo; empty for none."""
+        return self.text("YAHOO_PROXY")
+
+    @cached_property
+    def yahoo_ca_bundle(self) -> str:
+        """File with the certificates that proxy is signed by; empty for the usual ones."""
+        return self.text("YAHOO_CA_BUNDLE")

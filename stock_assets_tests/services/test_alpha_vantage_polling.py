@@ -1,0 +1,268 @@
+"""Alpha Vantage as a service: what its few requests are spent on, against a fake on loopback."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import count, pairwise
+from pathlib import Path
+
+import pytest
+
+from stock_assets.domain.errors import InvalidKey, PermanentError, VendorThrottled
+from stock_assets.domain.messages import Bar
+from stock_assets.domain.sessions import EXCHANGE_ZONE, session, sessions_between
+from stock_assets.publishers import alpha_vantage as service
+from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
+from stock_assets.publishers.health import HealthFile
+from stock_assets.publishers.service import Backoff, run_publisher
+from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
+from stock_assets.topic.publish import publisher
+from stock_assets.topic.topics import BARS, create_topics, topic_state
+from stock_assets_tests.fakes.clock import Clock, Stop
+from stock_assets_tests.fakes.fake_alpha_vantage import quote, recorded_messages, row
+from stock_assets_tests.services.alpha_vantage_vendor import KEY, Vendor, recorded, running_vendor
+
+TODAY = date(2021, 3, 5)
+DAYS = sessions_between(date(2021, 2, 1), TODAY)
+OPENED, CLOSED = session(TODAY).open_time, session(TODAY).close_time
+SETTLED = CLOSED + timedelta(minutes=20)
+SYMBOLS = ["AAPL", "MSFT"]
+
+
+class Desk:
+    """A polling on a clock of its own; ``newest`` is what the lake holds."""
+
+    def __init__(self, vendor: Vendor, at: datetime) -> None:
+        self.fake = vendor.fake
+        self.clock = Clock(at)
+        self.stop = Stop(self.clock)
+        budget = vendor.client.budget
+        budget.now = self.clock.now
+        budget.per_day = 25
+        self.client: AlphaVantageClient = replace(vendor.client, now=self.clock.now)
+        self.newest: dict[str, date | None] = dict.fromkeys(SYMBOLS, DAYS[-2])
+        self.refused: list[str] = []
+        for symbol in SYMBOLS:
+            self.fake.daily[symbol] = {
+                str(day): row(100 + n, 102 + n, 99 + n, 101 + n, n) for n, day in reversed(list(enumerate(DAYS[:-1])))
+            }
+            self.fake.bodies["GLOBAL_QUOTE", symbol] = quote(symbol, str(TODAY), 120.0, 7)
+
+    def polling(self, symbols: list[str] | None = None) -> AlphaVantagePolling:
+        known = self.newest.get
+        return AlphaVantagePolling(self.client, symbols or SYMBOLS, DAYS[0], known, self.refused.append)
+
+    def until(self, end: datetime, polling: AlphaVantagePolling | None = None) -> list[Bar]:
+        """What is delivered until ``end``."""
+        self.stop.during = lambda: self.stop.set() if self.clock.at >= end else None
+        return [message for message in (polling or self.polling())(self.stop) if isinstance(message, Bar)]
+
+    def asked(self) -> list[tuple[str, str]]:
+        return [(request["function"], request["symbol"]) for request in self.fake.requests]
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Iterator[Vendor]:
+    with running_vendor(tmp_path) as running:
+        yield running
+
+
+def test_missing_sessions_are_fetched_once_on_start_and_nothing_that_is_known(vendor: Vendor) -> None:
+    desk = Desk(vendor, OPENED - timedelta(hours=1))
+    desk.newest = {"AAPL": DAYS[-4], "MSFT": None}
+    bars = desk.until(OPENED - timedelta(minutes=50))
+    found = {symbol: [bar.trading_day for bar in bars if bar.symbol == symbol] for symbol in SYMBOLS}
+    assert found == {"AAPL": DAYS[-3:-1], "MSFT": DAYS[:-1]} and all(bar.final for bar in bars)
+    # the one furthest behind goes first
+    assert desk.asked() == [("TIME_SERIES_DAILY", "MSFT"), ("TIME_SERIES_DAILY", "AAPL")]
+
+
+def test_a_connection_made_again_remembers_what_it_delivered(vendor: Vendor) -> None:
+    desk = Desk(vendor, OPENED - timedelta(hours=2))
+    desk.newest = dict.fromkeys(SYMBOLS)
+    polling = desk.polling()
+    assert len(desk.until(OPENED - timedelta(hours=1, minutes=59), polling)) == 2 * len(DAYS[:-1])
+    desk.stop.clear()
+    assert desk.until(OPENED - timedelta(hours=1), polling) == [] and len(desk.fake.requests) == 2
+
+
+def test_quotes_are_spread_over_the_session_and_the_final_bars_are_still_paid_for(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LOOK_EVERY_S", 10.0)
+    desk = Desk(vendor, OPENED - timedelta(minutes=5))
+    prices = count(1000)
+    asked_at: list[datetime] = []
+
+    def trade() -> None:
+        for symbol in SYMBOLS:
+            desk.fake.bodies["GLOBAL_QUOTE", symbol] = quote(symbol, str(TODAY), float(next(prices)), 7)
+            if desk.clock.at >= SETTLED:
+                rows = {str(TODAY): row(100, 102, 99, 101, 5), **desk.fake.daily[symbol]}
+                desk.fake.daily[symbol] = rows
+        asked_at.extend([desk.clock.at] * (len(desk.fake.requests) - len(asked_at)))
+        if desk.clock.at >= SETTLED + timedelta(minutes=5):
+            desk.stop.set()
+
+    desk.stop.during = trade
+    bars = [message for message in desk.polling()(desk.stop) if isinstance(message, Bar)]
+    quotes = [bar for bar in bars if not bar.final]
+    assert len(quotes) == 23 and {bar.trading_day for bar in bars} == {TODAY}
+    assert [bar.symbol for bar in quotes[:4]] == ["AAPL", "MSFT", "AAPL", "MSFT"]
+    assert sorted(bar.symbol for bar in bars if bar.final) == SYMBOLS and len(desk.fake.requests) == 25
+    between = [later - earlier for earlier, later in pairwise(asked_at[:23])]
+    assert min(between) > timedelta(minutes=15) and max(between) < timedelta(minutes=25)
+
+
+def test_without_a_limit_each_symbol_is_quoted_as_often_as_set(vendor: Vendor) -> None:
+    desk = Desk(vendor, OPENED)
+    desk.client.budget.per_day = 0
+    desk.until(OPENED + timedelta(minutes=10))
+    assert desk.asked() == [("GLOBAL_QUOTE", symbol) for _ in range(10) for symbol in SYMBOLS]
+
+
+def test_a_quote_that_says_nothing_new_or_is_of_an_older_session_is_not_delivered(vendor: Vendor) -> None:
+    desk = Desk(vendor, OPENED)
+    desk.client.budget.per_day = 0
+    desk.fake.bodies["GLOBAL_QUOTE", "MSFT"] = quote("MSFT", str(DAYS[-2]), 230.0, 7)
+    bars = desk.until(OPENED + timedelta(minutes=5))
+    assert [(bar.symbol, bar.trading_day) for bar in bars] == [("AAPL", TODAY)]
+    assert len(desk.fake.requests) == 10
+
+
+@pytest.mark.parametrize(
+    "at", [OPENED - timedelta(minutes=30), SETTLED + timedelta(hours=3), datetime(2021, 3, 6, 17, tzinfo=UTC)]
+)
+def test_no_quote_is_asked_for_while_the_exchange_does_not_trade(vendor: Vendor, at: datetime) -> None:
+    desk = Desk(vendor, at)
+    desk.newest = dict.fromkeys(SYMBOLS, TODAY)
+    assert desk.until(at + timedelta(minutes=10)) == [] and desk.asked() == []
+
+
+def test_a_bar_the_vendor_does_not_have_yet_is_asked_for_again_but_not_at_once(vendor: Vendor) -> None:
+    desk = Desk(vendor, SETTLED)
+    assert desk.until(SETTLED + timedelta(hours=1)) == [] and len(desk.fake.requests) == 2
+    assert "no daily bar of AAPL from 2021-03-05" in desk.refused[0]
+    desk.stop.clear()
+    desk.clock.at = SETTLED
+    polling = desk.polling()
+    desk.until(SETTLED + timedelta(hours=1), polling)
+    desk.fake.daily["AAPL"] = {str(TODAY): row(100, 102, 99, 101, 5)}
+    desk.stop.clear()
+    assert [bar.symbol for bar in desk.until(SETTLED + timedelta(hours=3), polling)] == ["AAPL"]
+
+
+def test_more_symbols_than_requests_take_turns_over_the_days(vendor: Vendor) -> None:
+    desk = Desk(vendor, OPENED - timedelta(hours=1))
+    desk.client.budget.per_day = 1
+    desk.newest = dict.fromkeys(SYMBOLS)
+    polling = desk.polling()
+    midnight = datetime(2021, 3, 6, tzinfo=EXCHANGE_ZONE)
+    with pytest.raises(VendorThrottled) as refused:
+        desk.until(midnight, polling)
+    assert refused.value.retry_at == midnight and desk.asked() == [("TIME_SERIES_DAILY", "AAPL")]
+    desk.clock.at = midnight
+    with pytest.raises(VendorThrottled):
+        desk.until(midnight + timedelta(days=1), polling)
+    assert desk.asked()[1:] == [("TIME_SERIES_DAILY", "MSFT")]
+
+
+def test_an_unknown_symbol_is_named_and_left_out_and_the_others_go_on(vendor: Vendor) -> None:
+    desk = Desk(vendor, OPENED)
+    desk.newest["NOPE"] = None
+    bars = desk.until(OPENED + timedelta(minutes=1), desk.polling(["NOPE", *SYMBOLS]))
+    assert {bar.symbol for bar in bars} <= {*SYMBOLS} and desk.asked().count(("TIME_SERIES_DAILY", "NOPE")) == 1
+    assert "does not know NOPE" in desk.refused[0]
+    desk.stop.clear()
+    desk.newest["GONE"] = DAYS[-2]
+    with pytest.raises(PermanentError, match="none of the symbols"):
+        desk.until(OPENED + timedelta(minutes=5), desk.polling(["GONE"]))
+
+
+def test_a_row_that_cannot_be_taken_is_named_and_costs_nothing_else(vendor: Vendor) -> None:
+    desk = Desk(vendor, OPENED - timedelta(hours=1))
+    desk.newest["AAPL"] = DAYS[-4]
+    desk.fake.daily["AAPL"] = {**desk.fake.daily["AAPL"], str(DAYS[-3]): row(1, 0.5, 1, 1, 1)}
+    assert [bar.trading_day for bar in desk.until(OPENED - timedelta(minutes=59))] == [DAYS[-2]]
+    assert len(desk.refused) == 1 and str(DAYS[-3]) in desk.refused[0]
+
+
+def test_it_pauses_before_each_request_so_that_what_came_before_is_acknowledged(vendor: Vendor) -> None:
+    desk = Desk(vendor, OPENED)
+    desk.newest = dict.fromkeys(SYMBOLS, DAYS[-3])
+    arriving, before = desk.polling()(desk.stop), 0
+    for message in arriving:
+        if len(desk.fake.requests) > before:
+            assert message is not None
+            before = len(desk.fake.requests)
+            assert next(arriving) is None  # one bar each, then a pause before the next request
+        if before == 3:
+            break
+    assert desk.asked()[:2] == [("TIME_SERIES_DAILY", "AAPL"), ("TIME_SERIES_DAILY", "MSFT")]
+
+
+@recorded
+def test_as_a_service_through_a_real_broker_over_a_burst_a_fault_and_the_daily_limit(
+    vendor: Vendor, kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="stock_assets")
+    create_topics(kafka, 3)
+    evening = datetime(2021, 3, 6, 3, tzinfo=UTC)
+    desk = Desk(vendor, evening)
+    desk.newest = dict.fromkeys(SYMBOLS)
+    messages = recorded_messages()
+    desk.fake.fail(messages["burst_1_per_second"])
+    desk.fake.fail("reset")
+    desk.fake.fail({"Time Series (Daily)": desk.fake.daily["AAPL"]})
+    desk.fake.fail(messages["daily_limit"])
+    health = HealthFile(tmp_path, NAME, [KEY], desk.clock.now)
+    seen: list[str] = []
+
+    def look() -> None:
+        if desk.clock.at > evening + timedelta(hours=1) and not seen:
+            verdict = health.healthy(desk.clock.at)
+            seen.append(verdict.because)
+            assert verdict
+        if desk.clock.at >= datetime(2021, 3, 6, 5, 5, tzinfo=UTC):
+            desk.stop.set()
+
+    desk.stop.during = look
+    before = _records(kafka)
+    with publisher(kafka) as opened:
+        done = run_publisher(NAME, desk.polling(), opened, health, desk.stop, Backoff(draw=lambda: 1.0))
+    assert "waits until 2021-03-06 05:00:00 UTC" in seen[0]
+    state = health.read()
+    assert state is not None
+    # after midnight: the rest of the history; Friday's bars are not there yet
+    assert (state.state, state.fetched, state.acknowledged, state.reconnects) == ("stopped", 46, 46, 3)
+    assert _records(kafka) - before == done.acknowledged[BARS.name] == 46
+    written = caplog.text + health.path.read_text() + " ".join(desk.refused)
+    assert "API key as ***" in written and KEY not in written and "T0PS3CRET" not in written
+
+
+@recorded
+@pytest.mark.parametrize("name", ["missing_or_empty_key", "premium_endpoint"])
+def test_as_a_service_a_refusal_for_good_ends_it_with_what_to_do(
+    vendor: Vendor, kafka: str, tmp_path: Path, name: str
+) -> None:
+    desk = Desk(vendor, OPENED)
+    desk.fake.fail(recorded_messages()[name], times=5)
+    health = HealthFile(tmp_path, NAME, [KEY], desk.clock.now)
+    with publisher(kafka) as opened, pytest.raises(PermanentError, match="set ALPHA_VANTAGE"):
+        run_publisher(NAME, desk.polling(), opened, health, desk.stop)
+    state = health.read()
+    assert state is not None and state.state == "failed" and "set ALPHA_VANTAGE" in state.last_error
+    assert len(desk.fake.requests) == 1
+
+
+def test_without_a_key_there_is_no_service(vendor: Vendor) -> None:
+    with pytest.raises(InvalidKey):
+        AlphaVantageClient(replace(vendor.client.settings, key=""), vendor.client.budget, threading.Event())
+
+
+def _records(kafka: str) -> int:
+    state = topic_state(kafka, BARS)
+    assert state is not None
+    return sum(state.end.values())
