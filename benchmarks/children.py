@@ -14,7 +14,8 @@ from typing import Self
 class Children:
     """What the processes that this one has while it is entered use; those already there count from their start.
 
-    Memory is in proportional shares, as forked processes have much of it in common, and of this process as well.
+    Memory is all of this process and, of the others, what is not mapped from files; what forked processes have in common
+    is counted for each.
     """
 
     def __init__(self) -> None:
@@ -36,14 +37,14 @@ class Children:
         self._watch.join()
 
     def _look(self) -> None:
-        while not self._done.wait(0.1):
+        while not self._done.wait(0.25):
             total = 0.0
             for pid, cpu_s in _descendants(os.getpid()):
                 with suppress(OSError):
                     self._cpu_s[pid] = cpu_s
-                    total += _share_mib(pid)
+                    total += _memory_mib(pid, "RssAnon")
             if total:
-                self.peak_mib = max(self.peak_mib, total + _share_mib(os.getpid()))
+                self.peak_mib = max(self.peak_mib, total + _memory_mib(os.getpid(), "VmRSS"))
 
 
 def _descendants(pid: int) -> Iterator[tuple[int, float]]:
@@ -61,6 +62,6 @@ def _descendants(pid: int) -> Iterator[tuple[int, float]]:
         yield from found
 
 
-def _share_mib(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+def _memory_mib(pid: int, name: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024

@@ -3,7 +3,7 @@
 Each contender is a process of its own, so that its peak memory and CPU are its own (Spark's are the server's, warm); all
 read the same topic in one run. Only the landing checks every record, keeps the bad ones, and proves that none is missing.
 
-Run: python benchmarks/landing.py [RECORDS [PARTITIONS]]
+Run: python benchmarks/landing.py [RECORDS [PARTITIONS [CONTENDER...]]], of limit, landing, shared, spark, csv
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from children import Children
 from own_services import machine, own_services
 
@@ -38,9 +39,10 @@ DAYS = sessions_between(date(2025, 6, 23), date(2025, 6, 27))
 SYMBOLS = [f"S{number:03}" for number in range(100)]
 
 
-def main(records: int, partitions: int = 3) -> None:
+def main(records: int, partitions: int = 3, contenders: Sequence[str] = ()) -> None:
     """Fill the topic, run each contender, print the table."""
-    with own_services(["kafka", "spark"]) as settings:
+    chosen = contenders or list(LABELS)
+    with own_services(["kafka", *(["spark"] if "spark" in chosen else [])]) as settings:
         create_topics(settings.kafka_bootstrap, partitions)
         payload_bytes = _fill(settings.kafka_bootstrap, records)
         print(
@@ -49,7 +51,8 @@ def main(records: int, partitions: int = 3) -> None:
         )
         columns = ("wall s", "CPU s", "records/CPU-s", "peak MiB", "files", "MiB")
         print(f"{'':<34}" + "".join(f"{column:>15}" for column in columns))
-        for name, label in LABELS.items():
+        for name in chosen:
+            label = LABELS[name]
             command = [sys.executable, __file__, name, str(records)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found = json.loads(done.stdout.splitlines()[-1])
@@ -91,11 +94,16 @@ def contend(name: str, records: int) -> None:
 
 
 def _landing(settings: Settings, folder: Path, records: int, processes: int = 1) -> Callable[[], int]:
+    import confluent_kafka  # noqa: F401
     import deltalake  # noqa: F401
+    import kafka.admin  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
 
+    from stock_assets.domain.session_index import place
     from stock_assets.lake.landing import land
     from stock_assets.lake.prepare import Limits
-    from stock_assets.topic import consume  # noqa: F401
+
+    place(np.zeros(1, dtype=np.int64))  # reads the calendar
 
     limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, processes)
 
@@ -115,7 +123,12 @@ def _bare_consume(settings: Settings, folder: Path, records: int) -> Callable[[]
     state = topic_state(settings.kafka_bootstrap, TICKS)
     assert state is not None
     consumer = Consumer(
-        {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "bare", "enable.auto.commit": False}
+        {
+            "bootstrap.servers": settings.kafka_bootstrap,
+            "group.id": "bare",
+            "enable.auto.commit": False,
+            "fetch.queue.backoff.ms": 10,
+        }
     )
 
     def work() -> int:
@@ -255,4 +268,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in CONTENDERS:
         contend(sys.argv[1], int(sys.argv[2]))
     else:
-        main(*map(int, sys.argv[1:]) if sys.argv[1:] else (RECORDS,))
+        main(*map(int, sys.argv[1:3] or [RECORDS]), sys.argv[3:])

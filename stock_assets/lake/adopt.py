@@ -11,9 +11,9 @@ import uuid
 import pyarrow as pa
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.lake.decode import gap_row
 from stock_assets.lake.landing import Landing, commit
 from stock_assets.lake.plan import next_offset
+from stock_assets.lake.rows import gap_row
 from stock_assets.lake.tables import open_or_create_table
 from stock_assets.topic.topics import Topic, topic_state
 

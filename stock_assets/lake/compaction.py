@@ -35,7 +35,7 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import Table
 from stock_assets.lake.raw_files import partition_folder, statistics
 from stock_assets.lake.row_digest import RowDigest, row_digest
-from stock_assets.lake.tables import open_table
+from stock_assets.lake.tables import committed_version, open_table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Transaction
@@ -145,9 +145,7 @@ def compact(lake_root: str, table: Table, day: date | None, target_bytes: int = 
             ),
         )
     except (DeltaError, OSError) as broken:
-        # The answer may be lost though the commit is stored: only the table itself knows.
-        found = open_table(lake_root, table)
-        if found is None or all(entry.get(COMPACTION_ID) != compaction_id for entry in found.history(1000)):
+        if committed_version(lake_root, table, COMPACTION_ID, compaction_id) is None:
             return Compaction(False, f"another writer was faster, nothing was changed; try again later ({broken})")
     return result
 

@@ -1,13 +1,17 @@
-"""chunk of records -> rows of a raw table.
+"""chunk of records -> columns of the good ones, reasons of the bad ones.
 
 Belongs here: decoding in bulk, isolating bad records, placing rows on the calendar, and the reason of each rejection.
-Does not belong here: offsets and commits (``landing``), and the fields themselves (``domain.messages``).
+Does not belong here: rows (``rows``), offsets and commits (``landing``), and the fields themselves (``domain.messages``).
 
 A run of records is decoded as one newline-delimited document. Records cannot merge across a newline (after ``}`` no JSON
 value goes on with ``{``), so as many objects as records means one object each; anything else splits the run in halves
 until the bad record stands alone. A reason begins with its class: ``bad json``, ``wrong type``, ``missing field``, ``out
 of range``, ``unknown symbol``, ``absurd time``, ``closed session``, ``oversize``, ``tombstone``, ``wrong encoding``,
 ``invalid``.
+
+A record may have more fields than this version of its schema knows, and is good; its bytes are kept, so that nothing of them
+is lost until the table has a column for it. A producer that changes the meaning of a field, or makes another one required,
+raises ``schema_version``: such a record is out of range for whoever does not know that version.
 """
 
 from __future__ import annotations
@@ -27,8 +31,6 @@ from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Action, Bar, Message, Tick, decode
 from stock_assets.domain.session_index import place
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.offsets import GAP
-from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic
 
 MAX_RECORD_BYTES = 64 * 1024
@@ -37,7 +39,7 @@ LONGEST_AHEAD_US = 24 * 3600 * 1_000_000
 _RUN_RECORDS = 1000
 _EPOCH = date(1970, 1, 1)
 _DERIVED = {"year", "phase"}
-_FEW = {"phase", "topic_id", "landing_id"}
+_AS_MESSAGES: dict[str, Any] = {"frozen": True, "kw_only": True, "gc": False}
 _DAY_OF = {Bar: "trading_day", Action: "ex_date"}
 
 
@@ -48,12 +50,14 @@ class Decoded:
     Attributes:
         columns: columns of the raw table for the accepted records, in their order.
         reasons: one per rejected record.
+        newer: those of the accepted that have fields which this version of the schema does not know.
     """
 
     accepted: list[int]
     columns: dict[str, pa.ChunkedArray]
     rejected: list[int]
     reasons: list[str]
+    newer: frozenset[int]
 
 
 class Decoder:
@@ -63,6 +67,9 @@ class Decoder:
         self._topic = topic
         self._universe = universe
         self._lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.message)
+        # of the same fields, but another field is an error
+        exact = msgspec.defstruct("Exact", [], bases=(topic.message,), forbid_unknown_fields=True, **_AS_MESSAGES)
+        self._exact_lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(exact)
         landing_at = topic.table.names.index("topic_id")
         schema = topic.table.arrow_schema()
         given = set(topic.message.__struct_fields__) - _DERIVED
@@ -75,10 +82,11 @@ class Decoder:
         """
         accepted: list[int] = []
         rejected: dict[int, str] = {}
+        newer: list[int] = []
         parts: list[dict[str, pa.Array]] = []
         for first in range(0, len(values), _RUN_RECORDS):
             messages: list[Message] = []
-            self._decode_run(values, first, min(first + _RUN_RECORDS, len(values)), messages, accepted, rejected)
+            self._decode_run(values, first, min(first + _RUN_RECORDS, len(values)), messages, accepted, rejected, newer)
             parts.append(self._message_columns(messages))
         columns = {
             field.name: pa.chunked_array([part[field.name] for part in parts], field.type) for field in self._fields
@@ -97,7 +105,7 @@ class Decoder:
             columns = {name: column.filter(mask) for name, column in columns.items()}
             accepted = [index for index, keep in zip(accepted, kept, strict=True) if keep]
         order = sorted(rejected)
-        return Decoded(accepted, columns, order, [rejected[index] for index in order])
+        return Decoded(accepted, columns, order, [rejected[index] for index in order], frozenset(newer))
 
     def _decode_run(
         self,
@@ -107,17 +115,21 @@ class Decoder:
         messages: list[Message],
         accepted: list[int],
         rejected: dict[int, str],
+        newer: list[int],
     ) -> None:
         run = values[first:last]
-        if last - first > 1:
-            found = self._decode_together(run)
-            if found is not None:
-                messages.extend(found)
-                accepted.extend(range(first, last))
-                return
+        found = self._decode_together(run, self._exact_lines)
+        if found is None and (found := self._decode_together(run, self._lines)) is not None:
+            # all are good, and some have fields that this version does not know
+            alone = ((at, self._decode_together([value], self._exact_lines)) for at, value in enumerate(run, first))
+            newer.extend(at for at, exact in alone if exact is None)
+        if found is not None:
+            messages.extend(found)
+            accepted.extend(range(first, last))
+        elif last - first > 1:
             middle = (first + last) // 2
-            self._decode_run(values, first, middle, messages, accepted, rejected)
-            self._decode_run(values, middle, last, messages, accepted, rejected)
+            self._decode_run(values, first, middle, messages, accepted, rejected, newer)
+            self._decode_run(values, middle, last, messages, accepted, rejected, newer)
         elif run:
             try:
                 messages.append(self._decode_one(run[0]))
@@ -125,7 +137,7 @@ class Decoder:
             except BadRecord as broken:
                 rejected[first] = str(broken)
 
-    def _decode_together(self, run: Sequence[bytes | None]) -> list[Message] | None:
+    def _decode_together(self, run: Sequence[bytes | None], lines: msgspec.json.Decoder[Any]) -> list[Message] | None:
         """All records of a run, or None when one of them needs to be looked at alone."""
         try:
             document = b"\n".join(run)  # type: ignore[arg-type]
@@ -134,7 +146,7 @@ class Decoder:
                 return None
             if len(document) > MAX_RECORD_BYTES and max(map(len, run)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]
                 return None
-            found = self._lines.decode_lines(document)
+            found = lines.decode_lines(document)
         except (msgspec.MsgspecError, TypeError, ValueError):
             return None
         return found if len(found) == len(run) else None
@@ -214,71 +226,6 @@ class Decoder:
             else:
                 columns[field.name] = pa.array(read, field.type)
         return columns
-
-
-def rows_of(topic: Topic, chunk: Chunk, decoder: Decoder, topic_id: str, landing_id: str) -> pa.Table:
-    """The rows of one chunk, accepted and rejected, as the raw table stores them: one per record."""
-    decoded = decoder.decode(chunk.values, chunk.times_ms)
-    parts = []
-    if decoded.accepted:
-        parts.append(_with_landing(topic, chunk, decoded.accepted, decoded.columns, None, topic_id, landing_id))
-    if decoded.rejected:
-        parts.append(_with_landing(topic, chunk, decoded.rejected, {}, decoded.reasons, topic_id, landing_id))
-    return pa.concat_tables(parts)
-
-
-def gap_row(
-    topic: Topic, partition: int, first: int, last: int, reason: str, topic_id: str, landing_id: str
-) -> pa.Table:
-    """One row that accounts for the offsets ``first`` to ``last`` (included), which hold no record."""
-    gap = Chunk(partition, np.array([first]), [None], [0])
-    row = _with_landing(topic, gap, [0], {}, [GAP + reason], topic_id, landing_id)
-    at = row.schema.get_field_index("offset_span")
-    return row.set_column(at, row.schema.field(at), pa.array([last - first + 1], pa.int64()))
-
-
-def _with_landing(
-    topic: Topic,
-    chunk: Chunk,
-    positions: list[int],
-    columns: dict[str, pa.ChunkedArray],
-    reasons: list[str] | None,
-    topic_id: str,
-    landing_id: str,
-) -> pa.Table:
-    count = len(positions)
-    whole = count == len(chunk.offsets)
-
-    def pick(values: Any) -> Any:
-        return values if whole else [values[position] for position in positions]
-
-    times_us = np.asarray(pick(chunk.times_ms), dtype=np.int64) * 1000
-    present = {
-        **columns,
-        "topic_id": _repeated(topic_id, count),
-        "kafka_partition": pa.repeat(pa.scalar(chunk.partition, pa.int32()), count),
-        "kafka_offset": pa.array(pick(chunk.offsets), pa.int64()),
-        "offset_span": pa.repeat(pa.scalar(1, pa.int64()), count),
-        "kafka_time": pa.array(times_us).view(pa.timestamp("us", tz="UTC")),
-        "landing_id": _repeated(landing_id, count),
-    }
-    if reasons is not None:
-        present["rejected_because"] = pa.array(reasons, pa.string())
-        present["payload"] = pa.array(pick(list(chunk.values)), pa.binary())
-    schema = rows_schema(topic)
-    return pa.Table.from_arrays([present.get(f.name, pa.nulls(count, f.type)) for f in schema], schema=schema)
-
-
-def rows_schema(topic: Topic) -> pa.Schema:
-    """The raw table's columns as ``rows_of`` gives them: ids of a landing and phases are stored once, not once per row."""
-    few = pa.dictionary(pa.int8(), pa.string())
-    fields = topic.table.arrow_schema()
-    return pa.schema([field.with_type(few) if field.name in _FEW else field for field in fields])
-
-
-def _repeated(value: str, count: int) -> pa.Array:
-    """One value, stored once."""
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int8)), [value])
 
 
 def _midnight_us(day: date) -> int:

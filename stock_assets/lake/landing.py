@@ -20,7 +20,7 @@ from stock_assets.domain.universe import Universe
 from stock_assets.lake import plan as planning
 from stock_assets.lake.prepare import Limits, Prepared, Range, Reading, prepare
 from stock_assets.lake.processes import read_range
-from stock_assets.lake.tables import open_or_create_table, open_table, table_uri
+from stock_assets.lake.tables import committed_version, open_or_create_table, table_uri
 from stock_assets.topic.topics import Topic, TopicState, topic_state
 
 if TYPE_CHECKING:
@@ -124,20 +124,11 @@ def commit_prepared(lake_root: str, topic: Topic, table: DeltaTable, prepared: P
         table.update_incremental()
         version: int | None = table.version()
         if version != before + 1:
-            version = committed_version(lake_root, topic, landing_id)
+            version = committed_version(lake_root, shape, LANDING_ID, landing_id)
     except (DeltaError, OSError) as broken:
-        # The answer may be lost though the commit is stored: only the table itself knows.
-        version = committed_version(lake_root, topic, landing_id)
+        version = committed_version(lake_root, shape, LANDING_ID, landing_id)
         if version is None:
             raise LandingConflict(f"landing {landing_id} in {table_uri(lake_root, topic.table)}: {broken}") from broken
     if version is None:
         raise LandingConflict(f"landing {landing_id} is not in the history of {table_uri(lake_root, topic.table)}")
     return Landing(**{name.name: getattr(prepared, name.name) for name in fields(Range)}, version=version)
-
-
-def committed_version(lake_root: str, topic: Topic, landing_id: str) -> int | None:
-    """Version of the commit that stored a landing, or None when none did."""
-    table = open_table(lake_root, topic.table)
-    if table is None:
-        return None
-    return next((entry["version"] for entry in table.history(1000) if entry.get(LANDING_ID) == landing_id), None)

@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 
 from stock_assets.domain.errors import IncompleteLanding, LostOffsets, ServiceUnavailable
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.decode import Decoder, gap_row, rows_of, rows_schema
+from stock_assets.lake.decode import Decoder
 from stock_assets.lake.offsets import GAP, Coverage, cover
 from stock_assets.lake.plan import Plan
 from stock_assets.lake.raw_files import write_files
+from stock_assets.lake.rows import gap_row, rows_of, rows_schema
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import Topic, topic_state
 

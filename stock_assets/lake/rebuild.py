@@ -21,10 +21,11 @@ from stock_assets.domain.errors import LandingConflict, NotRebuildable, Permanen
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.compaction import next_rewrite
 from stock_assets.lake.completeness import prove
-from stock_assets.lake.decode import Decoder, rows_of, rows_schema
+from stock_assets.lake.decode import Decoder
 from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.offsets import REBUILD
-from stock_assets.lake.tables import open_table
+from stock_assets.lake.rows import rows_of, rows_schema
+from stock_assets.lake.tables import committed_version, open_table
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import Topic, topic_state
 
@@ -74,7 +75,8 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date, universe: U
                 f"{day}: the broker no longer holds the session, and its rows are not complete: {broken[0]}"
             )
         return Rebuild(stored.num_rows, replaced=False, reason="the broker no longer holds it; its rows are complete")
-    rows = _read_again(bootstrap, topic, state.topic_id, start, end, day, universe)
+    rebuild_id = f"{REBUILD}{uuid.uuid4().hex}"
+    rows = _read_again(bootstrap, topic, state.topic_id, start, end, day, universe, rebuild_id)
     _refuse_difference(topic, day, stored, rows)
     try:
         write_deltalake(
@@ -82,12 +84,11 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date, universe: U
             rows,
             mode="overwrite",
             predicate=f"trading_day = '{day}'",
-            commit_properties=CommitProperties(
-                custom_metadata={LANDING_ID: rows["landing_id"][0].as_py()}, app_transactions=[rewrite]
-            ),
+            commit_properties=CommitProperties(custom_metadata={LANDING_ID: rebuild_id}, app_transactions=[rewrite]),
         )
-    except DeltaError as broken:
-        raise LandingConflict(f"rebuild of {day} in {topic.table.path}: {broken}") from broken
+    except (DeltaError, OSError) as broken:
+        if committed_version(lake_root, topic.table, LANDING_ID, rebuild_id) is None:
+            raise LandingConflict(f"rebuild of {day} in {topic.table.path}: {broken}") from broken
     return Rebuild(rows.num_rows, replaced=True, reason="read again from the topic")
 
 
@@ -99,14 +100,14 @@ def _read_again(
     end: dict[int, int],
     day: date,
     universe: Universe | None,
+    rebuild_id: str,
 ) -> pa.Table:
-    landing_id = f"{REBUILD}{uuid.uuid4().hex}"
     decoder = Decoder(topic, universe)
     reader = RangeReader(bootstrap, topic, start, end)
     try:
         parts = [rows_schema(topic).empty_table()]
         for chunk in reader.chunks():
-            rows = rows_of(topic, chunk, decoder, topic_id, landing_id)
+            rows = rows_of(topic, chunk, decoder, topic_id, rebuild_id)
             parts.append(rows.filter(pc.equal(rows["trading_day"], day)))
     finally:
         reader.close()

@@ -24,13 +24,14 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict
-from stock_assets.lake.decode import Decoder, rows_of, rows_schema
-from stock_assets.lake.landing import LANDING_ID, committed_version
+from stock_assets.lake.decode import Decoder
+from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.offsets import REDRIVE
 from stock_assets.lake.plan import TOPIC_ID
 from stock_assets.lake.prepare import Limits
 from stock_assets.lake.quarantine import BATCH_ROWS, TopicPartition, redriven_offsets, rejected_filter, waiting
-from stock_assets.lake.tables import open_table, table_uri
+from stock_assets.lake.rows import rows_of, rows_schema
+from stock_assets.lake.tables import committed_version, open_table, table_uri
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic
 
@@ -208,8 +209,7 @@ def _commit(
         write_deltalake(table, rows, mode="append", commit_properties=properties)
         return int(table.version())
     except (DeltaError, OSError) as broken:
-        # The answer may be lost though the commit is stored: only the table itself knows.
-        version = committed_version(lake_root, topic, landing_id)
+        version = committed_version(lake_root, topic.table, LANDING_ID, landing_id)
         if version is None:
             raise LandingConflict(f"redrive in {table_uri(lake_root, topic.table)}: {broken}") from broken
         return version

@@ -58,6 +58,17 @@ def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:
     return DeltaTable(uri)
 
 
+def committed_version(lake_root: str, table: Table, key: str, value: str) -> int | None:
+    """Version of the commit whose metadata has ``value`` under ``key``, or None when there is none.
+
+    To be asked after an error: a commit may be stored though its answer was lost, and only the table itself knows.
+    """
+    handle = open_table(lake_root, table)
+    if handle is None:
+        return None
+    return next((entry["version"] for entry in handle.history(1000) if entry.get(key) == value), None)
+
+
 def read_sessions(
     lake_root: str, table: Table, columns: list[str], first: date, last: date, *, accepted_only: bool = False
 ) -> pa.Table:

@@ -38,7 +38,9 @@ def main() -> None:
         # as a full disk does, writing fails in the middle of a file
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (given.room, given.room))
-    limits = prepare.Limits(max_rows=5000)
+    # What is done to this process would not happen in others: they share a backlog in drains that are left alone.
+    tampered = bool(given.die or given.clock or given.room)
+    limits = prepare.Limits(max_rows=5000, processes=1 if tampered else 2, share_from=3000)
     while True:
         try:
             for each in landing.land(settings.lake_root, settings.kafka_bootstrap, TICKS, limits):

@@ -8,8 +8,8 @@ from decimal import Decimal
 from pyspark.sql import SparkSession
 
 from spark.adjusted import adjusted_to
-from spark.daily_bars import daily_bars_from_ticks, daily_bars_from_vendors
-from spark.minute_bars import minute_bars_from_ticks
+from spark.daily_bars import daily_bars_from_minutes, daily_bars_from_ticks, daily_bars_from_vendors
+from spark.minute_bars import minute_bars_from_ticks, minute_bars_from_vendors
 from spark.session_times import session_times
 from spark.ticks import eligible_ticks
 from stock_assets.domain.tables import DAILY_BARS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
@@ -100,6 +100,15 @@ def test_repeats_of_an_event_are_dropped_and_identical_trades_are_not(spark: Spa
     trades = [tick(instant, 10.0, 100, event_id=str(n)) for n in range(3)]
     row = daily(spark, [*trades, trades[0], trades[0] | {"price": 9.0}])[DAY]
     assert [row[name] for name in ("volume", "trade_count", "repeats", "low")] == [300, 3, 2, 9]
+
+
+def test_minutes_that_fill_a_hole_give_minute_bars_and_no_daily_bar(spark: SparkSession) -> None:
+    pieces = [
+        bar(DAY, 10.0, interval="1m", start_time=at(DAY, "10:00"), source=source) for source in ("yahoo", "yahoo_gap")
+    ]
+    raw = frame(spark, RAW_BARS, pieces), frame(spark, RAW_ACTIONS, []), session_times(spark, DAY, DAY)
+    assert {source for (source,) in rows_of(minute_bars_from_vendors(*raw), ("source",))} == {"yahoo", "yahoo_gap"}
+    assert {source for (source,) in rows_of(daily_bars_from_minutes(*raw), ("source",))} == {"yahoo_minutes"}
 
 
 def test_yahoos_prices_are_brought_back_to_those_traded(spark: SparkSession) -> None:

@@ -7,9 +7,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.domain.errors import (
-    NotRebuildable,
-)
+from stock_assets.domain.errors import LandingConflict, NotRebuildable
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.alerts import alert
 from stock_assets.lake.completeness import prove
@@ -59,6 +57,30 @@ def test_rebuild_replaces_a_session_and_keeps_the_equation(kafka: str, topic: To
     table = open_table(lake, RAW_TICKS)
     assert all(next_offset(table, landing.topic_id, p) == following for p, following in landing.next.items())
     assert holds(lake, topic) and holds(lake, topic, [DAY]) and holds(lake, topic, [NEXT_DAY])
+
+
+def test_a_rebuild_whose_answer_is_lost_counts_as_stored(
+    kafka: str, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import deltalake
+
+    send(kafka, topic, [tick(n) for n in range(5)])
+    land_all(lake, kafka, topic)
+    write = deltalake.write_deltalake
+
+    def store_and_lose_the_answer(*args: object, **kwargs: object) -> None:
+        write(*args, **kwargs)  # type: ignore[arg-type, call-overload]
+        raise OSError("connection reset")
+
+    def lose_the_request(*args: object, **kwargs: object) -> None:
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(deltalake, "write_deltalake", lose_the_request)
+    with pytest.raises(LandingConflict, match="connection refused"):
+        rebuild(lake, kafka, topic, DAY)
+    monkeypatch.setattr(deltalake, "write_deltalake", store_and_lose_the_answer)
+    assert rebuild(lake, kafka, topic, DAY).replaced
+    assert holds(lake, topic)
 
 
 def test_rebuild_is_refused_when_rows_would_change(

@@ -63,7 +63,9 @@ def test_records_are_landed_as_they_come_and_a_stop_is_clean(
         reported = instance.fetch_materializations(dg.AssetKey(["raw", "ticks"]), limit=10).records
     assert {record.partition_key for record in reported} == {DAY.isoformat()}
     rows = [record.asset_materialization.metadata["dagster/row_count"].value for record in reported]  # type: ignore[union-attr]
-    assert sum(rows) == 300  # type: ignore[arg-type]
+    table = open_table(followed, RAW_TICKS)
+    assert table is not None
+    assert sum(rows) == table.to_pyarrow_table(columns=["symbol"]).num_rows >= 300  # type: ignore[arg-type]
 
 
 def test_a_second_one_takes_over_when_the_first_is_killed(kafka: str, followed: str) -> None:

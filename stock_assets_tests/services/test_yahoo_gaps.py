@@ -6,6 +6,7 @@ from threading import Event
 
 import pytest
 
+from stock_assets.domain.eligibility import PARTIAL_SOURCES
 from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.domain.messages import Action, Bar, Message, Tick, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
@@ -201,3 +202,7 @@ def test_a_gap_has_whole_minutes_of_a_session(
 ) -> None:
     gap = gap_between("GAP", instant(last), instant(following))
     assert (gap and (gap.first, gap.after)) == (whole and tuple(moment.astimezone(UTC) for moment in whole))
+
+
+def test_no_daily_bar_is_made_of_pieces() -> None:
+    assert GAP_SOURCE in PARTIAL_SOURCES

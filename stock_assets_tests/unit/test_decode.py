@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Tick, decode, encode
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.decode import MAX_RECORD_BYTES, Decoder, rows_of
+from stock_assets.lake.decode import MAX_RECORD_BYTES, Decoder
+from stock_assets.lake.rows import rows_of
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import BARS, TICKS
 
@@ -102,6 +103,28 @@ def acceptable(value: bytes | None) -> bool:
         return value is not None and decode(Tick, value) is not None and value != SATURDAY
     except BadRecord:
         return False
+
+
+def test_fields_of_a_newer_version_are_kept_with_the_record_and_its_neighbours_stay_as_they_are() -> None:
+    newer = GOOD.replace(b'"symbol"', b'"venue_fee":0.3,"symbol"')
+    rows = landed([GOOD] * 9 + [newer] + [GOOD] * 7)
+    assert rows["rejected_because"].null_count == rows.num_rows == 17
+    assert [value for value in rows["payload"].to_pylist() if value is not None] == [newer]
+    assert rows["kafka_offset"].to_pylist()[rows["payload"].to_pylist().index(newer)] == 9
+    assert set(rows["price"].to_pylist()) == {182.0}
+
+
+def test_a_newer_record_among_bad_ones_is_kept_too() -> None:
+    newer = GOOD.replace(b'"symbol"', b'"venue_fee":0.3,"symbol"')
+    rows = landed([b"{", GOOD, newer, None]).sort_by("kafka_offset")
+    assert [reason is None for reason in rows["rejected_because"].to_pylist()] == [False, True, True, False]
+    assert rows["payload"].to_pylist() == [b"{", None, newer, None]
+
+
+def test_a_version_whose_meaning_is_not_known_is_rejected() -> None:
+    other = GOOD.replace(b'"symbol"', b'"schema_version":2,"symbol"')
+    (reason,) = landed([other])["rejected_because"].to_pylist()
+    assert reason.startswith("out of range") and "schema_version" in reason
 
 
 def landed(values: list[bytes | None], universe: list[str] | None = None) -> Any:
