@@ -7,6 +7,8 @@ computed over several sessions (``daily_metrics``).
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -42,14 +44,16 @@ def daily_bars_from_ticks(eligible: DataFrame) -> DataFrame:
     return _shaped(sessions)
 
 
-def daily_bars_from_minutes(raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame) -> DataFrame:
+def daily_bars_from_minutes(
+    raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame, as_of: datetime | None = None
+) -> DataFrame:
     """DAILY_BARS of vendors' 1m bars of the regular session; source is the vendor's with ``_minutes``.
 
     Sources that fill holes of a stream have pieces of a session only and give none. Minute bars omit the auctions
     (``no_auction``). vwap is the typical price (high + low + close) / 3 of the minutes,
-    weighted by their volume; ``known_at`` the newest of the minutes.
+    weighted by their volume; ``known_at`` the newest of the minutes. ``as_of``: as known at that instant.
     """
-    minutes = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m"), times)
+    minutes = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m", as_of), times)
     thrice_turnover = F.sum((F.col("high") + F.col("low") + F.col("close")) * F.col("volume"))
     sessions = (
         minutes.where((phase(F.col("start_time")) == "regular") & ~F.col("source").isin(*PARTIAL_SOURCES))
@@ -78,9 +82,14 @@ def daily_bars_from_minutes(raw_bars: DataFrame, raw_actions: DataFrame, times: 
     return _shaped(sessions)
 
 
-def daily_bars_from_vendors(raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame) -> DataFrame:
-    """DAILY_BARS of vendors' 1d bars under the vendors' own names, as traded; they give no vwap."""
-    bars = with_session_times(as_traded_bars(raw_bars, raw_actions, "1d"), times).withColumns(
+def daily_bars_from_vendors(
+    raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame, as_of: datetime | None = None
+) -> DataFrame:
+    """DAILY_BARS of vendors' 1d bars under the vendors' own names, as traded; they give no vwap.
+
+    With ``as_of`` they are as known at that instant, and so are metrics built from them and from ``known_by`` actions.
+    """
+    bars = with_session_times(as_traded_bars(raw_bars, raw_actions, "1d", as_of), times).withColumns(
         {
             "vwap": F.lit(None),
             "vwap_from": F.lit(None),

@@ -10,7 +10,8 @@ session's own: whatever is averaged, later splits change nothing that was stored
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
@@ -23,11 +24,17 @@ from stock_assets.domain.tables import DAILY_METRICS
 SESSIONS_PER_YEAR = 252
 
 
-def preferred_bars(daily_bars: DataFrame, raw_actions: DataFrame, bar_sources: Sequence[str]) -> DataFrame:
+def preferred_bars(
+    daily_bars: DataFrame,
+    raw_actions: DataFrame,
+    bar_sources: Sequence[str],
+    refused: Collection[tuple[str, date]] = (),
+) -> DataFrame:
     """One bar per symbol and session, and what the metrics of the session will be built from.
 
     Args:
         bar_sources: sources in order of preference; sources not listed come last, alphabetically.
+        refused: symbols and sessions whose bars are left out, of whatever source, as if there were none.
 
     Returns:
         the columns of the bar; symbol_actions: the symbol's actions up to the session; bars_used: bars of the symbol
@@ -37,6 +44,9 @@ def preferred_bars(daily_bars: DataFrame, raw_actions: DataFrame, bar_sources: S
     rank = F.nullif(F.array_position(listed, F.col("source")), F.lit(0))
     best_first = Window.partitionBy("symbol", "trading_day").orderBy(rank.asc_nulls_last(), "source")
     so_far = F.filter(F.col("symbol_actions"), lambda action: action["ex_date"] <= F.col("trading_day"))
+    if refused:
+        cells = daily_bars.sparkSession.createDataFrame(sorted(refused), "symbol STRING, trading_day DATE")
+        daily_bars = daily_bars.join(F.broadcast(cells), ["symbol", "trading_day"], "left_anti")
     actions = actions_by_symbol(raw_actions).select("symbol", actions_of_preferred(bar_sources).alias("symbol_actions"))
     return (
         daily_bars.withColumn("preference", F.row_number().over(best_first))

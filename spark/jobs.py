@@ -7,7 +7,7 @@ Does not belong here: rules of meaning (the pure functions') and how rows are st
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -16,6 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark import delta_tables
+from spark.actions import actions_digest
 from spark.daily_bars import daily_bars_from_minutes, daily_bars_from_ticks, daily_bars_from_vendors
 from spark.daily_metrics import daily_metrics, preferred_bars
 from spark.delta_tables import SymbolDay, Written
@@ -111,6 +112,7 @@ def build_daily_metrics(
     bar_sources: Sequence[str],
     first: date | None = None,
     last: date | None = None,
+    refused: Collection[SymbolDay] = (),
 ) -> StageReport:
     """Bring the daily metrics up to date with the daily bars and the actions.
 
@@ -122,11 +124,14 @@ def build_daily_metrics(
         bar_sources: sources of daily bars in order of preference; others come last, alphabetically.
         first: first session of the forced range, none when None.
         last: last session of the forced range, ``first`` when None.
+        refused: symbols and sessions whose bars are left out; rows that were built from them go.
     """
     started = time.monotonic()
     _prepare(spark)
     actions = delta_tables.read(spark, lake_root, RAW_ACTIONS)
-    bars = preferred_bars(delta_tables.read(spark, lake_root, DAILY_BARS), actions, bar_sources)
+    bars = preferred_bars(delta_tables.read(spark, lake_root, DAILY_BARS), actions, bar_sources, refused)
+    # Stored instead of their number: an action whose value was corrected makes rows stale too.
+    bars = bars.withColumn("actions_used", actions_digest(F.col("symbol_actions")))
     forced = F.lit(False) if first is None else _between(first, last or first)
     symbols = _stale_symbols(bars, delta_tables.read(spark, lake_root, DAILY_METRICS), forced)
     if not symbols:

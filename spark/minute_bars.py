@@ -7,6 +7,8 @@ a whole (``daily_bars``).
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -28,9 +30,11 @@ def minute_bars_from_ticks(eligible: DataFrame) -> DataFrame:
     return shaped(minutes, MINUTE_BARS)
 
 
-def minute_bars_from_vendors(raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame) -> DataFrame:
-    """MINUTE_BARS of vendors' 1m bars under the vendors' own names, as traded."""
-    bars = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m"), times).withColumns(
+def minute_bars_from_vendors(
+    raw_bars: DataFrame, raw_actions: DataFrame, times: DataFrame, as_of: datetime | None = None
+) -> DataFrame:
+    """MINUTE_BARS of vendors' 1m bars under the vendors' own names, as traded; ``as_of``: as known at that instant."""
+    bars = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m", as_of), times).withColumns(
         {"phase": phase(F.col("start_time")), "vwap": F.lit(None), "trade_count": F.lit(None)}
     )
     return shaped(bars, MINUTE_BARS)

@@ -6,6 +6,7 @@ Does not belong here: the shape of our tables (``minute_bars``, ``daily_bars``).
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pyspark.sql import Column, DataFrame, Window
@@ -13,13 +14,26 @@ from pyspark.sql import functions as F
 
 from spark.actions import actions_by_symbol, actions_of_vendor, split_factor
 from spark.table_shape import PRICE
+from stock_assets.domain.messages import instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 
 _VALUES = ("open", "high", "low", "close", "volume")
 
 
-def as_traded_bars(raw_bars: DataFrame, raw_actions: DataFrame, interval: Literal["1d", "1m"]) -> DataFrame:
+def known_by(statements: DataFrame, as_of: datetime | None) -> DataFrame:
+    """The rows of RAW_BARS or RAW_ACTIONS whose known_at is not after ``as_of``; all of them when it is None."""
+    if as_of is None:
+        return statements
+    return statements.where(F.col("known_at") <= F.timestamp_micros(F.lit(instant(as_of))))
+
+
+def as_traded_bars(
+    raw_bars: DataFrame, raw_actions: DataFrame, interval: Literal["1d", "1m"], as_of: datetime | None = None
+) -> DataFrame:
     """Accepted bars of one interval, the newest known_at of each, with as-traded prices and volume.
+
+    Args:
+        as_of: bars and actions as they were known at that instant; now when None.
 
     Returns:
         trading_day, symbol, source, start_time, open, high, low, close (DECIMAL(18,6)), volume (shares), currency,
@@ -28,7 +42,8 @@ def as_traded_bars(raw_bars: DataFrame, raw_actions: DataFrame, interval: Litera
     identity = ["source", "symbol", "trading_day", *(["start_time"] if interval == "1m" else [])]
     newest_first = [F.desc("known_at"), F.desc("final"), *(F.desc(name) for name in (*_VALUES, "price_basis"))]
     newest = (
-        raw_bars.where((F.col("rejected_because").isNull()) & (F.col("interval") == interval))
+        known_by(raw_bars, as_of)
+        .where((F.col("rejected_because").isNull()) & (F.col("interval") == interval))
         .withColumn("statement", F.row_number().over(Window.partitionBy(*identity).orderBy(*newest_first)))
         .where("statement = 1")
     )
@@ -43,7 +58,7 @@ def as_traded_bars(raw_bars: DataFrame, raw_actions: DataFrame, interval: Litera
         return (F.col(name) * F.col("factor")).cast(PRICE).alias(name)
 
     return (
-        newest.join(F.broadcast(actions_by_symbol(raw_actions)), "symbol", "left")
+        newest.join(F.broadcast(actions_by_symbol(known_by(raw_actions, as_of))), "symbol", "left")
         .withColumn("factor", factor)
         .select(
             "trading_day",

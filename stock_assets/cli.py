@@ -12,7 +12,9 @@ import sys
 import typer
 
 from local import commands as services
+from stock_assets import condition_commands as conditions
 from stock_assets import data_commands as data
+from stock_assets import history_commands as history
 from stock_assets import maintenance_commands as maintenance
 from stock_assets import produce_commands as publishers
 from stock_assets import quarantine_commands as quarantine
@@ -36,6 +38,8 @@ for command in (
     data.verify,
     data.topics,
     data.adopt_topic,
+    conditions.condition,
+    history.as_of,
     quarantine.redrive,
     maintenance.compact,
     maintenance.vacuum,

@@ -19,6 +19,7 @@ from stock_assets.defs.checks import asset_checks
 from stock_assets.defs.jobs import BUILD, DRAIN
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.partitions import session_partitions
+from stock_assets.defs.quality_assets import quality_assets
 from stock_assets.defs.raw_assets import kafka_assets, quarantine_asset, raw_asset
 from stock_assets.defs.resources import resources
 from stock_assets.defs.sensors import drain_sensor, failure_sensor, staleness_sensor
@@ -39,11 +40,16 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
             *(raw_asset(topic, partitions, settings) for topic in TOPICS.values()),
             quarantine_asset(),
             *built_assets(partitions, settings),
+            *quality_assets(partitions, settings),
         ],
-        asset_checks=asset_checks(partitions),
+        asset_checks=asset_checks(partitions, settings),
         jobs=[DRAIN, BUILD, maintenance],
         schedules=[maintenance_schedule(maintenance, settings)],
-        sensors=[drain_sensor(settings, status), staleness_sensor(partitions, status), failure_sensor(status)],
+        sensors=[
+            drain_sensor(settings, status),
+            staleness_sensor(partitions, settings, status),
+            failure_sensor(status),
+        ],
         resources=resources(settings) | replaced_resources,
         # A run is one process: a step of its own costs 2 s of imports each.
         executor=dg.in_process_executor,

@@ -1,7 +1,7 @@
 """environment and .env -> Settings.
 
 Belongs here: every name the platform reads from the environment, its default and its unit; those of vendors with limits
-and keys are in ``vendor_settings``.
+and keys are in ``vendor_settings``, of judgement in ``quality_settings``.
 Does not belong here: anything that opens a connection. No other module reads the environment.
 """
 
@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.universe import Universe, default_universe
+from stock_assets.quality_settings import QualitySettings
 from stock_assets.setting_values import Values
 from stock_assets.vendor_settings import Vendors
 
@@ -291,3 +292,8 @@ class Settings(Values):
     def vendors(self) -> Vendors:
         """Settings of the vendors that are asked with a key and within limits."""
         return Vendors(self.values)
+
+    @cached_property
+    def quality(self) -> QualitySettings:
+        """Settings of what is judged."""
+        return QualitySettings(self.values)

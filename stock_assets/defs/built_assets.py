@@ -22,6 +22,7 @@ from stock_assets.defs.resources import Lake, Spark, Warehouse
 from stock_assets.domain import sessions
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, Table
 from stock_assets.lake import staleness
+from stock_assets.lake.judging import Judging
 from stock_assets.lake.tables import read_sessions
 from stock_assets.settings import Settings
 
@@ -32,7 +33,11 @@ MINUTE_BARS_KEY = dg.AssetKey(["bars", "minute_bars"])
 DAILY_BARS_KEY = dg.AssetKey(["bars", "daily_bars"])
 DAILY_METRICS_KEY = dg.AssetKey(["metrics", "daily_metrics"])
 WAREHOUSE_KEY = dg.AssetKey(["warehouse", "daily_stock_metrics"])
-BUILT_KEYS = [MINUTE_BARS_KEY, DAILY_BARS_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY]
+RECONCILIATION_KEY = dg.AssetKey(["quality", "reconciliation"])
+CONDITION_KEY = dg.AssetKey(["quality", "condition"])
+BUILT_KEYS = [
+    MINUTE_BARS_KEY, DAILY_BARS_KEY, RECONCILIATION_KEY, CONDITION_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY
+]  # fmt: skip
 
 
 class Range(dg.Config):
@@ -47,7 +52,11 @@ class Range(dg.Config):
 
 
 def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
-    """The four stages below raw."""
+    """The four stages of the data below raw.
+
+    Where agreement is required, metrics come after the reconciliation: they leave out what it says vendors disagree about.
+    """
+    required = [RECONCILIATION_KEY] if settings.quality.require_agreement else []
 
     def stage(
         key: dg.AssetKey, table: Table, deps: list[dg.AssetKey], kinds: set[str], text: str
@@ -86,18 +95,21 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
     @stage(
         DAILY_METRICS_KEY,
         DAILY_METRICS,
-        [DAILY_BARS_KEY, RAW_KEYS["actions"]],
+        [DAILY_BARS_KEY, RAW_KEYS["actions"], *required],
         delta,
         "One row per symbol and session, in the session's own basis. A changed bar makes the symbol's later rows stale too.",
     )
     def daily_metrics(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
-        now = staleness.daily_bars_state(lake.root)
-        days, forced = _sessions(context, config, partitions, lake.root, now, DAILY_METRICS.path)
+        from stock_assets.lake.quality_state import refused
+
+        without = refused(lake.root, Judging.of(settings))
+        now = staleness.daily_bars_state(lake.root, without)
+        days, forced = sessions_to_build(context, config, partitions, lake.root, now, DAILY_METRICS.path)
         from spark.jobs import build_daily_metrics
 
-        given = (days[0], days[-1]) if forced and days else (None, None)
+        first, last = (days[0], days[-1]) if forced and days else (None, None)
         with permanent_failures():
-            report = build_daily_metrics(spark.session(), lake.root, settings.bar_sources, *given)
+            report = build_daily_metrics(spark.session(), lake.root, settings.bar_sources, first, last, without)
         staleness.record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, staleness.GONE) for day in days})
         yield from _report_build(context, lake, DAILY_METRICS, partitions, days, report)
 
@@ -116,7 +128,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         now = staleness.metrics_state(lake.root)
         # Whatever range was asked for: a changed bar reaches the rows of all later sessions.
         everything = Range(first=config.first and settings.first_session)
-        days, _ = _sessions(context, everything, partitions, lake.root, now, staleness.WAREHOUSE)
+        days, _ = sessions_to_build(context, everything, partitions, lake.root, now, staleness.WAREHOUSE)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}
         with permanent_failures(), warehouse.connect() as connection:
@@ -130,7 +142,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
                     loaded[entry["values"]] = entry["counts"]
         staleness.record_built(lake.root, staleness.WAREHOUSE, {day: now.get(day, staleness.GONE) for day in days})
         context.log.info(f"{len(days)} sessions: {totals}")
-        yield from _report(context, days, loaded, totals, {})
+        yield from report_sessions(context, days, loaded, totals, {})
 
     return [minute_bars, daily_bars, daily_metrics, daily_stock_metrics]
 
@@ -147,7 +159,7 @@ def _build_bars(
     from spark import jobs
 
     raw = staleness.raw_state(lake.root)
-    days, _ = _sessions(context, config, partitions, lake.root, raw.fingerprints, table.path)
+    days, _ = sessions_to_build(context, config, partitions, lake.root, raw.fingerprints, table.path)
     reports = []
     with permanent_failures():
         for first, last in sessions.contiguous_ranges(days):
@@ -172,7 +184,7 @@ def _build_bars(
     yield from _report_build(context, lake, table, partitions, days, report)
 
 
-def _sessions(
+def sessions_to_build(
     context: dg.AssetExecutionContext,
     config: Range,
     partitions: dg.DailyPartitionsDefinition,
@@ -209,10 +221,11 @@ def _report_build(
     }
     built = sorted({*days, *within(partitions, (day for _, day in report.changed))})
     shown = [day for day in built if day in report.rows]
-    yield from _report(context, built, report.rows, summary, _preview(lake.root, table, shown[-1]) if shown else {})
+    preview = _preview(lake.root, table, shown[-1]) if shown else {}
+    yield from report_sessions(context, built, report.rows, summary, preview)
 
 
-def _report(
+def report_sessions(
     context: dg.AssetExecutionContext,
     days: list[date],
     rows: dict[date, int],

@@ -5,7 +5,7 @@ Does not belong here: the rules (``quality``, ``lake.completeness``, ``warehouse
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -19,7 +19,7 @@ from stock_assets.defs.built_assets import (
     MINUTE_BARS_KEY,
     WAREHOUSE_KEY,
 )
-from stock_assets.defs.jobs import sessions_of_tags
+from stock_assets.defs.jobs import HISTORY_LEVEL, sessions_of_tags
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import RAW_KEYS
@@ -28,7 +28,9 @@ from stock_assets.domain import tables
 from stock_assets.domain.sessions import all_sessions, sessions_between
 from stock_assets.domain.tables import Table
 from stock_assets.lake import staleness
+from stock_assets.lake.judging import Judging
 from stock_assets.lake.tables import read_sessions
+from stock_assets.settings import Settings
 
 QUALITY_TABLES: dict[dg.AssetKey, Table] = {
     **{RAW_KEYS[stage]: table for stage, table in tables.RAW_TABLES.items()},
@@ -38,12 +40,12 @@ QUALITY_TABLES: dict[dg.AssetKey, Table] = {
 }
 
 
-def asset_checks(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-    """All checks that run after their asset; the raw assets bring their completeness themselves."""
+def asset_checks(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """All checks that run after their asset; raw assets bring their completeness themselves, reconciliation its own."""
     return [
         *(_quality(key, table, partitions) for key, table in QUALITY_TABLES.items()),
         _warehouse_quality(partitions),
-        _state(partitions),
+        _state(partitions, settings),
     ]
 
 
@@ -98,7 +100,7 @@ def _validated(table: Table, rows: Any) -> dg.AssetCheckResult:
     )
 
 
-def _state(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
+def _state(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetChecksDefinition:
     """What is only shown, in one step at the end of a run: a step costs more than such a check."""
 
     def spec(key: dg.AssetKey, name: str, text: str) -> dg.AssetCheckSpec:
@@ -109,6 +111,7 @@ def _state(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition
             spec(key, "up_to_date", "Built from what its inputs hold now; the sensor asks for what is not.")
             for key in BUILT_KEYS
         ),
+        spec(RAW_KEYS["bars"], HISTORY_LEVEL, "Each split is in a vendor's prices once: not stale, missing, or twice."),
         spec(DAILY_BARS_KEY, "session_completeness", "Each symbol of the session before has a bar."),
         spec(WAREHOUSE_KEY, "matches_lake", "Counts and sums per session equal the lake's."),
         spec(WAREHOUSE_KEY, "fresh", "Each symbol has a row for the newest session that the lake holds."),
@@ -118,7 +121,9 @@ def _state(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition
     def state(
         context: dg.AssetCheckExecutionContext, lake: Lake, warehouse: Warehouse
     ) -> Iterator[dg.AssetCheckResult]:
-        stale = staleness.stale_by_stage(lake.root)
+        from stock_assets.lake.quality_state import stale_stages
+
+        stale = stale_stages(lake.root, Judging.of(settings))
         for check in sorted(context.selected_asset_check_keys, key=lambda check: (check.asset_key.path, check.name)):
             days = sessions_of(context, check.asset_key)
             if check.name == "up_to_date":
@@ -126,6 +131,8 @@ def _state(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition
                 verdict = _up_to_date([day for day in within(partitions, stale[stage]) if not days or day in days])
             elif check.name == "fresh":
                 verdict = _freshness(lake.root)
+            elif check.name == HISTORY_LEVEL:
+                verdict = _history_level(lake.root)
             elif not days:
                 verdict = Seen(True, NOTHING)
             elif check.name == "session_completeness":
@@ -216,6 +223,17 @@ def _missing_symbols(lake_root: str, days: list[date]) -> Seen:
         missing += [{"session": day, "symbol": symbol} for symbol in sorted(previous - symbols.get(day, set()))]
     text = f"{len(missing)} symbols of the session before have no bar" if missing else "no symbol is missing"
     return Seen(not missing, text, missing)
+
+
+def _history_level(lake_root: str) -> Seen:
+    """Look at the whole history of symbols with a split; a later answer of a vendor shows what an earlier one lacks."""
+    from stock_assets.lake.as_of import split_histories
+    from stock_assets.quality.stale_history import find_faults
+
+    bars, actions = split_histories(lake_root)
+    found = find_faults(bars.to_pandas(), actions.to_pandas())
+    text = f"{len(found)} faults of splits" if found else "every split is in the prices once"
+    return Seen(not found, text, [asdict(finding) for finding in found])
 
 
 def _freshness(lake_root: str) -> Seen:

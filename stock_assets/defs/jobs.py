@@ -14,6 +14,8 @@ import dagster as dg
 from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.raw_assets import COMPLETENESS, RAW_KEYS
 
+HISTORY_LEVEL = "history_level"
+
 DRAIN = dg.define_asset_job(
     "drain",
     # Great Expectations takes 7 CPU-seconds to import: raw rows are checked where they are used, by the build.
@@ -24,7 +26,8 @@ DRAIN = dg.define_asset_job(
 BUILD = dg.define_asset_job(
     "build",
     selection=dg.AssetSelection.assets(*BUILT_KEYS)
-    | dg.AssetSelection.checks(*(dg.AssetCheckKey(key, "quality") for key in RAW_KEYS.values())),
+    | dg.AssetSelection.checks(*(dg.AssetCheckKey(key, "quality") for key in RAW_KEYS.values()))
+    | dg.AssetSelection.checks(dg.AssetCheckKey(RAW_KEYS["bars"], HISTORY_LEVEL)),
     description="Builds bars, metrics and the warehouse's rows of stale sessions; asked for by the staleness sensor.",
 )
 

@@ -1,7 +1,7 @@
 """raw tables -> nightly compaction and vacuum, as a Dagster job.
 
 Belongs here: when and for which sessions, and what a run says about it. Does not belong here: how files are rewritten
-(``lake.compaction``). Only raw tables: those of Spark are Spark's to compact.
+(``lake.compaction``). Only tables of delta-rs: those of Spark are Spark's to compact, and judgements compact themselves.
 
 The job has partitions so that one session can be asked for in the UI; the schedule asks for none, and the run then takes
 what needs it. Either way a second run finds nothing left to do.
@@ -14,6 +14,7 @@ import dagster as dg
 from stock_assets.defs.failures import permanent_failures
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.resources import Lake
+from stock_assets.domain.quality_tables import QUALITY_TABLES
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.domain.tables import RAW_TABLES
 from stock_assets.settings import Settings
@@ -59,6 +60,9 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
                         f"{table.path}: {deleted} files older than {settings.vacuum_keep_days} days were deleted"
                     )
                     report.append({"table": table.path, "outcome": f"{deleted} files deleted"})
+            for judged in QUALITY_TABLES if not asked else ():
+                deleted = vacuum(lake.root, judged, settings.vacuum_keep_days)
+                report.append({"table": judged.path, "outcome": f"{deleted} files deleted"})
         columns = ["table", "session", "rows", "files before", "files after", "outcome"]
         context.add_output_metadata({"report": markdown_table(report, columns)})
 

@@ -19,6 +19,7 @@ from stock_assets.defs.raw_assets import QUARANTINE, RAW_KEYS
 from stock_assets.defs.sensors import UNFINISHED, stale_sessions
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+from stock_assets.lake.judging import Judging
 from stock_assets.settings import Settings
 
 LONGEST_RUN_S = 3600.0
@@ -65,7 +66,8 @@ def run_main_job(settings: Settings) -> MainJob:
         _wait(instance)
         _wait(instance, [_submit(settings, DRAIN.name)])
         _wait(instance)  # the staleness sensor may have asked for the same builds
-        stale = stale_sessions(settings.lake_root, session_partitions(settings.first_session))
+        partitions = session_partitions(settings.first_session)
+        stale = stale_sessions(settings.lake_root, partitions, Judging.of(settings))
         for first, last in sessions.contiguous_ranges(stale):
             tags = {**build_tags(first, last), "dagster/partition": build_partition(last)}
             _wait(instance, [_submit(settings, BUILD.name, build_config(first, last), tags)])

@@ -19,6 +19,7 @@ from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import StockAssetsError, TransientError
+from stock_assets.lake.judging import Judging
 from stock_assets.settings import Settings
 
 UNFINISHED = [
@@ -136,7 +137,9 @@ def _observation(stage: str, lag: int | str) -> dg.AssetObservation:
     return dg.AssetObservation(KAFKA_KEYS[stage], metadata={"lag" if isinstance(lag, int) else "stopped": lag})
 
 
-def staleness_sensor(partitions: dg.DailyPartitionsDefinition, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+def staleness_sensor(
+    partitions: dg.DailyPartitionsDefinition, settings: Settings, status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
     """Asks for one build per contiguous range of stale sessions."""
 
     @dg.sensor(
@@ -150,10 +153,11 @@ def staleness_sensor(partitions: dg.DailyPartitionsDefinition, status: dg.Defaul
         running = in_flight(context.instance, BUILD.name)
         if running:
             return dg.SkipReason(f"build {running[:8]} is in flight")
-        versions = table_versions(lake.root)
+        judging = Judging.of(settings)
+        versions = table_versions(lake.root, judging)
         if context.cursor == versions:
             return dg.SkipReason("no table changed since everything was up to date")
-        stale = stale_sessions(lake.root, partitions)
+        stale = stale_sessions(lake.root, partitions, judging)
         if not stale:
             return dg.SensorResult(skip_reason=dg.SkipReason("everything is up to date"), cursor=versions)
         wait = seconds_to_wait(context.instance, BUILD.name, time.time())
@@ -170,23 +174,27 @@ def staleness_sensor(partitions: dg.DailyPartitionsDefinition, status: dg.Defaul
     return _staleness_sensor
 
 
-def stale_sessions(lake_root: str, partitions: dg.DailyPartitionsDefinition) -> list[date]:
+def stale_sessions(lake_root: str, partitions: dg.DailyPartitionsDefinition, judging: Judging) -> list[date]:
     """Sessions that some stage below raw must build again."""
-    from stock_assets.lake.staleness import stale_by_stage
+    from stock_assets.lake.quality_state import stale_stages
 
-    by_stage = stale_by_stage(lake_root)
+    by_stage = stale_stages(lake_root, judging)
     return within(partitions, {day for key in BUILT_KEYS for day in by_stage["/".join(key.path)]})
 
 
-def table_versions(lake_root: str) -> str:
-    """Delta versions of all tables that staleness depends on; equal text means nothing happened."""
-    from stock_assets.domain import tables
+def table_versions(lake_root: str, judging: Judging) -> str:
+    """Delta versions of all tables that staleness depends on, and what else it does; equal text: nothing happened."""
+    from stock_assets.domain import quality_tables, tables
+    from stock_assets.lake.quality_state import newest_phase
     from stock_assets.lake.tables import open_table
 
-    watched = (*tables.RAW_TABLES.values(), tables.DAILY_BARS, tables.DAILY_METRICS, tables.BUILT_FROM)
+    watched = (
+        *tables.RAW_TABLES.values(), tables.DAILY_BARS, quality_tables.RECONCILIATION, tables.DAILY_METRICS,
+        tables.BUILT_FROM,
+    )  # fmt: skip
     handles = {table.path: open_table(lake_root, table) for table in watched}
     versions = {path: handle.version() if handle is not None else None for path, handle in handles.items()}
-    return json.dumps({"rules": tables.RULES_VERSION, **versions})
+    return json.dumps({"rules": f"{tables.RULES_VERSION} {judging.digest}", "today": newest_phase(), **versions})
 
 
 def failure_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

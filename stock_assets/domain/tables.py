@@ -97,7 +97,12 @@ _LANDING = (
     Column("kafka_time", "timestamp", "time the broker stored the record, UTC", nullable=True),
     Column("landing_id", "string", "the landing (one commit) that stored the row"),
     Column("rejected_because", "string", "why the record is in quarantine, or 'gap: ...'", nullable=True),
-    Column("payload", "binary", "the record as read, when it was rejected", nullable=True),
+    Column(
+        "payload",
+        "binary",
+        "the record as read, when it was rejected or has fields the schema does not know",
+        nullable=True,
+    ),
 )
 
 SYMBOL = Column("symbol", "string", "ticker symbol")
@@ -261,7 +266,9 @@ DAILY_METRICS = Table(
         Column("currency", "string", "ISO 4217"),
         Column("bars_used", "int64", "bars of the symbol up to this session"),
         Column("bars_revision", "int64", "newest revision among them"),
-        Column("actions_used", "int64", "splits and dividends of the symbol with ex-date up to this session"),
+        Column(
+            "actions_used", "int64", "splits and dividends with ex-date up to this session: number x 10^10 + checksum"
+        ),
         Column("revision", "int64", "grows each time a value of the row changes"),
     ),
     key=("symbol", "trading_day"),

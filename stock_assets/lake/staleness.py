@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
@@ -69,20 +70,32 @@ def raw_state(lake_root: str) -> RawState:
     )
 
 
-def daily_bars_state(lake_root: str) -> Fingerprints:
-    """What the metrics of each session are to be built from: its bars, and its splits and dividends."""
-    bars = _revisions(lake_root, DAILY_BARS)
+def bars_state(lake_root: str) -> Fingerprints:
+    """What daily bars each session has."""
+    return _revisions(lake_root, DAILY_BARS)
+
+
+def daily_bars_state(lake_root: str, refused: Collection[tuple[str, date]] = ()) -> Fingerprints:
+    """What the metrics of each session are to be built from: its bars, and its splits and dividends.
+
+    Args:
+        refused: symbols and sessions whose bars metrics leave out.
+    """
+    bars = bars_state(lake_root)
     actions = open_table(lake_root, RAW_ACTIONS)
     paid: dict[date, int] = defaultdict(int)
     if actions is not None:
         for day in _accepted(actions, ["trading_day"])["trading_day"].to_pylist():
             paid[day] += 1
-    return {day: f"{state} actions={paid[day]}" for day, state in bars.items()}
+    without: dict[date, str] = defaultdict(str)
+    for symbol, day in sorted(refused):
+        without[day] += f" without={symbol}"
+    return {day: f"{state} actions={paid[day]}{without[day]}" for day, state in bars.items()}
 
 
 def metrics_state(lake_root: str) -> Fingerprints:
     """What the warehouse's rows of each session are to be loaded from."""
-    return _revisions(lake_root, DAILY_METRICS)
+    return _revisions(lake_root, DAILY_METRICS, "bars_used", "actions_used")
 
 
 def built_from(lake_root: str, stage: str) -> Fingerprints:
@@ -123,13 +136,20 @@ def stale_sessions(now: Fingerprints, built: Fingerprints) -> list[date]:
     return sorted(day for day in now.keys() | built.keys() if now.get(day, GONE) != built.get(day))
 
 
-def stale_by_stage(lake_root: str) -> dict[str, list[date]]:
-    """For every stage below raw, the sessions that must be built again."""
-    raw = raw_state(lake_root).fingerprints
+def stale_by_stage(
+    lake_root: str, state: RawState | None = None, refused: Collection[tuple[str, date]] = ()
+) -> dict[str, list[date]]:
+    """For every stage of the data below raw, the sessions that must be built again.
+
+    Args:
+        state: of the raw tables, if it was read already.
+        refused: symbols and sessions whose bars metrics leave out.
+    """
+    raw = (state or raw_state(lake_root)).fingerprints
     now = {
         MINUTE_BARS.path: raw,
         DAILY_BARS.path: raw,
-        DAILY_METRICS.path: daily_bars_state(lake_root),
+        DAILY_METRICS.path: daily_bars_state(lake_root, refused),
         WAREHOUSE: metrics_state(lake_root),
     }
     return {stage: stale_sessions(state, built_from(lake_root, stage)) for stage, state in now.items()}
@@ -192,13 +212,18 @@ def _accepted(handle: DeltaTable, columns: list[str]) -> pa.Table:
     return handle.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("rejected_because").is_null())
 
 
-def _revisions(lake_root: str, table: Table) -> Fingerprints:
+def _revisions(lake_root: str, table: Table, *summed: str) -> Fingerprints:
+    """Rows and newest revision; and sums of columns that may change without a revision, as they are loaded too."""
     handle = open_table(lake_root, table)
     if handle is None:
         return {}
-    rows = handle.to_pyarrow_dataset().to_table(columns=["trading_day", "revision"])
-    groups = rows.group_by("trading_day").aggregate([("revision", "count"), ("revision", "max")])
-    return {g["trading_day"]: f"rows={g['revision_count']} revision={g['revision_max']}" for g in groups.to_pylist()}
+    rows = handle.to_pyarrow_dataset().to_table(columns=["trading_day", "revision", *summed])
+    wanted = [("revision", "count"), ("revision", "max"), *((name, "sum") for name in summed)]
+    return {
+        g["trading_day"]: f"rows={g['revision_count']} revision={g['revision_max']}"
+        + "".join(f" {name}={g[f'{name}_sum']}" for name in summed)
+        for g in rows.group_by("trading_day").aggregate(wanted).to_pylist()
+    }
 
 
 def _compact(handle: DeltaTable) -> None:

@@ -106,7 +106,8 @@ def test_minutes_that_fill_a_hole_give_minute_bars_and_no_daily_bar(spark: Spark
     pieces = [
         bar(DAY, 10.0, interval="1m", start_time=at(DAY, "10:00"), source=source) for source in ("yahoo", "yahoo_gap")
     ]
-    raw = frame(spark, RAW_BARS, pieces), frame(spark, RAW_ACTIONS, []), session_times(spark, DAY, DAY)
+    elsewhere = [action(DAY, "split", 2.0, symbol="MSFT")]
+    raw = frame(spark, RAW_BARS, pieces), frame(spark, RAW_ACTIONS, elsewhere), session_times(spark, DAY, DAY)
     assert {source for (source,) in rows_of(minute_bars_from_vendors(*raw), ("source",))} == {"yahoo", "yahoo_gap"}
     assert {source for (source,) in rows_of(daily_bars_from_minutes(*raw), ("source",))} == {"yahoo_minutes"}
 

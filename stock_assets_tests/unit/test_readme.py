@@ -12,7 +12,10 @@ import yaml
 from stock_assets.settings import PROJECT
 
 README = (PROJECT / "README.md").read_text()
-SETTINGS = "".join((PROJECT / "stock_assets" / name).read_text() for name in ("settings.py", "vendor_settings.py"))
+SETTINGS = "".join(
+    (PROJECT / "stock_assets" / name).read_text()
+    for name in ("settings.py", "vendor_settings.py", "quality_settings.py")
+)
 COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", README)
 GROUPS = {"produce", "quarantine"}
 MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
@@ -54,6 +57,7 @@ def test_each_setting_is_read_and_each_read_setting_is_told() -> None:
     assert read - told - known_elsewhere - everyday <= {
         "SYMBOLS",
         "AUTOMATIC",
+        "RECONCILE",
         "UNIVERSE",
         "STORE",
         "REQUESTS_CA_BUNDLE",

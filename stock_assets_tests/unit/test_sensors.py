@@ -108,7 +108,7 @@ def look_for_staleness(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sensors, "table_versions", lambda *_: "now")
     monkeypatch.setattr(sensors, "stale_sessions", lambda *_: stale)
     context = dg.build_sensor_context(instance, resources={"lake": Lake(root="x")})
-    return staleness_sensor(PARTITIONS, dg.DefaultSensorStatus.STOPPED)(context)
+    return staleness_sensor(PARTITIONS, Settings({}), dg.DefaultSensorStatus.STOPPED)(context)
 
 
 def test_one_build_per_contiguous_range_of_sessions(

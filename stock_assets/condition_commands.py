@@ -1,0 +1,149 @@
+"""command line -> the condition of each symbol and session, as a heat map.
+
+Belongs here: the options of the command, and what it prints. Does not belong here: judging (``lake.condition``); it is done
+here anew, so that the map also shows what no build has judged yet. Imports are inside: ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stock_assets.domain.condition import CONDITIONS, Condition
+from stock_assets.domain.errors import PermanentError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from stock_assets.settings import Settings
+
+Row = dict[str, Any]
+
+LOOKS: dict[Condition, tuple[str, str]] = {
+    "available": ("+", "black on green"),
+    "corrected": ("c", "black on cyan"),
+    "partial": ("~", "black on yellow"),
+    "degraded": ("!", "white on magenta"),
+    "missing": ("X", "white on red"),
+    "empty": (".", "dim"),
+}
+"""The character of each condition and its colours; without colours the characters tell as much."""
+_CELL = 3
+
+
+def condition(
+    day: Annotated[str, typer.Option(help="Newest session to show, YYYY-MM-DD; else the newest that has bars.")] = "",
+    sessions: Annotated[int, typer.Option(help="How many sessions, up to that one.", min=1, max=1000)] = 20,
+) -> None:
+    """Show which symbols and sessions are available, corrected, partial, degraded, missing or legitimately empty."""
+    from rich.console import Console
+
+    from stock_assets.settings import Settings
+
+    console = Console()
+    console = console if console.is_terminal else Console(width=140)
+    settings = Settings.load()
+    last = _session(day) if day else _newest(settings)
+    show_conditions(console, judged(settings, last, sessions))
+
+
+def judged(settings: Settings, last: date, count: int, now: datetime | None = None) -> list[Row]:
+    """Rows as those of quality/condition, for the sessions up to ``last``, as the lake is now."""
+    from stock_assets.domain.sessions import calendar, sessions_between
+    from stock_assets.domain.tables import DAILY_BARS
+    from stock_assets.lake.condition import conditions
+    from stock_assets.lake.judging import Judging
+    from stock_assets.lake.reconciliation import reconcile
+    from stock_assets.quality.row_rules import broken_rules
+
+    root, judging = settings.lake_root, Judging.of(settings)
+    days = sessions_between(calendar().first, last)[-count:]
+    broken = partial(broken_rules, DAILY_BARS)
+    return conditions(root, days, judging, reconcile(root, days, judging), broken, now or datetime.now(UTC))
+
+
+def show_conditions(console: Console, rows: Sequence[Row]) -> None:
+    """Print the map, its legend, and the reason of every cell that is not available."""
+    if not rows:
+        console.print("Nothing is expected, and nothing is there.")
+        return
+    days = sorted({row["trading_day"] for row in rows})
+    symbols = sorted({row["symbol"] for row in rows})
+    cells: dict[tuple[str, date], Condition] = {(row["symbol"], row["trading_day"]): row["condition"] for row in rows}
+    margin = max(map(len, symbols)) + 1
+    # As many sessions side by side as the line takes, the others below.
+    across = max(1, (console.width - margin) // _CELL)
+    for first in range(0, len(days), across):
+        shown = days[first : first + across]
+        console.print(*_heading(shown, margin), sep="\n", highlight=False, soft_wrap=True)
+        for symbol in symbols:
+            console.print(_line(symbol, [cells.get((symbol, each)) for each in shown], margin), soft_wrap=True)
+        console.print()
+    console.print(_legend(rows), soft_wrap=True)
+    for row in sorted(rows, key=lambda row: (row["trading_day"], row["symbol"])):
+        if row["condition"] != "available":
+            text = f"{row['trading_day']} {row['symbol']} {row['condition']}: {row['because']}"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _heading(days: Sequence[date], margin: int) -> list[str]:
+    """Three lines: years and months where they change, and the days."""
+    lines = []
+    for pattern, width in (("%Y", 4), ("%b", 3), ("%d", 2)):
+        line = [" "] * (margin + _CELL * len(days) + width)
+        before = ""
+        for position, day in enumerate(days):
+            text, place = day.strftime(pattern), margin + _CELL * position
+            if pattern == "%d" or (text != before and line[place - 1] == " "):
+                line[place : place + width] = text
+            before = text
+        lines.append("".join(line).rstrip())
+    return lines
+
+
+def _line(symbol: str, found: Sequence[Condition | None], margin: int) -> Text:
+    from rich.text import Text
+
+    line = Text(symbol.ljust(margin))
+    for each in found:
+        sign, style = LOOKS[each] if each else (" ", "")
+        line.append(f"{sign} ".rjust(_CELL - 1), style)
+        line.append(" ")
+    return line
+
+
+def _legend(rows: Sequence[Row]) -> Text:
+    from rich.text import Text
+
+    counts = Counter(row["condition"] for row in rows)
+    legend = Text()
+    for name in CONDITIONS:
+        sign, style = LOOKS[name]
+        legend.append(f" {sign} ", style)
+        legend.append(f" {name} {counts[name]:,}   ")
+    return legend
+
+
+def _newest(settings: Settings) -> date:
+    from stock_assets.domain.tables import DAILY_BARS
+    from stock_assets.lake.staleness import bars_state
+
+    newest = max(bars_state(settings.lake_root), default=None)
+    if newest is None:
+        raise PermanentError(f"{DAILY_BARS.path} of {settings.lake_root} has no row yet; name a session with --day")
+    return newest
+
+
+def _session(day: str) -> date:
+    from stock_assets.domain.sessions import session
+
+    try:
+        return session(date.fromisoformat(day)).day
+    except ValueError:
+        raise PermanentError(f"{day!r} is not a day; write YYYY-MM-DD") from None

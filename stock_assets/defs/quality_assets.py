@@ -1,0 +1,165 @@
+"""daily bars -> what vendors agree on and what condition each cell is in, as Dagster assets.
+
+Belongs here: which sessions are reconciled and judged in a run, and what it says of them.
+Does not belong here: the verdicts (``domain``) and where their evidence is (``lake``).
+
+Both are written by delta-rs in this process, no Spark is asked. They run in the build of the sessions they are about.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from stock_assets.defs.built_assets import (
+    CONDITION_KEY,
+    DAILY_BARS_KEY,
+    RECONCILIATION_KEY,
+    Range,
+    report_sessions,
+    sessions_to_build,
+)
+from stock_assets.defs.failures import RETRIES, permanent_failures
+from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table
+from stock_assets.defs.partitions import asked_sessions
+from stock_assets.defs.raw_assets import RAW_KEYS
+from stock_assets.defs.resources import Lake
+from stock_assets.domain.condition import CONDITIONS
+from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
+from stock_assets.domain.reconciliation import VERDICTS
+from stock_assets.domain.tables import DAILY_BARS, Table
+from stock_assets.lake import staleness
+from stock_assets.lake.judging import Judging
+from stock_assets.settings import Settings
+
+AGREEMENT = "agreement"
+SHOWN = 20
+Row = dict[str, Any]
+
+
+def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
+    """Reconciliation and condition."""
+
+    def stage(key: dg.AssetKey, table: Table, deps: list[dg.AssetKey], text: str, **given: Any) -> Any:
+        return dg.asset(
+            key=key,
+            deps=deps,
+            partitions_def=partitions,
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            retry_policy=RETRIES,
+            pool="_".join(key.path),
+            description=text,
+            group_name=key.path[0],
+            kinds={"python", "deltalake"},
+            owners=OWNERS,
+            metadata=definition_metadata(table),
+            **given,
+        )
+
+    @stage(
+        RECONCILIATION_KEY,
+        RECONCILIATION,
+        [DAILY_BARS_KEY],
+        "Close and volume of two vendors per symbol and session: agreed, one missing, not final yet, or disagree.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                AGREEMENT,
+                asset=RECONCILIATION_KEY,
+                partitions_def=partitions,
+                description="The vendors agree on close and volume, within the tolerances; a difference is only shown.",
+            )
+        ],
+    )
+    def reconciliation(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
+        from stock_assets.lake.quality_state import reconciliation_state
+        from stock_assets.lake.reconciliation import reconcile
+
+        judging = Judging.of(settings)
+        now = reconciliation_state(lake.root, judging)
+        days, _ = sessions_to_build(context, config, partitions, lake.root, now, RECONCILIATION.path)
+        with permanent_failures():
+            rows = reconcile(lake.root, days, judging)
+            changed = _store(lake.root, RECONCILIATION, rows, days, now)
+        counts = Counter(row["verdict"] for row in rows)
+        shared: dict[str, Any] = {"changed_sessions": len(changed), **{name: counts[name] for name in VERDICTS}}
+        apart = [row for row in rows if row["verdict"] == "disagree"]
+        yield from report_sessions(context, days, _told(context, rows, changed), shared, _preview(apart or rows))
+        yield _agreement(rows)
+
+    @stage(
+        CONDITION_KEY,
+        CONDITION,
+        [RECONCILIATION_KEY, DAILY_BARS_KEY, RAW_KEYS["ticks"], RAW_KEYS["bars"], RAW_KEYS["actions"]],
+        "Each symbol and session: available, corrected, partial, degraded, missing or legitimately empty, and why.",
+    )
+    def condition(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
+        from stock_assets.lake.condition import conditions
+        from stock_assets.lake.quality_state import condition_state
+        from stock_assets.lake.tables import read_sessions
+        from stock_assets.quality.row_rules import broken_rules
+
+        judging, instant = Judging.of(settings), datetime.now(UTC)
+        now = condition_state(lake.root, judging, now=instant)
+        days, _ = sessions_to_build(context, config, partitions, lake.root, now, CONDITION.path)
+        rows: list[Row] = []
+        with permanent_failures():
+            if days:
+                columns = list(RECONCILIATION.names)
+                stored = read_sessions(lake.root, RECONCILIATION, columns, days[0], days[-1]).to_pylist()
+                broken = partial(broken_rules, DAILY_BARS)
+                rows = conditions(lake.root, days, judging, stored, broken, instant)
+            changed = _store(lake.root, CONDITION, rows, days, now)
+        counts = Counter(row["condition"] for row in rows)
+        context.log.info(", ".join(f"{counts[name]} {name}" for name in CONDITIONS))
+        shared: dict[str, Any] = {"changed_sessions": len(changed), **{name: counts[name] for name in CONDITIONS}}
+        unusual = [row for row in rows if row["condition"] != "available"]
+        # A session that nothing is there of is in the table, but nothing of it was materialized.
+        there = {row["trading_day"] for row in rows if row["condition"] not in ("missing", "empty")}
+        told = _told(context, rows, there.intersection(changed))
+        yield from report_sessions(context, days, told, shared, _preview(unusual or rows))
+
+    return [reconciliation, condition]
+
+
+def _store(lake_root: str, table: Table, rows: list[Row], days: list[date], now: staleness.Fingerprints) -> list[date]:
+    """Store the rows where they differ, and what they were made of; returns the sessions in which they did."""
+    from stock_assets.lake.session_rows import replace_rows
+
+    changed = replace_rows(lake_root, table, rows, days)
+    staleness.record_built(lake_root, table.path, {day: now.get(day, staleness.GONE) for day in days})
+    return changed
+
+
+def _told(context: dg.AssetExecutionContext, rows: list[Row], changed: Collection[date]) -> dict[date, int]:
+    """Rows per session that is told to Dagster: an event takes longer than judging its session, so only what changed."""
+    told = {*changed, *(asked_sessions(context) or [])}
+    return dict(Counter(row["trading_day"] for row in rows if row["trading_day"] in told))
+
+
+def _preview(rows: list[Row]) -> dict[str, Any]:
+    newest = sorted(rows, key=lambda row: (row["trading_day"], row["symbol"]))[-SHOWN:]
+    shown = [name for name in (rows[0] if rows else {}) if name != "year"]
+    return {"preview": markdown_table(newest, shown)}
+
+
+def _agreement(rows: list[Row]) -> dg.AssetCheckResult:
+    """A warning that names symbol, session and numbers; that one vendor has no bar is counted, and is none."""
+    from stock_assets.lake.reconciliation import difference
+
+    apart = [row for row in rows if row["verdict"] == "disagree"]
+    named = [f"{row['symbol']} {row['trading_day']}: {difference(row)}" for row in apart]
+    counts = Counter(row["verdict"] for row in rows)
+    text = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    more = f" (and {len(named) - 3} more)" if len(named) > 3 else ""
+    details = [{"symbol": row["symbol"], "session": row["trading_day"], "difference": difference(row)} for row in apart]
+    return dg.AssetCheckResult(
+        check_name=AGREEMENT,
+        asset_key=RECONCILIATION_KEY,
+        passed=not apart,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(named[:3]) + more if apart else text or "there was nothing to compare",
+        metadata={"details": markdown_table(details[:50])} if details else {},
+    )

@@ -1,0 +1,52 @@
+"""judgement -> columns, types and key of its table.
+
+Belongs here: the shape of the tables that say how far the data can be trusted.
+Does not belong here: the tables of the data itself (``tables``), how these are filled.
+
+delta-rs alone commits to them; a few rows per session, partitioned by year.
+"""
+
+from __future__ import annotations
+
+from stock_assets.domain.tables import SYMBOL, TRADING_DAY, Column, Table
+
+_YEAR = Column("year", "int32", "year of the session")
+
+RECONCILIATION = Table(
+    path="quality/reconciliation",
+    columns=(
+        _YEAR,
+        TRADING_DAY,
+        SYMBOL,
+        Column("first_source", "string", "source of daily bars, the more trusted one"),
+        Column("second_source", "string", "source it is compared with"),
+        Column("verdict", "string", "agreed, missing, moving (not final yet) or disagree"),
+        Column("missing_source", "string", "which of both has no bar", nullable=True),
+        Column("first_close", "decimal(18,6)", "close, as traded", nullable=True),
+        Column("second_close", "decimal(18,6)", "close, as traded", nullable=True),
+        Column("close_bps", "decimal(18,6)", "second less first, in 1/10000 of the larger", nullable=True),
+        Column("close_tolerance_bps", "decimal(18,6)", "largest difference that is none"),
+        Column("first_volume", "int64", "shares, as traded", nullable=True),
+        Column("second_volume", "int64", "shares, as traded", nullable=True),
+        Column("volume_percent", "decimal(18,6)", "second less first, in percent of the larger", nullable=True),
+        Column("volume_tolerance_percent", "decimal(18,6)", "largest difference that is none; wider without auctions"),
+    ),
+    key=("symbol", "trading_day", "first_source", "second_source"),
+    partition_by=("year",),
+)
+
+CONDITION = Table(
+    path="quality/condition",
+    columns=(
+        _YEAR,
+        TRADING_DAY,
+        SYMBOL,
+        Column("condition", "string", "available, corrected, partial, degraded, missing, or empty (legitimately so)"),
+        Column("because", "string", "one sentence, with the numbers"),
+        Column("inputs", "string", "the numbers it was judged from"),
+    ),
+    key=("symbol", "trading_day"),
+    partition_by=("year",),
+)
+
+QUALITY_TABLES: tuple[Table, ...] = (RECONCILIATION, CONDITION)

@@ -1,0 +1,93 @@
+"""command line -> what was known when.
+
+Belongs here: the options of the commands about statements and their history, and what they print.
+Does not belong here: which statement counts (``lake.as_of``). Imports are inside: ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stock_assets.domain.errors import PermanentError
+
+if TYPE_CHECKING:
+    from stock_assets.lake.as_of import Statement
+
+INTERVALS = ("1d", "1m")
+
+
+def as_of(
+    symbol: Annotated[str, typer.Argument(help="Symbol of the bars.")],
+    day: Annotated[str, typer.Option(help="Session YYYY-MM-DD.")],
+    at: Annotated[str, typer.Option(help="Instant, in UTC unless it says otherwise; without it, now.")] = "",
+    interval: Annotated[str, typer.Option(help="'1d' or '1m'.")] = "1d",
+) -> None:
+    """Show every statement of a session's bars, and which one counted at an instant."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from stock_assets.lake.as_of import statements
+    from stock_assets.settings import Settings
+
+    if interval not in INTERVALS:
+        raise PermanentError(f"{interval!r} is none of {', '.join(INTERVALS)}")
+    session, moment = _day(day), _instant(at)
+    told = statements(Settings.load().lake_root, symbol, session, interval, moment)
+    if not told:
+        raise PermanentError(f"the lake holds no {interval} bar of {symbol} for {session}")
+    table = Table(title=f"{symbol} {session}, as of {moment or 'now'}")
+    for heading in _HEADINGS:
+        table.add_column(heading, no_wrap=True, justify="right" if heading in _NUMBERS else "left")
+    for statement in told:
+        table.add_row(*_cells(statement), style="bold" if statement.counts else "dim")
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(table)
+
+
+_NUMBERS = ("open", "high", "low", "close", "volume", "close as traded")
+_HEADINGS = (
+    *("counted", "source", "start (UTC)", "known at (UTC)", "open", "high", "low", "close", "volume", "basis"),
+    *("final", "close as traded", "partition offset"),
+)
+
+
+def _cells(statement: Statement) -> list[str]:
+    said = statement.values
+    return [
+        "yes" if statement.counts else "no" if statement.known else "not yet known",
+        said["source"],
+        _moment(said["start_time"]),
+        _moment(said["known_at"]),
+        *(repr(said[name]) for name in ("open", "high", "low", "close")),
+        "unknown" if said["volume"] is None else f"{said['volume']:,}",
+        said["price_basis"],
+        "yes" if said["final"] else "no",
+        f"{said['close'] * statement.factor:.6f}".rstrip("0").rstrip("."),
+        f"{said['kafka_partition']} {said['kafka_offset']}",
+    ]
+
+
+def _day(text: str) -> date:
+    from stock_assets.domain.sessions import session
+
+    try:
+        return session(date.fromisoformat(text)).day
+    except ValueError:
+        raise PermanentError(f"{text!r} is not a day; write YYYY-MM-DD") from None
+
+
+def _instant(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise PermanentError(f"{text!r} is not an instant; write YYYY-MM-DDTHH:MM") from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,96 @@
+"""raw tables -> the symbols and sessions of records that are in quarantine or were lost.
+
+Belongs here: reading from a rejected payload, as far as it can be read, what it is about; and which sessions lie around
+offsets that were never landed. What tells neither symbol nor day belongs to no session and is not counted here.
+Does not belong here: the quarantine itself (``quarantine``), and what its records mean for a session (``evidence``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from stock_assets.domain import sessions
+from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.offsets import GAP
+from stock_assets.lake.quarantine import waiting
+from stock_assets.lake.tables import open_table
+from stock_assets.topic.topics import BARS, TICKS, Topic
+
+Cell = tuple[str, date]
+LOST = f"{GAP}adopted"
+"""Beginning of the reason of a gap that is a loss; others are marks of transactions."""
+_NEAR = 5_000
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def rejected_cells(lake_root: str) -> dict[str, dict[Cell, list[datetime]]]:
+    """Per stage and cell, when the broker stored each record that is in quarantine and says what it is about."""
+    import pyarrow.dataset as ds
+
+    found: dict[str, dict[Cell, list[datetime]]] = {}
+    columns = {name: ds.field(name) for name in ("payload", "kafka_time")}
+    for topic in (TICKS, BARS):
+        cells: dict[Cell, list[datetime]] = defaultdict(list)
+        handle = open_table(lake_root, topic.table)
+        for _, rows in waiting(handle, columns) if handle is not None else ():
+            for payload, stored in zip(rows["payload"].to_pylist(), rows["kafka_time"].to_pylist(), strict=True):
+                cell = _cell(topic, payload)
+                if cell is not None:
+                    cells[cell].append(stored or _LONG_AGO)
+        found[topic.stage] = dict(cells)
+    return found
+
+
+def lost_cells(lake_root: str) -> dict[Cell, int]:
+    """Per cell, the offsets lost around its ticks: in its partition, from the session before them to the one after."""
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+
+    handle = open_table(lake_root, RAW_TICKS)
+    if handle is None:
+        return {}
+    dataset = handle.to_pyarrow_dataset()
+    columns = ["topic_id", "kafka_partition", "kafka_offset", "offset_span"]
+    lost = ds.field("trading_day").is_null() & pc.starts_with(ds.field("rejected_because"), LOST)
+    found: dict[Cell, int] = defaultdict(int)
+    for gap in dataset.to_table(columns=columns, filter=lost & (ds.field("offset_span") > 0)).to_pylist():
+        first, following = gap["kafka_offset"], gap["kafka_offset"] + gap["offset_span"]
+        offset = ds.field("kafka_offset")
+        in_partition = ds.field("kafka_partition") == gap["kafka_partition"]
+        mine = in_partition & (ds.field("topic_id") == gap["topic_id"])
+        near = ((offset >= first - _NEAR) & (offset < first)) | ((offset >= following) & (offset < following + _NEAR))
+        days = _days_around(
+            dataset.to_table(columns=["trading_day", "kafka_offset"], filter=mine & near).to_pylist(), first
+        )
+        if days:
+            of_days = (ds.field("trading_day") >= days[0]) & (ds.field("trading_day") <= days[-1])
+            touched = dataset.to_table(columns=["symbol", "trading_day"], filter=in_partition & of_days)
+            for cell in touched.group_by(["symbol", "trading_day"]).aggregate([]).to_pylist():
+                found[cell["symbol"], cell["trading_day"]] += gap["offset_span"]
+    return dict(found)
+
+
+def _days_around(rows: Sequence[dict[str, Any]], first: int) -> list[date]:
+    """The sessions from that of the last row before an offset to that of the first one after it."""
+    dated = sorted((row["kafka_offset"], row["trading_day"]) for row in rows if row["trading_day"] is not None)
+    before = [day for offset, day in dated if offset < first][-1:]
+    after = [day for offset, day in dated if offset >= first][:1]
+    return sorted({*before, *after})
+
+
+def _cell(topic: Topic, payload: bytes | None) -> Cell | None:
+    import msgspec
+
+    try:
+        told = msgspec.json.decode(payload or b"")
+        symbol = told["symbol"]
+        if topic is TICKS:
+            day = datetime.fromtimestamp(told["event_time"] / 1e6, sessions.EXCHANGE_ZONE).date()
+        else:
+            day = date.fromisoformat(told["trading_day"])
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError, OverflowError, OSError):
+        return None
+    return (symbol, day) if isinstance(symbol, str) and sessions.is_session(day) else None

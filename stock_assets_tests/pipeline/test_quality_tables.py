@@ -1,0 +1,354 @@
+"""Reconciliation and condition from tables on a folder: rows, evidence, what makes them stale. Without Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+
+from stock_assets.domain.messages import Bar, encode, instant
+from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
+from stock_assets.domain.reconciliation import Tolerance
+from stock_assets.domain.sessions import session, sessions_between
+from stock_assets.domain.tables import DAILY_BARS, RAW_ACTIONS, RAW_BARS
+from stock_assets.domain.universe import Listing, Universe
+from stock_assets.lake.condition import conditions, phase
+from stock_assets.lake.judging import Judging
+from stock_assets.lake.losses import LOST
+from stock_assets.lake.quality_state import condition_state, newest_phase, reconciliation_state, stale_stages
+from stock_assets.lake.reconciliation import compared, difference, disagreeing, reconcile
+from stock_assets.lake.session_rows import COMPACT_AFTER_FILES, replace_rows
+from stock_assets.lake.staleness import record_built
+from stock_assets.quality.row_rules import broken_rules
+from stock_assets.topic.topics import BARS
+from stock_assets_tests.pipeline.daily_rows import Row, daily, store_daily
+from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, tick
+from stock_assets_tests.pipeline.raw_lake import land as land_records
+from stock_assets_tests.pipeline.raw_rows import action, at, bar, land
+
+JUDGING = Judging(bar_sources=("yahoo", "alpha_vantage"))
+LATER = datetime(2014, 1, 1, tzinfo=UTC)
+WEEK = sessions_between(date(2013, 10, 7), date(2013, 10, 11))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> str:
+    return str(tmp_path / "lake")
+
+
+def judged(
+    lake: str, days: list[date] | None = None, judging: Judging = JUDGING, now: datetime = LATER
+) -> dict[tuple[str, date], tuple[str, str]]:
+    days = days or [DAY]
+    reconciled = reconcile(lake, days, judging)
+    rows = conditions(lake, days, judging, reconciled, partial(broken_rules, DAILY_BARS), now)
+    found = {(row["symbol"], row["trading_day"]): (row["condition"], row["because"]) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def version(lake: str, path: str) -> int:
+    return DeltaTable(f"{lake}/{path}").version()
+
+
+# ------------------------------------------------------------------------------------------- reconciliation
+
+
+def test_each_cell_of_two_vendors_is_one_row_with_the_numbers_of_both(lake: str) -> None:
+    rows = [
+        daily(DAY, "yahoo"),
+        daily(DAY, "alpha_vantage", 100.01, 1020),
+        daily(DAY, "yahoo", 50.0, 2000, symbol="F"),
+        daily(DAY, "alpha_vantage", 51.0, 1000, symbol="F"),
+        daily(DAY, "yahoo", symbol="ONE"),
+        daily(DAY, "simulator_ticks", symbol="OTHER"),
+        daily(NEXT_DAY, "alpha_vantage"),
+    ]
+    store_daily(lake, rows)
+    found = {(row["symbol"], row["trading_day"]): row for row in reconcile(lake, [DAY, NEXT_DAY], JUDGING)}
+    verdicts = {cell: (row["verdict"], row["missing_source"]) for cell, row in found.items()}
+    assert verdicts == {
+        ("IBM", DAY): ("agreed", None),
+        ("F", DAY): ("disagree", None),
+        ("ONE", DAY): ("missing", "alpha_vantage"),
+        ("IBM", NEXT_DAY): ("missing", "yahoo"),
+    }
+    assert difference(found["F", DAY]) == (
+        "close 50.0000 yahoo, 51.0000 alpha_vantage (+196.1 bps), volume 2,000 yahoo, 1,000 alpha_vantage (-50.0 %)"
+    )
+
+
+def test_bars_built_from_minutes_are_a_pair_with_a_vendor_s_own(lake: str) -> None:
+    bars = [daily(DAY, "yahoo"), daily(DAY, "yahoo_minutes", volume=800, no_auction=True)]
+    (row,) = compared(bars, [("yahoo", "yahoo_minutes")], Tolerance())
+    assert (row["verdict"], row["volume_percent"], row["volume_tolerance_percent"]) == ("agreed", -20, 30)
+
+
+def test_a_session_is_replaced_in_one_commit_and_none_when_nothing_differs(lake: str) -> None:
+    store_daily(lake, [daily(day, source) for day in WEEK for source in ("yahoo", "alpha_vantage")])
+    rows = reconcile(lake, WEEK, JUDGING)
+    assert replace_rows(lake, RECONCILIATION, rows, WEEK) == WEEK
+    first = version(lake, RECONCILIATION.path)
+    assert replace_rows(lake, RECONCILIATION, rows, WEEK) == []
+    assert version(lake, RECONCILIATION.path) == first
+
+    touched = [WEEK[1], WEEK[3]]
+    apart = [row | {"verdict": "disagree"} if row["trading_day"] in touched else row for row in rows]
+    assert replace_rows(lake, RECONCILIATION, apart, WEEK) == touched
+    assert version(lake, RECONCILIATION.path) == first + 1
+    assert stored(lake, RECONCILIATION.path) == sorted(map(repr, apart))
+    assert disagreeing(lake) == {("IBM", day) for day in touched}
+
+    # A session without rows any more is emptied; those that were not asked for stay.
+    assert replace_rows(lake, RECONCILIATION, [], [WEEK[0]]) == [WEEK[0]]
+    assert stored(lake, RECONCILIATION.path) == sorted(repr(row) for row in apart if row["trading_day"] != WEEK[0])
+
+
+def test_no_rows_make_no_table(lake: str) -> None:
+    assert replace_rows(lake, RECONCILIATION, [], WEEK) == []
+    assert not Path(lake, RECONCILIATION.path).exists()
+    assert disagreeing(lake) == frozenset()
+
+
+def test_a_table_written_session_by_session_stays_in_few_files(lake: str) -> None:
+    days = sessions_between(date(2013, 1, 2), date(2013, 12, 31))[: COMPACT_AFTER_FILES + 3]
+    rows = compared([daily(day, "yahoo") for day in days], [("yahoo", "alpha_vantage")], Tolerance())
+    for row in rows:
+        replace_rows(lake, RECONCILIATION, [row], [row["trading_day"]])
+    assert DeltaTable(f"{lake}/{RECONCILIATION.path}").get_add_actions().num_rows < 10
+    assert stored(lake, RECONCILIATION.path) == sorted(map(repr, rows))
+
+
+def stored(lake: str, path: str) -> list[str]:
+    return sorted(map(repr, DeltaTable(f"{lake}/{path}").to_pyarrow_table().to_pylist()))
+
+
+# ------------------------------------------------------------------------------------------------ condition
+
+
+def test_vendors_that_disagree_degrade_the_cell_and_no_other(lake: str) -> None:
+    bars = [daily(DAY, "yahoo"), daily(DAY, "alpha_vantage", 101.0), daily(DAY, "yahoo", symbol="F")]
+    store_daily(lake, bars)
+    found = judged(lake)
+    assert found["IBM", DAY][0] == "degraded" and "+99.0 bps" in found["IBM", DAY][1]
+    assert found["F", DAY][0] == "available"
+
+
+def test_a_bar_that_breaks_a_rule_degrades_its_cell(lake: str) -> None:
+    high, low = (daily(DAY, "yahoo", price)["close"] for price in (99, 98))
+    store_daily(lake, [daily(DAY, "yahoo") | {"high": high, "low": low}])
+    broken = "yahoo: high 99.000000 is below open 100.000000; yahoo: high 99.000000 is below close 100.000000"
+    assert judged(lake)["IBM", DAY] == ("degraded", broken)
+
+
+def test_the_bar_that_metrics_use_decides_whether_the_cell_is_final(lake: str) -> None:
+    store_daily(lake, [daily(DAY, "yahoo", final=False), daily(DAY, "simulator_ticks")])
+    assert judged(lake)["IBM", DAY] == ("partial", "the bar of yahoo is not final")
+
+
+def test_a_symbol_of_earlier_sessions_is_missed_and_one_of_later_ones_is_not_expected(lake: str) -> None:
+    store_daily(lake, [daily(WEEK[0], "yahoo"), daily(WEEK[2], "yahoo", symbol="NEW")])
+    found = judged(lake, WEEK[:3])
+    assert {cell: condition for cell, (condition, _) in found.items()} == {
+        ("IBM", WEEK[0]): "available",
+        ("IBM", WEEK[1]): "missing",  # also where the whole session is
+        ("IBM", WEEK[2]): "missing",
+        ("NEW", WEEK[2]): "available",
+    }
+
+
+def test_a_session_that_goes_on_misses_nothing_yet(lake: str) -> None:
+    store_daily(lake, [daily(WEEK[0], "yahoo")])
+    hours = session(DAY := WEEK[1])
+    for moment, condition in (
+        (hours.open_time - timedelta(seconds=1), "empty"),
+        (hours.open_time, "partial"),
+        (hours.close_time + timedelta(minutes=14), "partial"),
+        (hours.close_time + timedelta(minutes=15), "missing"),
+    ):
+        assert judged(lake, [DAY], now=moment)["IBM", DAY][0] == condition, moment
+
+
+def test_the_universe_says_what_is_expected(lake: str) -> None:
+    listings = (
+        Listing("IBM"),
+        Listing("FB", active_to=DAY, renamed_to="META"),
+        Listing("META", active_from=NEXT_DAY),
+        Listing("OLD", active_to=DAY),
+    )
+    judging = Judging(("yahoo",), universe=Universe(listings))
+    store_daily(lake, [daily(day, "yahoo", symbol="META") for day in (DAY, NEXT_DAY)])
+    found = judged(lake, [DAY, NEXT_DAY], judging)
+    assert {cell: condition for cell, (condition, _) in found.items()} == {
+        ("IBM", DAY): "missing",
+        ("IBM", NEXT_DAY): "missing",
+        ("FB", DAY): "empty",  # the vendor gives it as META
+        ("FB", NEXT_DAY): "empty",
+        ("META", DAY): "available",
+        ("META", NEXT_DAY): "available",
+        ("OLD", DAY): "missing",
+        ("OLD", NEXT_DAY): "empty",
+    }
+    assert found["FB", DAY][1] == "its records are under its later name META"
+
+
+def test_ticks_without_a_bar_are_partial_and_rejected_ones_are_told(lake: str) -> None:
+    universe = Universe.of_symbols(["S1", "S2", "S3"])
+    broken = tick(5, symbol="S2").replace(b'"price":', b'"price":-')
+    land_records(lake, [tick(1, symbol="S1"), tick(2, symbol="S1"), broken, b"{not json"])
+    found = judged(lake, judging=Judging((), universe=universe))
+    assert found == {
+        ("S1", DAY): ("partial", "2 records accepted, but no bar is built of them"),
+        ("S2", DAY): ("missing", "nothing was accepted; 1 record in quarantine"),
+        ("S3", DAY): ("missing", "nothing was accepted nor rejected"),
+    }
+    store_daily(lake, [daily(DAY, "simulator_ticks", symbol=symbol) for symbol in ("S1", "S2")])
+    assert [judged(lake)[symbol, DAY] for symbol in ("S1", "S2")] == [
+        ("available", "1 final bar, the first choice is simulator_ticks"),
+        ("degraded", "1 record in quarantine"),
+    ]
+
+
+def test_a_rejected_bar_that_the_vendor_stated_well_later_counts_no_more(lake: str) -> None:
+    bad = vendor_bar().replace(b'"close":100.0', b'"close":-1.0')
+    store_daily(lake, [daily(DAY, "yahoo")])
+    land_records(lake, [bad], topic=BARS)
+    assert judged(lake)["IBM", DAY] == ("degraded", "1 record in quarantine")
+    land_records(lake, [b"{}", vendor_bar()], topic=BARS)
+    assert judged(lake)["IBM", DAY][0] == "available"
+
+
+def test_lost_offsets_degrade_the_symbols_of_their_partition_around_them(lake: str) -> None:
+    symbols = ("S1", "S2")
+    store_daily(lake, [daily(day, "simulator_ticks", symbol=symbol) for day in WEEK[:3] for symbol in symbols])
+    land_records(lake, [tick(1, WEEK[0], "S1"), tick(2, WEEK[1], "S1")], gap=7)
+    land_records(lake, [tick(3, WEEK[2], "S1")])
+    land_records(lake, [tick(4, day, "S2") for day in WEEK[:3]], partition=1)
+    assert {condition for condition, _ in judged(lake, WEEK[:3]).values()} == {"available"}  # marks are no loss
+
+    path = f"{lake}/raw/ticks"
+    DeltaTable(path).update(updates={"rejected_because": f"'{LOST}: gone'"}, predicate="offset_span = 7")
+    found = judged(lake, WEEK[:3])
+    degraded = {cell for cell, (condition, _) in found.items() if condition == "degraded"}
+    assert degraded == {("S1", WEEK[1]), ("S1", WEEK[2])}
+    assert found["S1", WEEK[1]][1] == "7 records lost before landing"
+
+
+@pytest.mark.parametrize(
+    ("later", "condition"),
+    [
+        ({}, "available"),  # the same again
+        ({"close": 101.0}, "corrected"),
+        ({"volume": 1001}, "available"),  # rounding
+        ({"volume": 1100}, "corrected"),
+        ({"close": 101.0, "source": "alpha_vantage"}, "available"),  # another vendor's word
+        ({"close": 101.0, "interval": "1m"}, "available"),
+        ({"close": 50.0, "open": 50.0, "high": 50.0, "low": 50.0, "volume": 2000,
+          "price_basis": "split_adjusted"}, "available"),  # adjusted for the split since
+        ({"close": 100.0, "price_basis": "split_adjusted"}, "corrected"),
+    ],
+)  # fmt: skip
+def test_a_final_bar_that_its_vendor_changed_is_corrected(lake: str, later: Row, condition: str) -> None:
+    store_daily(lake, [daily(DAY, "yahoo")])
+    moved = bar(DAY, 90.0, final=False, known_at=at(DAY, "15:00"))
+    again = bar(DAY, 100.0, known_at=at(WEEK[4], "20:00")) | later
+    land(lake, RAW_BARS, [moved, bar(DAY, 100.0), again])
+    land(lake, RAW_ACTIONS, [action(WEEK[3], "split", 2.0)])
+    found = judged(lake)["IBM", DAY]
+    assert found[0] == condition, found
+    if later == {"close": 101.0}:
+        assert found[1] == "yahoo changed close 100.0000 to 101.0000 on 2013-10-12 00:00 UTC"
+
+
+# ------------------------------------------------------------------------------------------------ staleness
+
+
+def test_what_changes_a_verdict_makes_its_session_stale_and_no_other(lake: str) -> None:
+    bars = [daily(day, "yahoo") for day in WEEK]
+    store_daily(lake, bars)
+    before = states(lake)
+    assert states(lake) == before
+    assert changed(before, states(lake, Judging(("other",)))) == set(WEEK)
+
+    store_daily(lake, [*bars[:-1], bars[-1] | {"revision": 2}])
+    assert changed(before, states(lake)) == {WEEK[4]}
+    before = states(lake)
+    # Rejected records of a session, and symbols that are expected from it on.
+    land_records(lake, [tick(5, WEEK[1], "IBM").replace(b'"price":', b'"price":-')])
+    assert changed(before, states(lake)) == {WEEK[1]}
+    before = states(lake)
+    store_daily(lake, [*bars[:-1], bars[-1] | {"revision": 2}, daily(WEEK[2], "yahoo", symbol="NEW")])
+    assert changed(before, states(lake)) == set(WEEK[2:])
+    before = states(lake)
+    record_built(lake, RECONCILIATION.path, {WEEK[0]: "anew"})
+    assert changed(before, states(lake)) == {WEEK[0]}
+
+
+def test_a_session_that_goes_on_is_judged_again_when_it_is_over(lake: str) -> None:
+    store_daily(lake, [daily(WEEK[0], "yahoo")])
+    hours = session(WEEK[0])
+    instants = (hours.open_time - timedelta(hours=1), hours.open_time, hours.close_time, LATER)
+    found = [condition_state(lake, JUDGING, now=moment)[WEEK[0]] for moment in instants]
+    assert len(set(found)) == 3 and found[1] == found[2]
+    assert phase(WEEK[0], instants[1]) == "open"
+    assert newest_phase(instants[2]) == f"{WEEK[0]} open"
+
+
+def test_a_session_without_any_row_between_others_is_judged_too(lake: str) -> None:
+    store_daily(lake, [daily(day, "yahoo") for day in (WEEK[0], WEEK[2])])
+    assert sorted(condition_state(lake, JUDGING, now=LATER)) == WEEK[:3]
+    assert sorted(reconciliation_state(lake, JUDGING)) == [WEEK[0], WEEK[2]]
+
+
+def test_metrics_are_stale_where_agreement_is_required_and_was_lost(lake: str) -> None:
+    pair = [daily(day, source) for day in WEEK for source in ("yahoo", "alpha_vantage")]
+    store_daily(lake, pair)
+    required = Judging(JUDGING.bar_sources, require_agreement=True)
+    built = {"metrics/daily_metrics": metrics_state(lake, required)}
+    record_built(lake, "metrics/daily_metrics", built["metrics/daily_metrics"])
+    assert stale_stages(lake, required)["metrics/daily_metrics"] == []
+    apart = [row | {"verdict": "disagree"} for row in reconcile(lake, WEEK[:1], required)]
+    replace_rows(lake, RECONCILIATION, apart, WEEK[:1])
+    assert stale_stages(lake, required)["metrics/daily_metrics"] == WEEK[:1]
+    assert stale_stages(lake, JUDGING)["metrics/daily_metrics"] == []
+    assert set(stale_stages(lake, required)) >= {RECONCILIATION.path, CONDITION.path}
+
+
+def metrics_state(lake: str, judging: Judging) -> dict[date, str]:
+    from stock_assets.lake.quality_state import refused
+    from stock_assets.lake.staleness import daily_bars_state
+
+    return daily_bars_state(lake, refused(lake, judging))
+
+
+def states(lake: str, judging: Judging = JUDGING) -> dict[date, str]:
+    return condition_state(lake, judging, now=LATER)
+
+
+def changed(before: dict[date, str], after: dict[date, str]) -> set[date]:
+    return {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)}
+
+
+def vendor_bar(**given: Any) -> bytes:
+    prices: Iterable[str] = ("open", "high", "low", "close")
+    return encode(
+        Bar(
+            symbol="IBM",
+            interval="1d",
+            trading_day=DAY,
+            start_time=instant(session(DAY).open_time),
+            **dict.fromkeys(prices, 100.0),
+            volume=1000,
+            currency="USD",
+            price_basis="as_traded",
+            final=True,
+            source="yahoo",
+            known_at=instant(session(DAY).post_close_time),
+            **given,
+        )
+    )
