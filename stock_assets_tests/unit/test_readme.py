@@ -12,7 +12,9 @@ import yaml
 from stock_assets.settings import PROJECT
 
 README = (PROJECT / "README.md").read_text()
-SETTINGS = "".join((PROJECT / "stock_assets" / name).read_text() for name in ("settings.py", "vendor_settings.py"))
+SETTINGS = "".join(
+    (PROJECT / "stock_assets" / name).read_text() for name in ("settings.py", "vendor_settings.py", "broker.py")
+)
 COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", README)
 GROUPS = {"produce", "quarantine"}
 MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
