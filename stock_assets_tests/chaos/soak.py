@@ -54,6 +54,7 @@ class Soak:
         self.poison: list[bytes] = []
         self.fired: Counter[str] = Counter()
         self.refused: list[str] = []
+        self.unsent: list[Tick] = []
         self._rate = len(self.ticks) / max(30.0, minutes * 60)
         self._may_publish, self._done = threading.Lock(), threading.Event()
         self.producer = Producer(
@@ -146,6 +147,8 @@ class Soak:
                 admin.delete_topics([TICKS.name])
             wait_for(lambda: topic_state(self.settings.broker, TICKS) is None)
             wait_for(lambda: TICKS.name in create_topics(self.settings.broker, 3))
+            # until it has asked, the producer goes on with as many partitions as there were
+            wait_for(lambda: len(self.producer.list_topics(TICKS.name, 5).topics[TICKS.name].partitions) == 3)
             self.drain.wait_for("failed TopicRecreated")
             adopt_topic(self.settings.lake_root, self.settings.broker, TICKS)
 
@@ -237,12 +240,15 @@ class Soak:
         if error is not None and error.code() == KafkaError._UNKNOWN_PARTITION:
             # the topic was created again with fewer partitions: it was never sent, as producers find out themselves
             self.sent[tick.event_id] -= 1
-            self._send(tick)
+            self.unsent.append(tick)
         elif error is not None:
             self.refused.append(str(error))
 
     def _flush(self) -> None:
         assert self.producer.flush(LONGEST_S) == 0
+        while self.unsent:
+            self._send(self.unsent.pop())
+            assert self.producer.flush(LONGEST_S) == 0
 
     def _state(self) -> Any:
         return topic_state(self.settings.broker, TICKS)

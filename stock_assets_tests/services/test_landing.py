@@ -135,6 +135,7 @@ def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
     script = textwrap.dedent(
         f"""
         import os, signal, deltalake
+        from stock_assets.broker import Broker
         from stock_assets.domain.messages import Tick
         from stock_assets.domain.tables import RAW_TICKS
         from stock_assets.lake.landing import land
@@ -146,7 +147,7 @@ def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
                 write(*args, **kwargs)
             os.kill(os.getpid(), signal.SIGKILL)
         deltalake.DeltaTable.create_write_transaction = die
-        list(land({lake!r}, {kafka!r}, Topic("ticks", {topic.name!r}, Tick, RAW_TICKS)))
+        list(land({lake!r}, Broker({kafka.bootstrap!r}), Topic("ticks", {topic.name!r}, Tick, RAW_TICKS)))
         """
     )
     killed = subprocess.run([sys.executable, "-c", script], check=False)
