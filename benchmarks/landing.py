@@ -28,6 +28,7 @@ from children import Children
 from own_services import machine, own_services
 
 from local.services import Services
+from stock_assets.broker import Broker
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.lake.tables import table_uri
@@ -43,8 +44,8 @@ def main(records: int, partitions: int = 3, contenders: Sequence[str] = ()) -> N
     """Fill the topic, run each contender, print the table."""
     chosen = contenders or list(LABELS)
     with own_services(["kafka", *(["spark"] if "spark" in chosen else [])]) as settings:
-        create_topics(settings.kafka_bootstrap, partitions)
-        payload_bytes = _fill(settings.kafka_bootstrap, records)
+        create_topics(settings.broker, partitions)
+        payload_bytes = _fill(settings.broker, records)
         print(
             f"\nlanding of {records:,} ticks, {payload_bytes / records:.0f} bytes each, {partitions} partitions, "
             f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"
@@ -108,7 +109,7 @@ def _landing(settings: Settings, folder: Path, records: int, processes: int = 1)
     limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, processes)
 
     def work() -> int:
-        landings = list(land(str(folder), settings.kafka_bootstrap, TICKS, limits))
+        landings = list(land(str(folder), settings.broker, TICKS, limits))
         assert Path(table_uri(str(folder), TICKS.table)).is_dir()
         assert not sum(landing.rejected for landing in landings)
         return sum(landing.accepted for landing in landings)
@@ -120,11 +121,11 @@ def _bare_consume(settings: Settings, folder: Path, records: int) -> Callable[[]
     """librdkafka to Python objects, offsets read, records thrown away."""
     from confluent_kafka import Consumer, TopicPartition
 
-    state = topic_state(settings.kafka_bootstrap, TICKS)
+    state = topic_state(settings.broker, TICKS)
     assert state is not None
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.kafka_bootstrap,
+            **settings.broker.librdkafka(),
             "group.id": "bare",
             "enable.auto.commit": False,
             "fetch.queue.backoff.ms": 10,
@@ -151,7 +152,7 @@ def _kafka_python(settings: Settings, folder: Path, records: int) -> Callable[[]
 
     consumer = KafkaConsumer(
         TICKS.name,
-        bootstrap_servers=settings.kafka_bootstrap,
+        **settings.broker.kafka_python(),
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
@@ -233,12 +234,12 @@ LABELS = {
 }
 
 
-def _fill(bootstrap: str, records: int) -> int:
+def _fill(broker: Broker, records: int) -> int:
     """Publish seeded ticks; returns their bytes."""
     from confluent_kafka import Producer
 
     chance, size = random.Random(1), 0
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50, "compression.type": "lz4"})
+    producer = Producer({**broker.librdkafka(), "linger.ms": 50, "compression.type": "lz4"})
     starts = [instant(session(day).open_time) for day in DAYS]
     for number in range(records):
         tick = Tick(

@@ -19,6 +19,7 @@ import numpy as np
 from confluent_kafka import Producer
 from own_services import machine, own_services
 
+from stock_assets.broker import Broker
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.completeness import prove
@@ -35,25 +36,25 @@ LIMIT_S = 2.0
 def main(rate: int = 10_000, seconds: int = 30) -> None:
     """Publish, land beside it, print how long records took."""
     with own_services(["kafka"]) as settings:
-        create_topics(settings.kafka_bootstrap, partitions=3)
+        create_topics(settings.broker, partitions=3)
         command = [sys.executable, "-m", "stock_assets.cli", "land", "--follow"]
         with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL) as follower:
-            _publish(settings.kafka_bootstrap, rate, 2)  # the follower is up when these are landed
+            _publish(settings.broker, rate, 2)  # the follower is up when these are landed
             _wait_until_landed(settings)
             began = time.time()
-            _publish(settings.kafka_bootstrap, rate, seconds)
+            _publish(settings.broker, rate, seconds)
             _wait_until_landed(settings)
             cpu = _cpu_seconds(follower.pid)
             follower.send_signal(signal.SIGTERM)
         _show(settings, rate, seconds, began, cpu)
 
 
-def _publish(bootstrap: str, rate: int, seconds: int) -> None:
+def _publish(broker: Broker, rate: int, seconds: int) -> None:
     """Seeded ticks of 100 symbols, encoded before the clock starts: this process shares the processors."""
     symbols = [f"S{number:03}" for number in range(100)]
     ticks = islice(endless_ticks(symbols, 1, datetime(2025, 6, 23, 14, tzinfo=UTC), rate), rate * seconds)
     records = [(tick.symbol, encode(tick)) for tick in ticks]
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
+    producer = Producer({**broker.librdkafka(), "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
     began = time.monotonic()
     for number, (symbol, value) in enumerate(records):
         if number % 100 == 0:
@@ -66,7 +67,7 @@ def _publish(bootstrap: str, rate: int, seconds: int) -> None:
 
 def _wait_until_landed(settings: Settings) -> None:
     while True:
-        state, table = topic_state(settings.kafka_bootstrap, TICKS), open_table(settings.lake_root, RAW_TICKS)
+        state, table = topic_state(settings.broker, TICKS), open_table(settings.lake_root, RAW_TICKS)
         if state is not None and table is not None and not plan_landing(table, TICKS, state).lag:
             return
         time.sleep(0.2)

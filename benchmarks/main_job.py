@@ -142,8 +142,8 @@ def _fetch_and_publish(settings: Settings, first: date, last: date, watch: Stopw
         from stock_assets.topic.publish import publish
         from stock_assets.topic.topics import create_topics
 
-        create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
-        done = publish(settings.kafka_bootstrap, Known(settings.lake_root).new(fetched))
+        create_topics(settings.broker, settings.kafka_partitions)
+        done = publish(settings.broker, Known(settings.lake_root).new(fetched))
     return len(fetched), done.total
 
 

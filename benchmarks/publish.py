@@ -32,7 +32,7 @@ TARGET_PER_S = 200_000
 def main(records: int = RECORDS) -> None:
     """Run each contender, print the table."""
     with own_services(["kafka"]) as settings:
-        create_topics(settings.kafka_bootstrap, 3)
+        create_topics(settings.broker, 3)
         print(f"\npublishing ticks to 3 partitions, {datetime.now(UTC):%Y-%m-%d}, {machine()}")
         print(f"{'':<34}{'records':>12}{'wall s':>9}{'CPU s':>8}{'records/s':>12}{'records/CPU-s':>15}")
         for name, (label, _, share) in CONTENDERS.items():
@@ -59,7 +59,7 @@ def _ours(settings: Settings, records: int) -> Callable[[], object]:
     from stock_assets.topic.publish_stream import publish_stream
 
     ticks = islice(endless_ticks(SYMBOLS, 1, STARTED, TARGET_PER_S), records)
-    return lambda: publish_stream(settings.kafka_bootstrap, TICKS, due_at_rate(ticks, float("inf")))
+    return lambda: publish_stream(settings.broker, TICKS, due_at_rate(ticks, float("inf")))
 
 
 def _bare(settings: Settings, records: int) -> Callable[[], object]:
@@ -69,7 +69,7 @@ def _bare(settings: Settings, records: int) -> Callable[[], object]:
     block = [{"value": encode(tick), "key": symbol} for symbol in SYMBOLS * 10]
     producer = Producer(
         {
-            "bootstrap.servers": settings.kafka_bootstrap,
+            **settings.broker.librdkafka(),
             "compression.type": "lz4",
             "linger.ms": 20,
             "queue.buffering.max.messages": 2_000_000,
@@ -89,7 +89,7 @@ def _kafka_python(settings: Settings, records: int) -> Callable[[], object]:
     from stock_assets.topic.publish import publish
 
     ticks = list(islice(endless_ticks(SYMBOLS, 1, STARTED, TARGET_PER_S), records))
-    return lambda: publish(settings.kafka_bootstrap, ticks)
+    return lambda: publish(settings.broker, ticks)
 
 
 CONTENDERS: dict[str, tuple[str, Callable[[Settings, int], Callable[[], object]], int]] = {

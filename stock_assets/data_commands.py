@@ -55,7 +55,7 @@ def land(
         _follow(settings, limits, every)
         return
     for topic in TOPICS.values():
-        for landing in land_topic(settings.lake_root, settings.kafka_bootstrap, topic, limits, settings.universe):
+        for landing in land_topic(settings.lake_root, settings.broker, topic, limits, settings.universe):
             typer.echo(_line(topic, landing))
 
 
@@ -75,8 +75,8 @@ def _follow(settings: Settings, limits: Limits, every_s: float) -> None:
             typer.echo(_line(topic, landing))
             reports.add(topic, landing)
 
-        root, bootstrap, topics = settings.lake_root, settings.kafka_bootstrap, TOPICS.values()
-        follow(root, bootstrap, topics, limits, every_s, stop, landed, settings.universe)
+        root, broker, topics = settings.lake_root, settings.broker, TOPICS.values()
+        follow(root, broker, topics, limits, every_s, stop, landed, settings.universe)
 
 
 def _line(topic: Topic, landing: Landing) -> str:
@@ -120,7 +120,7 @@ def adopt_topic(stage: Annotated[str, typer.Argument(help="ticks, bars or action
 
     settings = Settings.load()
     _known(stage, tuple(TOPICS))
-    landing = adopt(settings.lake_root, settings.kafka_bootstrap, TOPICS[stage])
+    landing = adopt(settings.lake_root, settings.broker, TOPICS[stage])
     typer.echo(f"{TOPICS[stage].name} with id {landing.topic_id} is adopted; {landing.gaps} offsets are stored as lost")
 
 
@@ -129,7 +129,7 @@ def topics() -> None:
     from stock_assets.topic.topics import TOPICS, create_topics
 
     settings = Settings.load()
-    created = create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
+    created = create_topics(settings.broker, settings.kafka_partitions)
     for topic in TOPICS.values():
         typer.echo(f"{topic.name}: {'created' if topic.name in created else 'exists'}")
 

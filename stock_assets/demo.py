@@ -85,9 +85,9 @@ def publish_new(settings: Settings, given: Input) -> Published:
     from stock_assets.topic.publish import publish_with_progress
     from stock_assets.topic.topics import create_topics
 
-    create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
+    create_topics(settings.broker, settings.kafka_partitions)
     new = Known(settings.lake_root).new(given.messages)
-    return publish_with_progress(settings.kafka_bootstrap, new, None, "publishing")
+    return publish_with_progress(settings.broker, new, None, "publishing")
 
 
 def show(settings: Settings, console: Console, published: Published, done: MainJob) -> None:

@@ -178,8 +178,8 @@ def _serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
     stop, health = stop_event(), HealthFile(settings.local_dir, name, secrets)
-    create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
-    publisher = Publisher(settings.kafka_bootstrap)
+    create_topics(settings.broker, settings.kafka_partitions)
+    publisher = Publisher(settings.broker)
     try:
         done = run_publisher(name, connect(health), publisher, health, stop)
     finally:
@@ -223,8 +223,8 @@ def _stream(records: Iterator[Due]) -> None:
     from stock_assets.topic.topics import TICKS, create_topics
 
     settings = Settings.load()
-    create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
-    done = publish_stream(settings.kafka_bootstrap, TICKS, records, stop_event())
+    create_topics(settings.broker, settings.kafka_partitions)
+    done = publish_stream(settings.broker, TICKS, records, stop_event())
     typer.echo(
         f"published {done.records:,} records, each acknowledged by the broker, in {done.seconds:.1f} s "
         f"({done.rate_per_s:,.0f}/s)"

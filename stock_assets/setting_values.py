@@ -44,7 +44,8 @@ class Values:
         Raises:
             PermanentError: it is none of them.
         """
-        text = self.text(name, choices[0]).lower()
-        if text not in choices:
+        text = self.text(name, choices[0])
+        found = next((choice for choice in choices if choice.lower() == text.lower()), None)
+        if found is None:
             raise PermanentError(f"{name} must be one of {', '.join(choices)}, not {text!r}")
-        return text
+        return found

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.universe import Universe, default_universe
 from stock_assets.quality_settings import QualitySettings
@@ -146,6 +147,10 @@ class Settings(Values):
     @cached_property
     def kafka_bootstrap(self) -> str:
         return self.text("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{self.kafka_port}")
+
+    @cached_property
+    def broker(self) -> Broker:
+        return Broker.of(self, self.kafka_bootstrap)
 
     @cached_property
     def kafka_partitions(self) -> int:

@@ -11,6 +11,7 @@ import pytest
 
 from local.minio import program as minio_program
 from local.services import Services
+from stock_assets.broker import Broker
 from stock_assets.settings import PROJECT, Settings, Snowflake
 
 # a developer's real accounts and clusters must not be reached by a test
@@ -101,10 +102,10 @@ def services(settings: Settings) -> Iterator[Services]:
 
 
 @pytest.fixture(scope="session")
-def kafka(services: Services, settings: Settings) -> str:
-    """Bootstrap address of a running broker."""
+def kafka(services: Services, settings: Settings) -> Broker:
+    """A running broker."""
     services.up(["kafka"])
-    return settings.kafka_bootstrap
+    return settings.broker
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from stock_assets.broker import Broker
 from stock_assets.defs.failures import RETRIES, permanent_failures
 from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table
 from stock_assets.defs.partitions import asked_sessions, within
@@ -97,9 +98,9 @@ def raw_asset(topic: Topic, partitions: dg.DailyPartitionsDefinition, settings: 
         days = asked_sessions(context)
         with permanent_failures():
             if days is None:
-                days = _drain(context, topic, partitions, lake.root, kafka.bootstrap, settings)
+                days = _drain(context, topic, partitions, lake.root, kafka.broker, settings)
             else:
-                yield _rebuild(context, topic, lake.root, kafka.bootstrap, days, settings)
+                yield _rebuild(context, topic, lake.root, kafka.broker, days, settings)
             yield _completeness(topic, lake.root, days)
 
     return raw
@@ -110,7 +111,7 @@ def _drain(
     topic: Topic,
     partitions: dg.DailyPartitionsDefinition,
     lake_root: str,
-    bootstrap: str,
+    broker: Broker,
     settings: Settings,
 ) -> list[date]:
     """Land, report each touched session, and return those sessions."""
@@ -120,7 +121,7 @@ def _drain(
     started = time.monotonic()
     touched: set[date] = set()
     limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, settings.landing_processes)
-    for landing in land(lake_root, bootstrap, topic, limits, settings.universe):
+    for landing in land(lake_root, broker, topic, limits, settings.universe):
         context.log.info(
             f"{topic.name}: {landing.offsets} offsets = {landing.accepted} accepted + {landing.rejected} rejected + "
             f"{landing.gaps} gaps, Delta version {landing.version}"
@@ -178,7 +179,7 @@ def _rebuild(
     context: dg.AssetExecutionContext,
     topic: Topic,
     lake_root: str,
-    bootstrap: str,
+    broker: Broker,
     days: list[date],
     settings: Settings,
 ) -> dg.MaterializeResult[Any]:
@@ -186,7 +187,7 @@ def _rebuild(
 
     rows, replaced, reasons = 0, 0, set()
     for day in days:
-        done = rebuild(lake_root, bootstrap, topic, day, settings.universe)
+        done = rebuild(lake_root, broker, topic, day, settings.universe)
         context.log.info(f"{day}: {done.rows} rows, {done.reason}")
         rows, replaced = rows + done.rows, replaced + done.replaced
         reasons.add(done.reason)

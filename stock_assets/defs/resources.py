@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from stock_assets.broker import Broker
 from stock_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,9 +53,13 @@ class ObjectStore(dg.ConfigurableResource[Any]):
 
 
 class Kafka(dg.ConfigurableResource[Any]):
-    """The broker."""
+    """The broker's address; what opens it comes from the environment, not from here."""
 
     bootstrap: str
+
+    @property
+    def broker(self) -> Broker:
+        return Settings.load(KAFKA_BOOTSTRAP_SERVERS=self.bootstrap).broker
 
 
 class Spark(dg.ConfigurableResource[Any]):

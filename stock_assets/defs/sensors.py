@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from stock_assets.broker import Broker
 from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_partition, build_tags
 from stock_assets.defs.partitions import within
@@ -85,9 +86,9 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         from stock_assets.topic.leadership import somebody_leads
 
         try:
-            if somebody_leads(kafka.bootstrap):
+            if somebody_leads(kafka.broker):
                 return dg.SkipReason("the continuous landing is at work")
-            lags = read_lags(lake.root, kafka.bootstrap)
+            lags = read_lags(lake.root, kafka.broker)
         except TransientError as away:
             return dg.SkipReason(str(away))
         seen: dict[str, Any] = json.loads(context.cursor or "{}")
@@ -115,7 +116,7 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
     return _drain_sensor
 
 
-def read_lags(lake_root: str, bootstrap: str) -> dict[str, int | str]:
+def read_lags(lake_root: str, broker: Broker) -> dict[str, int | str]:
     """Offsets that wait, per topic; a sentence instead where landing must not go on by itself."""
     from stock_assets.lake.plan import plan_landing
     from stock_assets.lake.tables import open_table
@@ -124,7 +125,7 @@ def read_lags(lake_root: str, bootstrap: str) -> dict[str, int | str]:
     lags: dict[str, int | str] = {}
     for stage, topic in TOPICS.items():
         try:
-            state = topic_state(bootstrap, topic)
+            state = topic_state(broker, topic)
             lags[stage] = plan_landing(open_table(lake_root, topic.table), topic, state).lag if state else 0
         except TransientError:
             raise

@@ -49,12 +49,12 @@ def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         days: list[date] = asked_sessions(context) or []
         report, published = [], 0
         with permanent_failures():
-            create_topics(kafka.bootstrap, settings.kafka_partitions)
+            create_topics(kafka.broker, settings.kafka_partitions)
             for source in settings.history_sources:
                 cells = missing_cells(lake.root, source, settings.symbols, days, settings.universe)
                 if config.again:
                     cells = dict.fromkeys(settings.symbols, days)
-                for done in catch_up(lake.root, kafka.bootstrap, cells, _fetch(source, settings)):
+                for done in catch_up(lake.root, kafka.broker, cells, _fetch(source, settings)):
                     published += done.published
                     for refused in done.refused:
                         context.log.warning(f"refused: {refused}")

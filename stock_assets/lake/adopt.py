@@ -10,6 +10,7 @@ import uuid
 
 import pyarrow as pa
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError
 from stock_assets.lake.landing import Landing, commit
 from stock_assets.lake.plan import next_offset
@@ -20,15 +21,15 @@ from stock_assets.topic.topics import Topic, topic_state
 REASON = "adopted: the broker no longer held these records"
 
 
-def adopt_topic(lake_root: str, bootstrap: str, topic: Topic) -> Landing:
+def adopt_topic(lake_root: str, broker: Broker, topic: Topic) -> Landing:
     """Go on from the topic as it is now, and record what of it was never landed.
 
     Raises:
         PermanentError: there is no such topic.
     """
-    state = topic_state(bootstrap, topic)
+    state = topic_state(broker, topic)
     if state is None:
-        raise PermanentError(f"there is no topic {topic.name} at {bootstrap}")
+        raise PermanentError(f"there is no topic {topic.name} at {broker}")
     table = open_or_create_table(lake_root, topic.table)
     landing_id = f"adopt-{uuid.uuid4().hex}"
     first = {p: next_offset(table, state.topic_id, p) for p in state.end}

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 
+from stock_assets.broker import Broker
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import PermanentError, TransientError
 from stock_assets.domain.universe import Universe
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def follow(
     lake_root: str,
-    bootstrap: str,
+    broker: Broker,
     topics: Iterable[Topic],
     limits: Limits,
     every_s: float,
@@ -52,7 +53,7 @@ def follow(
     def look(admin: KafkaAdminClient) -> None:
         for topic in list(left):
             try:
-                for landing in land(lake_root, bootstrap, topic, limits, universe, state_of(admin, topic)):
+                for landing in land(lake_root, broker, topic, limits, universe, state_of(admin, topic)):
                     landed(topic, landing)
                     leadership.held()
             except PermanentError as fault:
@@ -63,11 +64,11 @@ def follow(
             raise PermanentError(f"nothing can be landed any more. {'; '.join(broken)}")
 
     _import()
-    with closing(Leadership(bootstrap, TICKS)) as leadership:
+    with closing(Leadership(broker, TICKS)) as leadership:
         while not stop.is_set():
             try:
                 # One connection for all looks: opening one takes longer than all that is asked.
-                with admin_of(bootstrap) as admin:
+                with admin_of(broker) as admin:
                     while not stop.is_set():
                         began = time.monotonic()
                         if leadership.held():

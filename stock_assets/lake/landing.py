@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict, PermanentError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake import plan as planning
@@ -39,7 +40,7 @@ class Landing(Range):
 
 def land(
     lake_root: str,
-    bootstrap: str,
+    broker: Broker,
     topic: Topic,
     limits: Limits | None = None,
     universe: Universe | None = None,
@@ -55,14 +56,14 @@ def land(
         LandingConflict: another landing of the topic was faster; start again.
         ServiceUnavailable: the broker does not answer.
     """
-    state = state or topic_state(bootstrap, topic)
+    state = state or topic_state(broker, topic)
     if state is None:
-        raise PermanentError(f"there is no topic {topic.name} at {bootstrap}; create it with: stock-assets topics")
+        raise PermanentError(f"there is no topic {topic.name} at {broker}; create it with: stock-assets topics")
     table = open_or_create_table(lake_root, topic.table)
     plan = planning.plan_landing(table, topic, state)
     if plan.end == plan.start:
         return
-    reading = Reading(table_uri(lake_root, topic.table), bootstrap, topic, plan, limits or Limits(), universe)
+    reading = Reading(table_uri(lake_root, topic.table), broker, topic, plan, limits or Limits(), universe)
     with closing(read_range(reading)) as parts:
         for prepared in parts:
             yield commit_prepared(lake_root, topic, table, prepared)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import IncompleteLanding, LostOffsets, ServiceUnavailable
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.decode import Decoder
@@ -104,7 +105,7 @@ class Reading:
     """
 
     table_uri: str
-    bootstrap: str
+    broker: Broker
     topic: Topic
     plan: Plan
     limits: Limits
@@ -126,7 +127,7 @@ def prepare_range(
         landing_id = landing_ids()
         rows = _read(reader, topic, reading.limits, decoder, plan.topic_id, landing_id)
         following = dict(reader.position)
-        gaps = _gap_rows(reading.bootstrap, topic, plan.topic_id, rows, first, following, landing_id)
+        gaps = _gap_rows(reading.broker, topic, plan.topic_id, rows, first, following, landing_id)
         rows = pa.concat_tables([rows, *gaps])
         prepared = prepare(reading.table_uri, topic, rows, plan.topic_id, first, following, landing_id)
         del rows, gaps  # the next part needs their memory
@@ -194,7 +195,7 @@ def _read(
 
 
 def _gap_rows(
-    bootstrap: str,
+    broker: Broker,
     topic: Topic,
     topic_id: str,
     rows: pa.Table,
@@ -210,7 +211,7 @@ def _gap_rows(
     ]
     if not gaps:
         return []
-    state = topic_state(bootstrap, topic)
+    state = topic_state(broker, topic)
     if state is None or state.topic_id != topic_id:
         raise LostOffsets(f"{topic.name} was deleted while it was read; nothing of this range was stored")
     for partition, begin, end in gaps:

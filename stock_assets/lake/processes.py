@@ -38,7 +38,7 @@ def read_range(reading: Reading) -> Generator[Prepared]:
         yield from _read_by_several(reading, shares)
         return
     plan = reading.plan
-    with closing(RangeReader(reading.bootstrap, reading.topic, plan.start, plan.end)) as reader:
+    with closing(RangeReader(reading.broker, reading.topic, plan.start, plan.end)) as reader:
         for prepared in prepare_range(reading, reader):
             yield prepared
             reader.commit_group(prepared.next)
@@ -59,7 +59,7 @@ def _read_by_several(reading: Reading, shares: list[Plan]) -> Iterator[Prepared]
     bounds, count = reading.limits, len(shares)
     limits = Limits(bounds.max_rows // count or 1, bounds.max_bytes // count or 1)
     with ExitStack() as running:
-        shown = running.enter_context(closing(RangeReader(reading.bootstrap, reading.topic, {}, {})))
+        shown = running.enter_context(closing(RangeReader(reading.broker, reading.topic, {}, {})))
         processes = [
             running.enter_context(closing(_Process(replace(reading, plan=share, limits=limits)))) for share in shares
         ]
@@ -133,7 +133,7 @@ def _serve(wire: Connection[Any, Any], reading: Reading, environment: dict[str, 
     os.environ.update(environment)  # the process this one was forked from may have started with another
     plan = reading.plan
     try:
-        with closing(RangeReader(reading.bootstrap, reading.topic, plan.start, plan.end)) as reader:
+        with closing(RangeReader(reading.broker, reading.topic, plan.start, plan.end)) as reader:
             try:
                 for prepared in prepare_range(reading, reader, wire.recv):
                     wire.send(prepared)

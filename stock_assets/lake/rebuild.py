@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import LandingConflict, NotRebuildable, PermanentError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.compaction import next_rewrite
@@ -39,7 +40,7 @@ class Rebuild:
     reason: str
 
 
-def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date, universe: Universe | None = None) -> Rebuild:
+def rebuild(lake_root: str, broker: Broker, topic: Topic, day: date, universe: Universe | None = None) -> Rebuild:
     """Read the session's offsets again and replace its rows in one commit.
 
     A session that the broker no longer holds is proved from its rows instead, and left unchanged.
@@ -59,9 +60,9 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date, universe: U
     stored = table.to_pyarrow_dataset().to_table(columns=["topic_id", "kafka_partition", "kafka_offset"], filter=of_day)
     if not stored.num_rows:
         return Rebuild(0, replaced=False, reason="the session has no rows")
-    state = topic_state(bootstrap, topic)
+    state = topic_state(broker, topic)
     if state is None:
-        raise PermanentError(f"there is no topic {topic.name} at {bootstrap}")
+        raise PermanentError(f"there is no topic {topic.name} at {broker}")
     ranges = stored.group_by(["topic_id", "kafka_partition"]).aggregate(
         [("kafka_offset", "min"), ("kafka_offset", "max")]
     )
@@ -76,7 +77,7 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date, universe: U
             )
         return Rebuild(stored.num_rows, replaced=False, reason="the broker no longer holds it; its rows are complete")
     rebuild_id = f"{REBUILD}{uuid.uuid4().hex}"
-    rows = _read_again(bootstrap, topic, state.topic_id, start, end, day, universe, rebuild_id)
+    rows = _read_again(broker, topic, state.topic_id, start, end, day, universe, rebuild_id)
     _refuse_difference(topic, day, stored, rows)
     try:
         write_deltalake(
@@ -93,7 +94,7 @@ def rebuild(lake_root: str, bootstrap: str, topic: Topic, day: date, universe: U
 
 
 def _read_again(
-    bootstrap: str,
+    broker: Broker,
     topic: Topic,
     topic_id: str,
     start: dict[int, int],
@@ -103,7 +104,7 @@ def _read_again(
     rebuild_id: str,
 ) -> pa.Table:
     decoder = Decoder(topic, universe)
-    reader = RangeReader(bootstrap, topic, start, end)
+    reader = RangeReader(broker, topic, start, end)
     try:
         parts = [rows_schema(topic).empty_table()]
         for chunk in reader.chunks():

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import NothingFetched, UnknownSymbol
 from stock_assets.domain.messages import Action, Bar, Message
 from stock_assets.domain.tables import RAW_BARS
@@ -75,7 +76,7 @@ def newest_sessions(lake_root: str, source: str) -> dict[str, date]:
 
 
 def catch_up(
-    lake_root: str, bootstrap: str, cells: Cells, fetch: Callable[[str, date, date], Fetched]
+    lake_root: str, broker: Broker, cells: Cells, fetch: Callable[[str, date, date], Fetched]
 ) -> Iterator[CaughtUp]:
     """Ask for each symbol's sessions in one call, and publish the bars of exactly these, and actions that are new.
 
@@ -98,7 +99,7 @@ def catch_up(
         done.fetched, done.refused = len(fetched.messages), fetched.refused
         got = {message.trading_day for message in wanted if isinstance(message, Bar)}
         done.lacking = [day for day in days if day not in got]
-        done.published = publish(bootstrap, known.new(wanted)).total
+        done.published = publish(broker, known.new(wanted)).total
         yield done
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import LostOffsets, ServiceUnavailable
 from stock_assets.domain.session_index import Int64s
 from stock_assets.topic.topics import Topic
@@ -62,17 +63,17 @@ class RangeReader:
     passed over, so it may be further than the last record's successor.
     """
 
-    def __init__(self, bootstrap: str, topic: Topic, start: dict[int, int], end: dict[int, int]) -> None:
+    def __init__(self, broker: Broker, topic: Topic, start: dict[int, int], end: dict[int, int]) -> None:
         from confluent_kafka import Consumer, TopicPartition
 
         self._topic = topic
         self._end = {p: end[p] for p in start if end[p] > start[p]}
         self.position = dict(start)
         self._buffers = {p: _Buffer() for p in self._end}
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **broker.librdkafka(),
                 "group.id": GROUP,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -105,7 +106,7 @@ class RangeReader:
                 heard = time.monotonic()
                 yield from self._sorted(messages)
             elif time.monotonic() - heard > NO_ANSWER_S:
-                raise ServiceUnavailable(f"the broker at {self._bootstrap} sent nothing for {NO_ANSWER_S:.0f} s")
+                raise ServiceUnavailable(f"the broker at {self._broker} sent nothing for {NO_ANSWER_S:.0f} s")
 
     def rest(self) -> Iterator[Chunk]:
         """What was read and not yet handed out: whoever stops before the end takes it along."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.topic.topics import Topic, admin_of
 
@@ -22,13 +23,13 @@ GROUP = "stock-assets-follow"
 class Leadership:
     """Candidacy for the role; holds it while the group gives it the topic's first partition."""
 
-    def __init__(self, bootstrap: str, topic: Topic) -> None:
+    def __init__(self, broker: Broker, topic: Topic) -> None:
         from confluent_kafka import Consumer
 
         self._held = False
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **broker.librdkafka(),
                 "group.id": GROUP,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "latest",
@@ -56,16 +57,16 @@ class Leadership:
         self._held = False
 
 
-def somebody_leads(bootstrap: str) -> bool:
+def somebody_leads(broker: Broker) -> bool:
     """Whether some process holds, or stands for, the role.
 
     Raises:
         ServiceUnavailable: the broker does not answer.
     """
-    with admin_of(bootstrap) as admin:
+    with admin_of(broker) as admin:
         described: Any = admin.describe_groups([GROUP])
     found = described[GROUP] if isinstance(described, dict) else described[0]
     members = found["members"] if isinstance(found, dict) else getattr(found, "members", None)
     if members is None:
-        raise ServiceUnavailable(f"the broker at {bootstrap} does not describe the group {GROUP}")
+        raise ServiceUnavailable(f"the broker at {broker} does not describe the group {GROUP}")
     return bool(members)

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, encode
+from stock_assets.topic.refusal import raise_if_refused
 from stock_assets.topic.topics import Topic, topic_of
 
 QUEUE_LIMIT = 20_000
@@ -39,13 +41,13 @@ class Publisher:
         PermanentError: a record can never be stored.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, broker: Broker) -> None:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
 
         try:
             self._producer = KafkaProducer(
-                bootstrap_servers=bootstrap,
+                **broker.kafka_python(),
                 enable_idempotence=True,
                 acks="all",
                 linger_ms=20,
@@ -54,7 +56,8 @@ class Publisher:
                 delivery_timeout_ms=60_000,
             )
         except KafkaError as broken:
-            raise ServiceUnavailable(f"no Kafka broker answers at {bootstrap} ({broken})") from broken
+            raise_if_refused(broker)
+            raise ServiceUnavailable(f"no Kafka broker answers at {broker} ({broken})") from broken
         self.published = Published()
         self._in_flight: list[tuple[Topic, object]] = []
 
@@ -102,9 +105,9 @@ def _named_failures() -> Iterator[None]:
 
 
 @contextmanager
-def publisher(bootstrap: str) -> Iterator[Publisher]:
+def publisher(broker: Broker) -> Iterator[Publisher]:
     """A publisher that is flushed at the end; acknowledged equals sent, or it raises."""
-    opened = Publisher(bootstrap)
+    opened = Publisher(broker)
     try:
         yield opened
         opened.flush()
@@ -112,14 +115,14 @@ def publisher(bootstrap: str) -> Iterator[Publisher]:
         opened.close()
 
 
-def publish(bootstrap: str, messages: Iterable[Message]) -> Published:
+def publish(broker: Broker, messages: Iterable[Message]) -> Published:
     """Publish all messages.
 
     Raises:
         BadRecord: a message breaks its schema; those before it are published.
         ServiceUnavailable: the broker did not acknowledge one.
     """
-    with publisher(bootstrap) as opened:
+    with publisher(broker) as opened:
         for message in messages:
             opened.send(message)
     missing = opened.published.sent - opened.published.acknowledged
@@ -128,8 +131,8 @@ def publish(bootstrap: str, messages: Iterable[Message]) -> Published:
     return opened.published
 
 
-def publish_with_progress(bootstrap: str, messages: Iterable[Message], total: int | None, label: str) -> Published:
+def publish_with_progress(broker: Broker, messages: Iterable[Message], total: int | None, label: str) -> Published:
     """As ``publish``, with a progress bar on a terminal; ``total`` in records, None when unknown."""
     from rich.progress import track
 
-    return publish(bootstrap, track(messages, description=label, total=total, transient=True))
+    return publish(broker, track(messages, description=label, total=total, transient=True))

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, encode_all
+from stock_assets.topic.refusal import raise_if_refused
 from stock_assets.topic.topics import Topic
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Streamed:
 
 
 def publish_stream(
-    bootstrap: str,
+    broker: Broker,
     topic: Topic,
     records: Iterable[tuple[float, Message | bytes]],
     stop: threading.Event | None = None,
@@ -57,10 +59,11 @@ def publish_stream(
     """
     from confluent_kafka import Producer
 
+    raise_if_refused(broker)
     failures: list[KafkaError] = []
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap,
+            **broker.librdkafka(),
             "enable.idempotence": True,
             "compression.type": "lz4",
             "linger.ms": 20,

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stock_assets.broker import Broker
 from stock_assets.domain import tables
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, UnsuitableTopic
 from stock_assets.domain.messages import Action, Bar, Message, Tick
+from stock_assets.topic.refusal import raise_if_refused
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
@@ -64,7 +66,7 @@ class TopicState:
     end: dict[int, int]
 
 
-def create_topics(bootstrap: str, partitions: int) -> list[str]:
+def create_topics(broker: Broker, partitions: int) -> list[str]:
     """Create the topics that do not exist yet, and return their names.
 
     Raises:
@@ -72,7 +74,7 @@ def create_topics(bootstrap: str, partitions: int) -> list[str]:
     """
     from kafka.admin import NewTopic
 
-    with admin_of(bootstrap) as admin:
+    with admin_of(broker) as admin:
         existing = set(admin.list_topics())
         missing = [topic.name for topic in TOPICS.values() if topic.name not in existing]
         if missing:
@@ -86,14 +88,14 @@ def create_topics(bootstrap: str, partitions: int) -> list[str]:
     return missing
 
 
-def topic_state(bootstrap: str, topic: Topic) -> TopicState | None:
+def topic_state(broker: Broker, topic: Topic) -> TopicState | None:
     """The topic's id and watermarks, or None when there is no such topic.
 
     Raises:
         ServiceUnavailable: the broker does not answer.
         UnsuitableTopic: the topic is compacted: the broker itself would remove records.
     """
-    with admin_of(bootstrap) as admin:
+    with admin_of(broker) as admin:
         return state_of(admin, topic)
 
 
@@ -132,19 +134,20 @@ def _refuse_compacted(admin: KafkaAdminClient, topic: Topic) -> None:
 
 
 @contextmanager
-def admin_of(bootstrap: str) -> Iterator[KafkaAdminClient]:
+def admin_of(broker: Broker) -> Iterator[KafkaAdminClient]:
     """An admin client, closed at the end; what the broker refuses becomes a named failure."""
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000, bootstrap_timeout_ms=10_000)
+        admin = KafkaAdminClient(**broker.kafka_python(), request_timeout_ms=15_000, bootstrap_timeout_ms=10_000)
     except KafkaError as broken:
-        raise ServiceUnavailable(f"no Kafka broker answers at {bootstrap} ({broken})") from broken
+        raise_if_refused(broker)
+        raise ServiceUnavailable(f"no Kafka broker answers at {broker} ({broken})") from broken
     try:
         yield admin
     except KafkaError as broken:
         failure = ServiceUnavailable if getattr(broken, "retriable", False) else PermanentError
-        raise failure(f"Kafka at {bootstrap}: {broken}") from broken
+        raise failure(f"Kafka at {broker}: {broken}") from broken
     finally:
         admin.close()

@@ -43,7 +43,7 @@ def main() -> None:
     limits = prepare.Limits(max_rows=5000, processes=1 if tampered else 2, share_from=3000)
     while True:
         try:
-            for each in landing.land(settings.lake_root, settings.kafka_bootstrap, TICKS, limits):
+            for each in landing.land(settings.lake_root, settings.broker, TICKS, limits):
                 print(f"landed {each.accepted} {each.rejected} {each.gaps} version {each.version}", flush=True)
         except (StockAssetsError, OSError) as broken:
             print(f"failed {type(broken).__name__} {broken}", flush=True)

@@ -17,11 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 from kafka import TopicPartition
 from kafka.admin import NewPartitions
 
@@ -53,10 +54,11 @@ class Soak:
         self.poison: list[bytes] = []
         self.fired: Counter[str] = Counter()
         self.refused: list[str] = []
+        self.unsent: list[Tick] = []
         self._rate = len(self.ticks) / max(30.0, minutes * 60)
         self._may_publish, self._done = threading.Lock(), threading.Event()
         self.producer = Producer(
-            {"bootstrap.servers": settings.kafka_bootstrap, "enable.idempotence": True, "linger.ms": 5}
+            {**settings.broker.librdkafka(), "enable.idempotence": True, "linger.ms": 5, "log_level": 2}
         )
         # Only the drain goes through the proxy: delta-rs holds the interpreter while it asks, and the proxy lives in this one.
         self._drain_environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}"}
@@ -134,24 +136,24 @@ class Soak:
 
     def fault_partition_added(self) -> None:
         before = len(self._state().end)
-        with admin_of(self.settings.kafka_bootstrap) as admin:
+        with admin_of(self.settings.broker) as admin:
             admin.create_partitions({TICKS.name: NewPartitions(before + 1)})
         wait_for(lambda: len(self._state().end) == before + 1)
 
     def fault_topic_created_again(self) -> None:
         self.settle()
         with self._may_publish:
-            with admin_of(self.settings.kafka_bootstrap) as admin:
+            with admin_of(self.settings.broker) as admin:
                 admin.delete_topics([TICKS.name])
-            wait_for(lambda: topic_state(self.settings.kafka_bootstrap, TICKS) is None)
-            wait_for(lambda: TICKS.name in create_topics(self.settings.kafka_bootstrap, 3))
+            wait_for(lambda: topic_state(self.settings.broker, TICKS) is None)
+            wait_for(lambda: TICKS.name in create_topics(self.settings.broker, 3))
+            # until it has asked, the producer goes on with as many partitions as there were
+            wait_for(lambda: len(self.producer.list_topics(TICKS.name, 5).topics[TICKS.name].partitions) == 3)
             self.drain.wait_for("failed TopicRecreated")
-            adopt_topic(self.settings.lake_root, self.settings.kafka_bootstrap, TICKS)
+            adopt_topic(self.settings.lake_root, self.settings.broker, TICKS)
 
     def fault_transaction_aborted(self) -> None:
-        aborted = Producer(
-            {"bootstrap.servers": self.settings.kafka_bootstrap, "transactional.id": f"soak-{self.chance.random()}"}
-        )
+        aborted = Producer({**self.settings.broker.librdkafka(), "transactional.id": f"soak-{self.chance.random()}"})
         aborted.init_transactions()
         aborted.begin_transaction()
         for tick in self.chance.sample(self.ticks, 50):
@@ -167,11 +169,11 @@ class Soak:
             for number in range(20):  # never landed, so never part of what is expected
                 self.producer.produce(TICKS.name, f'{{"lost":{number}}}'.encode(), partition=partition)
             self._flush()
-            with admin_of(self.settings.kafka_bootstrap) as admin:
+            with admin_of(self.settings.broker) as admin:
                 admin.delete_records({TopicPartition(TICKS.name, partition): self._state().end[partition]})
             self.drain.restart()
             self.drain.wait_for("failed LostOffsets")
-            adopt_topic(self.settings.lake_root, self.settings.kafka_bootstrap, TICKS)
+            adopt_topic(self.settings.lake_root, self.settings.broker, TICKS)
 
     # faults of the store
 
@@ -230,19 +232,26 @@ class Soak:
                 self._send(again.choice(self.ticks))
 
     def _send(self, tick: Tick) -> None:
-        self.producer.produce(TICKS.name, encode(tick), tick.symbol, on_delivery=self._delivered)
+        self.producer.produce(TICKS.name, encode(tick), tick.symbol, on_delivery=partial(self._delivered, tick))
         self.producer.poll(0)
         self.sent[tick.event_id] += 1
 
-    def _delivered(self, error: Any, message: Any) -> None:
-        if error is not None:
+    def _delivered(self, tick: Tick, error: Any, message: Any) -> None:
+        if error is not None and error.code() == KafkaError._UNKNOWN_PARTITION:
+            # the topic was created again with fewer partitions: it was never sent, as producers find out themselves
+            self.sent[tick.event_id] -= 1
+            self.unsent.append(tick)
+        elif error is not None:
             self.refused.append(str(error))
 
     def _flush(self) -> None:
         assert self.producer.flush(LONGEST_S) == 0
+        while self.unsent:
+            self._send(self.unsent.pop())
+            assert self.producer.flush(LONGEST_S) == 0
 
     def _state(self) -> Any:
-        return topic_state(self.settings.kafka_bootstrap, TICKS)
+        return topic_state(self.settings.broker, TICKS)
 
     def _lag(self) -> int:
         return plan_landing(open_table(self.settings.lake_root, RAW_TICKS), TICKS, self._state()).lag
@@ -271,7 +280,7 @@ def soak(seed: int, minutes: float, folder: Path) -> dict[str, Any]:
         services = Services(settings, lambda line: print(line, flush=True))
         stack.callback(services.down)
         services.up(["kafka", "minio", "spark"])
-        create_topics(settings.kafka_bootstrap, 3)
+        create_topics(settings.broker, 3)
         proxy = StoreProxy(settings.minio_port)
         stack.callback(proxy.close)
         for name, value in settings.s3_environment.items():

@@ -16,6 +16,7 @@ from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import LandingConflict, NotRebuildable
 from stock_assets.domain.messages import Action, encode, instant
 from stock_assets.domain.sessions import session
@@ -292,7 +293,7 @@ def test_a_landing_that_accepts_what_another_rejected_is_no_redrive(lake: str) -
 class ReaderOfLists:
     """The topic's records, handed out as the broker would."""
 
-    def __init__(self, bootstrap: str, topic: Topic, start: dict[int, int], end: dict[int, int]) -> None:
+    def __init__(self, broker: Broker, topic: Topic, start: dict[int, int], end: dict[int, int]) -> None:
         self._start, self._end = start, end
 
     def chunks(self) -> Iterator[Chunk]:
@@ -307,7 +308,7 @@ class ReaderOfLists:
 def broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A topic of two partitions with ``VALUES`` in each, as a rebuild sees it."""
     state = TopicState(TOPIC_ID, {0: 0, 1: 0}, {0: 6, 1: 6})
-    monkeypatch.setattr(rebuilding, "topic_state", lambda bootstrap, topic: state)
+    monkeypatch.setattr(rebuilding, "topic_state", lambda broker, topic: state)
     monkeypatch.setattr(rebuilding, "RangeReader", ReaderOfLists)
 
 

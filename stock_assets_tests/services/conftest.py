@@ -8,14 +8,15 @@ import pytest
 import yfinance
 from kafka.admin import KafkaAdminClient
 
+from stock_assets.broker import Broker
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, fake_yahoo
 from stock_assets_tests.services.landing_records import create
 
 
 @pytest.fixture
-def admin(kafka: str) -> Iterator[KafkaAdminClient]:
-    client = KafkaAdminClient(bootstrap_servers=kafka)
+def admin(kafka: Broker) -> Iterator[KafkaAdminClient]:
+    client = KafkaAdminClient(**kafka.kafka_python())
     yield client
     client.close()
 

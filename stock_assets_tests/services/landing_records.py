@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from confluent_kafka import Producer
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from stock_assets.broker import Broker
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_TICKS
@@ -41,8 +42,8 @@ def tick(number: int, day: date = DAY) -> Tick:
     )
 
 
-def send(kafka: str, topic: Topic, records: list[Tick | bytes | None], partition: int | None = None) -> None:
-    producer = Producer({"bootstrap.servers": kafka, "enable.idempotence": True})
+def send(kafka: Broker, topic: Topic, records: list[Tick | bytes | None], partition: int | None = None) -> None:
+    producer = Producer({**kafka.librdkafka(), "enable.idempotence": True})
     for record in records:
         value = encode(record) if isinstance(record, Tick) else record
         placed = {} if partition is None else {"partition": partition}
@@ -50,7 +51,7 @@ def send(kafka: str, topic: Topic, records: list[Tick | bytes | None], partition
     assert producer.flush(30) == 0
 
 
-def land_all(lake: str, kafka: str, topic: Topic, limits: Limits | None = None) -> list[Landing]:
+def land_all(lake: str, kafka: Broker, topic: Topic, limits: Limits | None = None) -> list[Landing]:
     return list(land(lake, kafka, topic, limits))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import InvalidKey, PermanentError, VendorThrottled
 from stock_assets.domain.messages import Bar
 from stock_assets.domain.sessions import EXCHANGE_ZONE, session, sessions_between
@@ -205,7 +206,7 @@ def test_it_pauses_before_each_request_so_that_what_came_before_is_acknowledged(
 
 @recorded
 def test_as_a_service_through_a_real_broker_over_a_burst_a_fault_and_the_daily_limit(
-    vendor: Vendor, kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    vendor: Vendor, kafka: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="stock_assets")
     create_topics(kafka, 3)
@@ -245,7 +246,7 @@ def test_as_a_service_through_a_real_broker_over_a_burst_a_fault_and_the_daily_l
 @recorded
 @pytest.mark.parametrize("name", ["missing_or_empty_key", "premium_endpoint"])
 def test_as_a_service_a_refusal_for_good_ends_it_with_what_to_do(
-    vendor: Vendor, kafka: str, tmp_path: Path, name: str
+    vendor: Vendor, kafka: Broker, tmp_path: Path, name: str
 ) -> None:
     desk = Desk(vendor, OPENED)
     desk.fake.fail(recorded_messages()[name], times=5)
@@ -262,7 +263,7 @@ def test_without_a_key_there_is_no_service(vendor: Vendor) -> None:
         AlphaVantageClient(replace(vendor.client.settings, key=""), vendor.client.budget, threading.Event())
 
 
-def _records(kafka: str) -> int:
+def _records(kafka: Broker) -> int:
     state = topic_state(kafka, BARS)
     assert state is not None
     return sum(state.end.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from stock_assets.broker import Broker
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.vendor_history import vendor_history
@@ -29,11 +30,13 @@ def market(yahoo: FakeYahoo) -> FakeYahoo:
     return yahoo
 
 
-def run(settings: Settings, lake: str, kafka: str, first: date, last: date, **config: bool) -> dg.AssetMaterialization:
+def run(
+    settings: Settings, lake: str, kafka: Broker, first: date, last: date, **config: bool
+) -> dg.AssetMaterialization:
     partitions = session_partitions("2021-06-01")
     done = dg.materialize(
         [vendor_history(partitions, settings)],
-        resources={"lake": Lake(root=lake), "kafka": Kafka(bootstrap=kafka)},
+        resources={"lake": Lake(root=lake), "kafka": Kafka(bootstrap=kafka.bootstrap)},
         tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
         run_config=dg.RunConfig(ops={"sources__history": {"config": config}}),
     )
@@ -49,7 +52,7 @@ def published(event: dg.AssetMaterialization) -> object:
     return event.metadata["published"].value
 
 
-def test_only_what_the_lake_lacks_is_asked_for(market: FakeYahoo, kafka: str, tmp_path: Path) -> None:
+def test_only_what_the_lake_lacks_is_asked_for(market: FakeYahoo, kafka: Broker, tmp_path: Path) -> None:
     lake = str(tmp_path / "lake")
     values = {"SYMBOLS": "CUA,CUB", "YAHOO_PROXY": market.proxy, "YAHOO_CA_BUNDLE": str(market.ca_bundle)}
     settings = Settings(values)
@@ -74,7 +77,7 @@ def test_only_what_the_lake_lacks_is_asked_for(market: FakeYahoo, kafka: str, tm
     assert asked(market) == {"CUA", "CUB"}
 
 
-def test_a_symbol_that_is_gone_is_said_and_the_others_come(market: FakeYahoo, kafka: str, tmp_path: Path) -> None:
+def test_a_symbol_that_is_gone_is_said_and_the_others_come(market: FakeYahoo, kafka: Broker, tmp_path: Path) -> None:
     values = {"SYMBOLS": "CUNONE,CUA", "YAHOO_PROXY": market.proxy, "YAHOO_CA_BUNDLE": str(market.ca_bundle)}
     event = run(Settings(values), str(tmp_path / "lake"), kafka, DAYS[0], DAYS[2])
     assert published(event) == 3

@@ -7,6 +7,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import LandingConflict, NotRebuildable
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.alerts import alert
@@ -18,7 +19,7 @@ from stock_assets.topic.topics import Topic
 from stock_assets_tests.services.landing_records import DAY, NEXT_DAY, holds, land_all, send, stored, tick
 
 
-def test_a_lost_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> None:
+def test_a_lost_row_is_told_by_name(kafka: Broker, topic: Topic, lake: str) -> None:
     send(kafka, topic, [tick(n) for n in range(9)], partition=0)
     land_all(lake, kafka, topic)
     table = open_table(lake, RAW_TICKS)
@@ -37,7 +38,7 @@ def test_a_lost_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> None
     assert run.startswith(f"stock-assets verify {DAY}")
 
 
-def test_a_doubled_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> None:
+def test_a_doubled_row_is_told_by_name(kafka: Broker, topic: Topic, lake: str) -> None:
     from deltalake import write_deltalake
 
     send(kafka, topic, [tick(n) for n in range(4)], partition=0)
@@ -49,7 +50,7 @@ def test_a_doubled_row_is_told_by_name(kafka: str, topic: Topic, lake: str) -> N
     assert "Offsets 2 to 2 are twice" in alert(lake, topic, proof)
 
 
-def test_rebuild_replaces_a_session_and_keeps_the_equation(kafka: str, topic: Topic, lake: str) -> None:
+def test_rebuild_replaces_a_session_and_keeps_the_equation(kafka: Broker, topic: Topic, lake: str) -> None:
     send(kafka, topic, [tick(n, DAY if n % 3 else NEXT_DAY) for n in range(30)])
     (landing,) = land_all(lake, kafka, topic)
     done = rebuild(lake, kafka, topic, DAY)
@@ -60,7 +61,7 @@ def test_rebuild_replaces_a_session_and_keeps_the_equation(kafka: str, topic: To
 
 
 def test_a_rebuild_whose_answer_is_lost_counts_as_stored(
-    kafka: str, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
+    kafka: Broker, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import deltalake
 
@@ -84,7 +85,7 @@ def test_a_rebuild_whose_answer_is_lost_counts_as_stored(
 
 
 def test_rebuild_is_refused_when_rows_would_change(
-    kafka: str, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
+    kafka: Broker, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(kafka, topic, [tick(n) for n in range(6)])
     land_all(lake, kafka, topic)
@@ -95,7 +96,7 @@ def test_rebuild_is_refused_when_rows_would_change(
 
 
 def test_rebuild_of_what_the_broker_deleted_proves_the_rows_instead(
-    kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str
+    kafka: Broker, admin: KafkaAdminClient, topic: Topic, lake: str
 ) -> None:
     send(kafka, topic, [tick(n) for n in range(6)], partition=0)
     land_all(lake, kafka, topic)

@@ -16,6 +16,7 @@ from local import java
 from local.processes import end_all, owned
 from local.readiness import port_open
 from local.services import Services
+from stock_assets.broker import Broker
 from stock_assets.settings import Settings, Snowflake
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -39,7 +40,7 @@ def until(condition: Callable[[], bool], deadline_s: float = 30) -> None:
 def topics(settings: Settings) -> list[str]:
     from kafka import KafkaAdminClient
 
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    admin = KafkaAdminClient(**settings.broker.kafka_python())
     try:
         return [name for name in admin.list_topics() if not name.startswith("__")]
     finally:
@@ -50,7 +51,7 @@ def create_topic(settings: Settings, name: str) -> None:
     from kafka import KafkaAdminClient
     from kafka.admin import NewTopic
 
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    admin = KafkaAdminClient(**settings.broker.kafka_python())
     try:
         admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])
     finally:
@@ -194,7 +195,7 @@ def test_kafka_and_spark_run_on_the_wheels_java(
     spark = SparkSession.builder.remote(services.settings.spark_remote).create()
     try:
         reader = spark.read.format("kafka").option("subscribe", "made")
-        assert reader.option("kafka.bootstrap.servers", services.settings.kafka_bootstrap).load().count() == 0
+        assert reader.option("kafka.bootstrap.servers", services.settings.broker.bootstrap).load().count() == 0
     finally:
         spark.stop()
 
@@ -211,7 +212,7 @@ def without_java(folder: Path) -> Path:
 
 @linux
 def test_nothing_listens_beyond_loopback(
-    services: Services, kafka: str, spark_connect: str, warehouse: Snowflake
+    services: Services, kafka: Broker, spark_connect: str, warehouse: Snowflake
 ) -> None:
     addresses = listening(owned(services.settings.local_dir))
     ports = {port for _, port in addresses}

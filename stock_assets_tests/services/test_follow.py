@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from stock_assets.broker import Broker
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.plan import plan_landing
@@ -22,12 +23,12 @@ from stock_assets_tests.services.landing_records import DAY, tick, wait_for
 
 
 @pytest.fixture
-def followed(kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def followed(kafka: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A lake that processes started from here land into."""
     create_topics(kafka, 3)
     lake = str(tmp_path / "lake")
     monkeypatch.setenv("LAKE_ROOT", lake)
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap)
     return lake
 
 
@@ -44,7 +45,7 @@ def following() -> Iterator[subprocess.Popen[str]]:
 
 
 def test_records_are_landed_as_they_come_and_a_stop_is_clean(
-    kafka: str, followed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kafka: Broker, followed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
@@ -68,7 +69,7 @@ def test_records_are_landed_as_they_come_and_a_stop_is_clean(
     assert sum(rows) == table.to_pyarrow_table(columns=["symbol"]).num_rows >= 300  # type: ignore[arg-type]
 
 
-def test_a_second_one_takes_over_when_the_first_is_killed(kafka: str, followed: str) -> None:
+def test_a_second_one_takes_over_when_the_first_is_killed(kafka: Broker, followed: str) -> None:
     with following() as first:
         publish(kafka, (tick(n, DAY) for n in range(1000, 1100)))
         wait_for(lambda: stored_up_to(followed, kafka), 60)
@@ -80,7 +81,7 @@ def test_a_second_one_takes_over_when_the_first_is_killed(kafka: str, followed: 
     assert all(proof.holds for proof in prove(followed, TICKS))
 
 
-def stored_up_to(lake: str, kafka: str) -> bool:
+def stored_up_to(lake: str, kafka: Broker) -> bool:
     """Everything the topic holds is in the lake."""
     state, table = topic_state(kafka, TICKS), open_table(lake, RAW_TICKS)
     return state is not None and table is not None and not plan_landing(table, TICKS, state).lag

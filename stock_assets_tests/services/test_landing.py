@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import (
     IncompleteLanding,
     LandingConflict,
@@ -29,7 +30,7 @@ from stock_assets_tests.services.landing_records import (
 )
 
 
-def test_accepted_rejected_and_offsets_are_one_commit(kafka: str, topic: Topic, lake: str) -> None:
+def test_accepted_rejected_and_offsets_are_one_commit(kafka: Broker, topic: Topic, lake: str) -> None:
     send(kafka, topic, [tick(1), b"{bad", None, tick(2, NEXT_DAY)], partition=0)
     (landing,) = land_all(lake, kafka, topic)
     table = open_table(lake, RAW_TICKS)
@@ -41,7 +42,7 @@ def test_accepted_rejected_and_offsets_are_one_commit(kafka: str, topic: Topic, 
     assert holds(lake, topic)
 
 
-def test_the_next_landing_starts_where_the_table_ends(kafka: str, topic: Topic, lake: str) -> None:
+def test_the_next_landing_starts_where_the_table_ends(kafka: Broker, topic: Topic, lake: str) -> None:
     send(kafka, topic, [tick(n) for n in range(20)])
     assert sum(landing.offsets for landing in land_all(lake, kafka, topic)) == 20
     assert land_all(lake, kafka, topic) == []
@@ -51,7 +52,7 @@ def test_the_next_landing_starts_where_the_table_ends(kafka: str, topic: Topic, 
     assert holds(lake, topic)
 
 
-def test_a_backlog_is_landed_in_bounded_commits(kafka: str, topic: Topic, lake: str) -> None:
+def test_a_backlog_is_landed_in_bounded_commits(kafka: Broker, topic: Topic, lake: str) -> None:
     send(kafka, topic, [tick(n) for n in range(50_000)])
     landings = land_all(lake, kafka, topic, Limits(max_rows=20_000))
     assert len(landings) >= 2
@@ -60,7 +61,7 @@ def test_a_backlog_is_landed_in_bounded_commits(kafka: str, topic: Topic, lake: 
     assert holds(lake, topic)
 
 
-def test_a_second_writer_from_the_same_snapshot_is_refused(kafka: str, topic: Topic, lake: str) -> None:
+def test_a_second_writer_from_the_same_snapshot_is_refused(kafka: Broker, topic: Topic, lake: str) -> None:
     send(kafka, topic, [tick(n) for n in range(3)], partition=0)
     open_or_create_table(lake, RAW_TICKS)
     first, second = (open_table(lake, RAW_TICKS) for _ in range(2))
@@ -73,7 +74,7 @@ def test_a_second_writer_from_the_same_snapshot_is_refused(kafka: str, topic: To
     assert stored(lake).num_rows == 3
 
 
-def test_a_refreshed_handle_is_caught_before_it_doubles_rows(kafka: str, topic: Topic, lake: str) -> None:
+def test_a_refreshed_handle_is_caught_before_it_doubles_rows(kafka: Broker, topic: Topic, lake: str) -> None:
     state = topic_state(kafka, topic)
     assert state is not None
     rows = rows_for(topic, state.topic_id, 3)
@@ -84,7 +85,7 @@ def test_a_refreshed_handle_is_caught_before_it_doubles_rows(kafka: str, topic: 
     assert stored(lake).num_rows == 3
 
 
-def test_rows_that_miss_an_offset_are_never_stored(kafka: str, topic: Topic, lake: str) -> None:
+def test_rows_that_miss_an_offset_are_never_stored(kafka: Broker, topic: Topic, lake: str) -> None:
     state = topic_state(kafka, topic)
     assert state is not None
     rows = rows_for(topic, state.topic_id, 3)("a").slice(1)
@@ -93,7 +94,7 @@ def test_rows_that_miss_an_offset_are_never_stored(kafka: str, topic: Topic, lak
 
 
 def test_a_commit_whose_answer_is_lost_counts_as_stored(
-    kafka: str, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
+    kafka: Broker, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import deltalake
 
@@ -112,7 +113,7 @@ def test_a_commit_whose_answer_is_lost_counts_as_stored(
 
 
 def test_a_commit_that_failed_is_planned_again(
-    kafka: str, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
+    kafka: Broker, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import deltalake
 
@@ -128,12 +129,13 @@ def test_a_commit_that_failed_is_planned_again(
 
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
-    kafka: str, topic: Topic, lake: str, moment: str
+    kafka: Broker, topic: Topic, lake: str, moment: str
 ) -> None:
     send(kafka, topic, [tick(n) for n in range(3000)])
     script = textwrap.dedent(
         f"""
         import os, signal, deltalake
+        from stock_assets.broker import Broker
         from stock_assets.domain.messages import Tick
         from stock_assets.domain.tables import RAW_TICKS
         from stock_assets.lake.landing import land
@@ -145,7 +147,7 @@ def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
                 write(*args, **kwargs)
             os.kill(os.getpid(), signal.SIGKILL)
         deltalake.DeltaTable.create_write_transaction = die
-        list(land({lake!r}, {kafka!r}, Topic("ticks", {topic.name!r}, Tick, RAW_TICKS)))
+        list(land({lake!r}, Broker({kafka.bootstrap!r}), Topic("ticks", {topic.name!r}, Tick, RAW_TICKS)))
         """
     )
     killed = subprocess.run([sys.executable, "-c", script], check=False)

@@ -9,6 +9,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import LostOffsets, ServiceUnavailable
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake import processes
@@ -33,7 +34,7 @@ def content(lake: str) -> list[dict[str, object]]:
     return found
 
 
-def test_two_processes_store_what_one_stores_in_one_commit(kafka: str, topic: Topic, lake: str) -> None:
+def test_two_processes_store_what_one_stores_in_one_commit(kafka: Broker, topic: Topic, lake: str) -> None:
     for partition in range(3):
         records = [tick(n), b"{bad", None, tick(n + 1, NEXT_DAY)] if (n := partition * 10) else [tick(n)]
         send(kafka, topic, records, partition)
@@ -47,7 +48,7 @@ def test_two_processes_store_what_one_stores_in_one_commit(kafka: str, topic: To
     assert multiprocessing.active_children() == []
 
 
-def test_parts_are_bounded_and_follow_each_other(kafka: str, topic: Topic, lake: str) -> None:
+def test_parts_are_bounded_and_follow_each_other(kafka: Broker, topic: Topic, lake: str) -> None:
     for partition, count in enumerate((9000, 30_000, 12_000)):
         send(kafka, topic, [tick(n) for n in range(count)], partition)
     landings = land_all(lake, kafka, topic, Limits(max_rows=16_000, processes=2, share_from=1))
@@ -60,7 +61,7 @@ def test_parts_are_bounded_and_follow_each_other(kafka: str, topic: Topic, lake:
 
 
 def test_a_killed_process_stores_nothing_and_is_said(
-    kafka: str, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
+    kafka: Broker, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for partition in range(3):
         send(kafka, topic, [tick(n) for n in range(10)], partition)
@@ -85,7 +86,7 @@ def test_a_killed_process_stores_nothing_and_is_said(
 
 
 def test_what_stops_one_process_stops_the_landing_with_its_own_words(
-    kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str
+    kafka: Broker, admin: KafkaAdminClient, topic: Topic, lake: str
 ) -> None:
     for partition in range(3):
         send(kafka, topic, [tick(n) for n in range(10)], partition)

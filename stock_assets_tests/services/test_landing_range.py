@@ -7,6 +7,7 @@ from confluent_kafka import Producer
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, KafkaAdminClient
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import (
     LostOffsets,
     TopicRecreated,
@@ -25,7 +26,7 @@ from stock_assets_tests.services.landing_records import create, holds, land_all,
 
 
 def test_a_topic_created_again_stops_the_drain_until_adopted(
-    kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str
+    kafka: Broker, admin: KafkaAdminClient, topic: Topic, lake: str
 ) -> None:
     send(kafka, topic, [tick(n) for n in range(5)])
     land_all(lake, kafka, topic)
@@ -41,7 +42,9 @@ def test_a_topic_created_again_stops_the_drain_until_adopted(
     assert holds(lake, topic)
 
 
-def test_a_new_partition_starts_at_its_beginning(kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str) -> None:
+def test_a_new_partition_starts_at_its_beginning(
+    kafka: Broker, admin: KafkaAdminClient, topic: Topic, lake: str
+) -> None:
     send(kafka, topic, [tick(1)], partition=0)
     land_all(lake, kafka, topic)
     admin.create_partitions({topic.name: 3})
@@ -52,7 +55,7 @@ def test_a_new_partition_starts_at_its_beginning(kafka: str, admin: KafkaAdminCl
 
 
 def test_records_deleted_before_they_were_landed_are_an_error_with_the_numbers(
-    kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str
+    kafka: Broker, admin: KafkaAdminClient, topic: Topic, lake: str
 ) -> None:
     send(kafka, topic, [tick(n) for n in range(10)], partition=1)
     admin.delete_records({TopicPartition(topic.name, 1): 4})
@@ -65,8 +68,8 @@ def test_records_deleted_before_they_were_landed_are_an_error_with_the_numbers(
     assert (proof.accepted, proof.gaps, proof.offsets) == (6, 4, 10)
 
 
-def test_aborted_records_and_markers_become_gap_rows(kafka: str, topic: Topic, lake: str) -> None:
-    producer = Producer({"bootstrap.servers": kafka, "transactional.id": uuid.uuid4().hex})
+def test_aborted_records_and_markers_become_gap_rows(kafka: Broker, topic: Topic, lake: str) -> None:
+    producer = Producer({**kafka.librdkafka(), "transactional.id": uuid.uuid4().hex})
     producer.init_transactions()
     for number, finish in enumerate(
         (producer.commit_transaction, producer.abort_transaction, producer.commit_transaction)
@@ -83,20 +86,20 @@ def test_aborted_records_and_markers_become_gap_rows(kafka: str, topic: Topic, l
     assert land_all(lake, kafka, topic) == []
 
 
-def test_a_compacted_topic_is_refused(kafka: str, admin: KafkaAdminClient, lake: str) -> None:
+def test_a_compacted_topic_is_refused(kafka: Broker, admin: KafkaAdminClient, lake: str) -> None:
     topic = create(admin, f"compacted-{uuid.uuid4().hex[:8]}", cleanup_policy="compact")
     with pytest.raises(UnsuitableTopic, match=r"cleanup\.policy=compact"):
         land_all(lake, kafka, topic)
 
 
-def test_topics_keep_history_whatever_its_age(kafka: str, admin: KafkaAdminClient, topic: Topic) -> None:
+def test_topics_keep_history_whatever_its_age(kafka: Broker, admin: KafkaAdminClient, topic: Topic) -> None:
     described = admin.describe_configs([ConfigResource("topic", topic.name)], config_filter="all")["topic"][topic.name]
     values = {name: entry["value"] if isinstance(entry, dict) else entry for name, entry in described.items()}
     assert values["message.timestamp.type"] == "LogAppendTime"
     assert values["retention.ms"] == "-1"
 
 
-def test_publishing_counts_what_the_broker_acknowledged(kafka: str) -> None:
+def test_publishing_counts_what_the_broker_acknowledged(kafka: Broker) -> None:
     from stock_assets.topic.topics import TICKS, create_topics
 
     create_topics(kafka, 2)
@@ -107,7 +110,7 @@ def test_publishing_counts_what_the_broker_acknowledged(kafka: str) -> None:
 
 
 def test_the_group_shows_the_position_but_decides_nothing(
-    kafka: str, admin: KafkaAdminClient, topic: Topic, lake: str
+    kafka: Broker, admin: KafkaAdminClient, topic: Topic, lake: str
 ) -> None:
     send(kafka, topic, [tick(n) for n in range(4)], partition=0)
     land_all(lake, kafka, topic)

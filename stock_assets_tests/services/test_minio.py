@@ -19,6 +19,7 @@ from local.processes import owned
 from local.services import Services
 from local.warm_spark import fill
 from stock_assets import store_commands
+from stock_assets.broker import Broker
 from stock_assets.defs.resources import ObjectStore
 from stock_assets.domain.errors import LandingConflict, PermanentError, ServiceUnavailable, StockAssetsError
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
@@ -57,7 +58,7 @@ def spark(minio: Settings) -> Iterator[str]:
     services.stop(["spark"])
 
 
-def test_a_landing_on_s3_is_complete(kafka: str, topic: Topic, lake: str) -> None:
+def test_a_landing_on_s3_is_complete(kafka: Broker, topic: Topic, lake: str) -> None:
     assert open_table(lake, RAW_TICKS) is None  # nor is there a bucket
     send(kafka, topic, [*(tick(n, DAY if n % 2 else NEXT_DAY) for n in range(5000)), b"{bad"])
     landings = list(land(lake, kafka, topic, Limits(max_rows=2000)))
@@ -73,7 +74,7 @@ def test_a_landing_on_s3_is_complete(kafka: str, topic: Topic, lake: str) -> Non
     assert built_from(lake, MINUTE_BARS.path) == {DAY: "as it was"}
 
 
-def test_of_two_writers_from_one_snapshot_one_is_refused(kafka: str, topic: Topic, lake: str) -> None:
+def test_of_two_writers_from_one_snapshot_one_is_refused(kafka: Broker, topic: Topic, lake: str) -> None:
     send(kafka, topic, [tick(n) for n in range(3)], partition=0)
     open_or_create_table(lake, RAW_TICKS)
     first, second = (open_table(lake, RAW_TICKS) for _ in range(2))

@@ -61,7 +61,7 @@ class Platform:
         """Nothing waits in the topics, nothing is stale, no run is in flight."""
         from stock_assets.defs.sensors import UNFINISHED, read_lags
 
-        if any(read_lags(self.settings.lake_root, self.settings.kafka_bootstrap).values()):
+        if any(read_lags(self.settings.lake_root, self.settings.broker).values()):
             return False
         stale = staleness.stale_by_stage(self.settings.lake_root)
         if any(day >= FIRST for days in stale.values() for day in days):
@@ -97,8 +97,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         services = Services(settings, print)
         try:
             services.up()
-            create_topics(settings.kafka_bootstrap, settings.kafka_partitions)
-            publish(settings.kafka_bootstrap, shipped_messages(FIRST))
+            create_topics(settings.broker, settings.kafka_partitions)
+            publish(settings.broker, shipped_messages(FIRST))
             with dg.DagsterInstance.get() as instance:
                 yield Platform(settings, instance)
         finally:
@@ -187,7 +187,7 @@ def test_a_drain_killed_in_mid_landing_is_followed_by_one_that_completes(platfor
 
     wait_for(platform.up_to_date, 240)
     known = {record.dagster_run.run_id for record in platform.instance.get_run_records(limit=200)}
-    publish(platform.settings.kafka_bootstrap, (late_tick(TICK_DAYS[1], f"many-{n}", n) for n in range(60_000)))
+    publish(platform.settings.broker, (late_tick(TICK_DAYS[1], f"many-{n}", n) for n in range(60_000)))
     run_id = wait_for(lambda: started_run(platform.instance, DRAIN.name, known), 120)
     pid = wait_for(lambda: worker_of(platform.instance, run_id), 60)
     assert b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()  # a spawned one would import for 15 seconds
@@ -199,7 +199,7 @@ def test_a_drain_killed_in_mid_landing_is_followed_by_one_that_completes(platfor
 
 
 def publish_late(platform: Platform, day: date, event_id: str) -> None:
-    publish(platform.settings.kafka_bootstrap, [late_tick(day, event_id, 0)])
+    publish(platform.settings.broker, [late_tick(day, event_id, 0)])
 
 
 def late_tick(day: date, event_id: str, number: int) -> Tick:

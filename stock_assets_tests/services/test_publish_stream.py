@@ -6,6 +6,7 @@ from itertools import islice
 
 import pytest
 
+from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError
 from stock_assets.sources.simulated_market import Faults, due_at_rate, endless_ticks, faulty
 from stock_assets.topic.publish_stream import publish_stream
@@ -16,13 +17,13 @@ STARTED = datetime(2025, 6, 30, 14, tzinfo=UTC)
 AT_ONCE = float("inf")
 
 
-def stored(kafka: str, topic: Topic) -> int:
+def stored(kafka: Broker, topic: Topic) -> int:
     state = topic_state(kafka, topic)
     assert state is not None
     return sum(state.end.values())
 
 
-def test_more_records_than_the_queue_holds_are_all_acknowledged(kafka: str, topic: Topic, lake: str) -> None:
+def test_more_records_than_the_queue_holds_are_all_acknowledged(kafka: Broker, topic: Topic, lake: str) -> None:
     ticks = islice(endless_ticks(["AAPL", "IBM", "MSFT"], 1, STARTED, 1000), 250_000)
     records = faulty(ticks, Faults(duplicates=0.01, malformed=0.01), 1)
     done = publish_stream(kafka, topic, due_at_rate(records, AT_ONCE))
@@ -34,7 +35,7 @@ def test_more_records_than_the_queue_holds_are_all_acknowledged(kafka: str, topi
     assert holds(lake, topic)
 
 
-def test_a_stop_ends_an_endless_stream_and_counts_what_went_out(kafka: str, topic: Topic) -> None:
+def test_a_stop_ends_an_endless_stream_and_counts_what_went_out(kafka: Broker, topic: Topic) -> None:
     stop = threading.Event()
 
     def published(count: int) -> None:
@@ -47,12 +48,12 @@ def test_a_stop_ends_an_endless_stream_and_counts_what_went_out(kafka: str, topi
     assert stored(kafka, topic) == done.records
 
 
-def test_a_record_that_can_never_be_stored_is_an_error(kafka: str, topic: Topic) -> None:
+def test_a_record_that_can_never_be_stored_is_an_error(kafka: Broker, topic: Topic) -> None:
     with pytest.raises(PermanentError, match="can never be stored"):
         publish_stream(kafka, topic, [(0.0, b"x" * 2_000_000)])
 
 
-def test_a_topic_that_does_not_exist_is_an_error(kafka: str, topic: Topic) -> None:
+def test_a_topic_that_does_not_exist_is_an_error(kafka: Broker, topic: Topic) -> None:
     nowhere = Topic(topic.stage, "no-such-topic", topic.message, topic.table)
     with pytest.raises(PermanentError, match="no-such-topic"):
         publish_stream(kafka, nowhere, [(0.0, tick) for tick in islice(endless_ticks(["AAPL"], 1, STARTED, 10), 3)])

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark.jobs import build_daily_bars, build_minute_bars
+from stock_assets.broker import Broker
 from stock_assets.domain.tables import DAILY_BARS
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.landing import land
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recorded ma
 
 
 @pytest.fixture(scope="module")
-def lake(kafka: str, spark_connect: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def lake(kafka: Broker, spark_connect: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A lake with all recordings landed and the bars of their sessions built."""
     root = str(tmp_path_factory.mktemp("lake"))
     create_topics(kafka, 3)

@@ -14,7 +14,7 @@ from stock_assets.settings import PROJECT
 README = (PROJECT / "README.md").read_text()
 SETTINGS = "".join(
     (PROJECT / "stock_assets" / name).read_text()
-    for name in ("settings.py", "vendor_settings.py", "quality_settings.py")
+    for name in ("settings.py", "vendor_settings.py", "quality_settings.py", "broker.py")
 )
 COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", README)
 GROUPS = {"produce", "quarantine"}
