@@ -38,6 +38,10 @@ class Values:
         """The variable's value as a whole number."""
         return int(self.number(name, default))
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """The variable's value as names in capitals, separated by commas."""
+        return tuple(each.strip().upper() for each in self.text(name).split(",") if each.strip())
+
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """The variable's value, one of ``choices``, of which the first is the default.
 

@@ -205,7 +205,7 @@ class Settings(Values):
     @cached_property
     def symbols(self) -> tuple[str, ...]:
         """Symbols that publishers ask for: ``SYMBOLS``, else those of the universe today."""
-        return self._names("SYMBOLS") or (self.universe or default_universe()).active(datetime.now(UTC).date())
+        return self.names("SYMBOLS") or (self.universe or default_universe()).active(datetime.now(UTC).date())
 
     @cached_property
     def universe(self) -> Universe | None:
@@ -216,26 +216,11 @@ class Settings(Values):
         """
         text = self.text("UNIVERSE")
         if not text.lower().endswith(".csv"):
-            return Universe.of_symbols(self._names("UNIVERSE")) if text else None
+            return Universe.of_symbols(self.names("UNIVERSE")) if text else None
         try:
             return Universe.parse((PROJECT / text).read_text(), text)
         except OSError as broken:
             raise PermanentError(f"UNIVERSE: {text} cannot be read: {broken.strerror}") from broken
-
-    def _names(self, name: str) -> tuple[str, ...]:
-        return tuple(s.strip().upper() for s in self.text(name).split(",") if s.strip())
-
-    @cached_property
-    def history_sources(self) -> tuple[str, ...]:
-        """Vendors whose daily history is fetched: ``yahoo``, ``alpha_vantage``.
-
-        Raises:
-            PermanentError: another name is among them.
-        """
-        names = tuple(name.lower() for name in self._names("HISTORY_SOURCES")) or ("yahoo",)
-        if strange := set(names) - {"yahoo", "alpha_vantage"}:
-            raise PermanentError(f"HISTORY_SOURCES: {', '.join(sorted(strange))} is neither yahoo nor alpha_vantage")
-        return names
 
     @cached_property
     def first_session(self) -> str:

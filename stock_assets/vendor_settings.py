@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from stock_assets.domain.errors import PermanentError
 from stock_assets.setting_values import Values
 
 BarLabels = Literal["start", "end"]
@@ -32,6 +33,18 @@ class AlphaVantageSettings:
 
 class Vendors(Values):
     """Settings of each vendor."""
+
+    @cached_property
+    def history_sources(self) -> tuple[str, ...]:
+        """Vendors whose daily history is fetched: ``yahoo``, ``alpha_vantage``.
+
+        Raises:
+            PermanentError: another name is among them.
+        """
+        names = tuple(name.lower() for name in self.names("HISTORY_SOURCES")) or ("yahoo",)
+        if strange := set(names) - {"yahoo", "alpha_vantage"}:
+            raise PermanentError(f"HISTORY_SOURCES: {', '.join(sorted(strange))} is neither yahoo nor alpha_vantage")
+        return names
 
     @cached_property
     def alpha_vantage(self) -> AlphaVantageSettings:

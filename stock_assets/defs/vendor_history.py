@@ -50,7 +50,7 @@ def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         report, published = [], 0
         with permanent_failures():
             create_topics(kafka.broker, settings.kafka_partitions)
-            for source in settings.history_sources:
+            for source in settings.vendors.history_sources:
                 cells = missing_cells(lake.root, source, settings.symbols, days, settings.universe)
                 if config.again:
                     cells = dict.fromkeys(settings.symbols, days)
