@@ -139,6 +139,7 @@ class Soak:
         with admin_of(self.settings.broker) as admin:
             admin.create_partitions({TICKS.name: NewPartitions(before + 1)})
         wait_for(lambda: len(self._state().end) == before + 1)
+        self._tell_the_producer(before + 1)
 
     def fault_topic_created_again(self) -> None:
         self.settle()
@@ -147,8 +148,7 @@ class Soak:
                 admin.delete_topics([TICKS.name])
             wait_for(lambda: topic_state(self.settings.broker, TICKS) is None)
             wait_for(lambda: TICKS.name in create_topics(self.settings.broker, 3))
-            # until it has asked, the producer goes on with as many partitions as there were
-            wait_for(lambda: len(self.producer.list_topics(TICKS.name, 5).topics[TICKS.name].partitions) == 3)
+            self._tell_the_producer(3)
             self.drain.wait_for("failed TopicRecreated")
             adopt_topic(self.settings.lake_root, self.settings.broker, TICKS)
 
@@ -243,6 +243,10 @@ class Soak:
             self.unsent.append(tick)
         elif error is not None:
             self.refused.append(str(error))
+
+    def _tell_the_producer(self, partitions: int) -> None:
+        """Until it has asked by itself, it goes on with as many partitions as there were."""
+        wait_for(lambda: len(self.producer.list_topics(TICKS.name, 5).topics[TICKS.name].partitions) == partitions)
 
     def _flush(self) -> None:
         assert self.producer.flush(LONGEST_S) == 0
