@@ -99,18 +99,18 @@ class LandingReports:
         import dagster as dg
         from sqlalchemy.exc import SQLAlchemyError
 
-        with dg.DagsterInstance.from_config(str(self._home)) as instance:
-            done = False
-            while not done:
-                done = self._done.wait(self.EVERY_S)
-                with self._lock:
-                    noted, self._rows = self._rows, Counter()
-                try:
+        done = False
+        while not done:
+            done = self._done.wait(self.EVERY_S)
+            with self._lock:
+                noted, self._rows = self._rows, Counter()
+            try:
+                with dg.DagsterInstance.from_config(str(self._home)) as instance:
                     self._send(instance, noted)
-                except (dg.DagsterError, SQLAlchemyError, OSError) as refused:
-                    log.warning("Dagster did not take a report; it goes out with the next: %s", refused)
-                    with self._lock:
-                        self._rows.update(noted)
+            except (dg.DagsterError, SQLAlchemyError, OSError) as refused:
+                log.warning("Dagster did not take a report; it goes out with the next: %s", refused)
+                with self._lock:
+                    self._rows.update(noted)
 
     def _send(self, instance: dg.DagsterInstance, noted: Counter[tuple[str, date]]) -> None:
         """Report what was noted; what went out is taken from ``noted``."""

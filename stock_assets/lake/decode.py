@@ -134,6 +134,9 @@ class Decoder:
             try:
                 messages.append(self._decode_one(run[0]))
                 accepted.append(first)
+                # with white space around it, it was in no document above
+                if self._decode_together([(run[0] or b"").strip()], self._exact_lines) is None:
+                    newer.append(first)
             except BadRecord as broken:
                 rejected[first] = str(broken)
 

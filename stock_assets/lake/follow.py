@@ -15,7 +15,7 @@ from contextlib import closing
 
 from stock_assets.broker import Broker
 from stock_assets.domain import sessions
-from stock_assets.domain.errors import PermanentError, TransientError
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.landing import Landing, land
 from stock_assets.lake.prepare import Limits
@@ -46,20 +46,29 @@ def follow(
         PermanentError: none of the topics can be landed any more; the text says why of each.
     """
     from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
 
     left, faults = list(topics), 0
     broken: list[str] = []
 
     def look(admin: KafkaAdminClient) -> None:
+        """Land each topic; a fault of one is raised after the others had their turn."""
+        passing: TransientError | None = None
         for topic in list(left):
             try:
                 for landing in land(lake_root, broker, topic, limits, universe, state_of(admin, topic)):
                     landed(topic, landing)
                     leadership.held()
+            except TransientError as fault:
+                passing = fault
+            except KafkaError as fault:
+                passing = ServiceUnavailable(f"{topic.name}: the broker at {broker} answers {fault}")
             except PermanentError as fault:
                 log.error("%s is left alone from now on: %s", topic.name, fault)
                 left.remove(topic)
                 broken.append(f"{topic.name}: {fault}")
+        if passing is not None:
+            raise passing
         if not left:
             raise PermanentError(f"nothing can be landed any more. {'; '.join(broken)}")
 

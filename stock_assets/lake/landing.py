@@ -130,6 +130,21 @@ def commit_prepared(lake_root: str, topic: Topic, table: DeltaTable, prepared: P
         version = committed_version(lake_root, shape, LANDING_ID, landing_id)
         if version is None:
             raise LandingConflict(f"landing {landing_id} in {table_uri(lake_root, topic.table)}: {broken}") from broken
+        _catch_up(table, landing_id)
     if version is None:
         raise LandingConflict(f"landing {landing_id} is not in the history of {table_uri(lake_root, topic.table)}")
     return Landing(**{name.name: getattr(prepared, name.name) for name in fields(Range)}, version=version)
+
+
+def _catch_up(table: DeltaTable, landing_id: str) -> None:
+    """Bring the handle to the commit whose answer was lost: the next range starts where that one ends.
+
+    Raises:
+        LandingConflict: the table cannot be read now; what follows is to be planned anew.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        table.update_incremental()
+    except (DeltaError, OSError) as broken:
+        raise LandingConflict(f"landing {landing_id} is stored, but its table cannot be read: {broken}") from broken

@@ -114,7 +114,7 @@ class StreamConnection:
                 if isinstance(arrived, BadRecord):
                     raise arrived
                 tick = tick_of(arrived, f"{instant(self._opened)}/{self._ordinal:09}")
-            except BadRecord as broken:
+            except (BadRecord, ValueError, TypeError) as broken:
                 self.counts.refused += 1
                 self._refused(str(broken))
                 log.warning("Yahoo's stream: refused: %s", broken)

@@ -91,14 +91,19 @@ class RangeReader:
             }
         )
         self._consumer.assign([TopicPartition(topic.name, p, start[p]) for p in self._end])
+        self._chunks = self._read()
 
     def chunks(self) -> Iterator[Chunk]:
-        """Chunks until every partition has reached its end.
+        """Chunks until every partition has reached its end; another call goes on where the one before was left.
 
         Raises:
             LostOffsets: the broker no longer holds an offset of the range.
             ServiceUnavailable: the broker did not answer for a minute.
         """
+        # One iterator for the reader's life: it holds records that were received and are in no buffer yet.
+        return self._chunks
+
+    def _read(self) -> Iterator[Chunk]:
         heard = time.monotonic()
         while any(self.position[p] < end for p, end in self._end.items()):
             messages = self._consumer.consume(_ASKED_RECORDS, timeout=0.5)

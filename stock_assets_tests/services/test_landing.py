@@ -58,7 +58,17 @@ def test_a_backlog_is_landed_in_bounded_commits(kafka: Broker, topic: Topic, lak
     assert len(landings) >= 2
     assert max(landing.accepted for landing in landings) < 45_000
     assert sum(landing.accepted for landing in landings) == 50_000
+    assert sum(landing.gaps for landing in landings) == 0
     assert holds(lake, topic)
+
+
+def test_no_record_is_left_behind_between_two_commits(kafka: Broker, topic: Topic, lake: str) -> None:
+    for step in range(40):  # so that a reader gets records of both partitions at once
+        send(kafka, topic, [tick(step * 300 + n) for n in range(300)], partition=step % 2)
+    landings = land_all(lake, kafka, topic, Limits(max_rows=1000))
+    assert len(landings) > 2
+    assert sum(landing.accepted for landing in landings) == 12_000
+    assert sum(landing.gaps for landing in landings) == 0
 
 
 def test_a_second_writer_from_the_same_snapshot_is_refused(kafka: Broker, topic: Topic, lake: str) -> None:

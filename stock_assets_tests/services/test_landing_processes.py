@@ -54,6 +54,7 @@ def test_parts_are_bounded_and_follow_each_other(kafka: Broker, topic: Topic, la
     landings = land_all(lake, kafka, topic, Limits(max_rows=16_000, processes=2, share_from=1))
     assert len(landings) > 2
     assert sum(landing.accepted for landing in landings) == 51_000
+    assert sum(landing.gaps for landing in landings) == 0
     assert [landing.version for landing in landings] == list(range(1, len(landings) + 1))
     assert all(landing.accepted <= 16_000 + 2 * 5 * 4000 for landing in landings)
     assert holds(lake, topic)

@@ -115,7 +115,7 @@ def test_fields_of_a_newer_version_are_kept_with_the_record_and_its_neighbours_s
 
 
 def test_a_newer_record_among_bad_ones_is_kept_too() -> None:
-    newer = GOOD.replace(b'"symbol"', b'"venue_fee":0.3,"symbol"')
+    newer = b" " + GOOD.replace(b'"symbol"', b'"venue_fee":0.3,"symbol"') + b"\n"
     rows = landed([b"{", GOOD, newer, None]).sort_by("kafka_offset")
     assert [reason is None for reason in rows["rejected_because"].to_pylist()] == [False, True, True, False]
     assert rows["payload"].to_pylist() == [b"{", None, newer, None]
