@@ -137,6 +137,27 @@ def test_a_commit_that_failed_is_planned_again(
     assert sum(landing.accepted for landing in land_all(lake, kafka, topic)) == 4
 
 
+def test_a_backlog_goes_on_after_an_answer_was_lost(
+    kafka: Broker, topic: Topic, lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import deltalake
+
+    write, lost = deltalake.DeltaTable.create_write_transaction, []
+
+    def lose_the_first_answer(*args: object, **kwargs: object) -> None:
+        write(*args, **kwargs)  # type: ignore[arg-type]
+        if not lost:
+            lost.append(True)
+            raise OSError("connection reset")
+
+    send(kafka, topic, [tick(n) for n in range(30_000)])
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", lose_the_first_answer)
+    landings = land_all(lake, kafka, topic, Limits(max_rows=5000))
+    assert lost and len(landings) > 2
+    assert sum(landing.accepted for landing in landings) == stored(lake).num_rows == 30_000
+    assert holds(lake, topic)
+
+
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
     kafka: Broker, topic: Topic, lake: str, moment: str
