@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stock_assets.day_argument import session_of
 from stock_assets.domain.condition import CONDITIONS, Condition
 from stock_assets.domain.errors import PermanentError
 
@@ -49,7 +50,7 @@ def condition(
     console = Console()
     console = console if console.is_terminal else Console(width=140)
     settings = Settings.load()
-    last = _session(day) if day else _newest(settings)
+    last = session_of(day) if day else _newest(settings)
     show_conditions(console, judged(settings, last, sessions))
 
 
@@ -138,12 +139,3 @@ def _newest(settings: Settings) -> date:
     if newest is None:
         raise PermanentError(f"{DAILY_BARS.path} of {settings.lake_root} has no row yet; name a session with --day")
     return newest
-
-
-def _session(day: str) -> date:
-    from stock_assets.domain.sessions import session
-
-    try:
-        return session(date.fromisoformat(day)).day
-    except ValueError:
-        raise PermanentError(f"{day!r} is not a day; write YYYY-MM-DD") from None

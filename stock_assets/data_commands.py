@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stock_assets.day_argument import session_of
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings import Settings
 
@@ -97,7 +98,7 @@ def verify(
     from stock_assets.warehouse.load import set_up
     from stock_assets.warehouse.verify import differences
 
-    settings, console, wanted = Settings.load(), _console(), _session(day)
+    settings, console, wanted = Settings.load(), _console(), session_of(day) if day else None
     complete = show_completeness(settings, console, wanted)
     first, last = wanted or date.min, wanted or date.max
     rows = read_sessions(settings.lake_root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
@@ -140,17 +141,6 @@ def _console() -> Console:
 
     console = Console()
     return console if console.is_terminal else Console(width=140)
-
-
-def _session(day: str) -> date | None:
-    from stock_assets.domain.sessions import session
-
-    if not day:
-        return None
-    try:
-        return session(date.fromisoformat(day)).day
-    except ValueError:
-        raise PermanentError(f"{day!r} is not a day; write YYYY-MM-DD") from None
 
 
 def _known(value: str, choices: tuple[str, ...]) -> None:

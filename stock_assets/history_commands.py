@@ -6,11 +6,12 @@ Does not belong here: which statement counts (``lake.as_of``). Imports are insid
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stock_assets.day_argument import session_of
 from stock_assets.domain.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def as_of(
 
     if interval not in INTERVALS:
         raise PermanentError(f"{interval!r} is none of {', '.join(INTERVALS)}")
-    session, moment = _day(day), _instant(at)
+    session, moment = session_of(day), _instant(at)
     told = statements(Settings.load().lake_root, symbol, session, interval, moment)
     if not told:
         raise PermanentError(f"the lake holds no {interval} bar of {symbol} for {session}")
@@ -68,15 +69,6 @@ def _cells(statement: Statement) -> list[str]:
         f"{said['close'] * statement.factor:.6f}".rstrip("0").rstrip("."),
         f"{said['kafka_partition']} {said['kafka_offset']}",
     ]
-
-
-def _day(text: str) -> date:
-    from stock_assets.domain.sessions import session
-
-    try:
-        return session(date.fromisoformat(text)).day
-    except ValueError:
-        raise PermanentError(f"{text!r} is not a day; write YYYY-MM-DD") from None
 
 
 def _instant(text: str) -> datetime | None:

@@ -6,12 +6,11 @@ Belongs here: the options of these commands, and what they print. Does not belon
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 import typer
 
-from stock_assets.domain.errors import PermanentError
+from stock_assets.day_argument import day_of
 from stock_assets.settings import Settings
 
 
@@ -28,7 +27,7 @@ def compact(
     settings = Settings.load()
     for table in RAW_TABLES.values():
         days = (
-            [_day(day)]
+            [None if day == "none" else day_of(day, ", or none")]
             if day
             else sessions_to_compact(
                 settings.lake_root, table, settings.compaction_min_files, settings.compaction_target_bytes
@@ -53,12 +52,3 @@ def vacuum(
     for table in RAW_TABLES.values():
         count = vacuum_table(settings.lake_root, table, settings.vacuum_keep_days, dry_run=dry_run)
         typer.echo(f"{table.path}: {count:,} files {'would be' if dry_run else 'were'} deleted")
-
-
-def _day(text: str) -> date | None:
-    if text == "none":
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise PermanentError(f"{text!r} is not a day; write YYYY-MM-DD, or none") from None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stock_assets.day_argument import day_of
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings import Settings
 
@@ -194,15 +195,10 @@ def _yahoo_session(settings: Settings) -> Any:
 
 
 def _session_ticks(day: str, seed: int) -> list[Tick]:
-    from datetime import date
-
     from stock_assets.sources.shipped_history import shipped_session
     from stock_assets.sources.simulator import market_session
 
-    try:
-        bars = shipped_session(date.fromisoformat(day))
-    except ValueError:
-        raise PermanentError(f"{day!r} is not a day; write YYYY-MM-DD") from None
+    bars = shipped_session(day_of(day))
     if not bars:
         raise PermanentError(f"the shipped history has no bars of {day}")
     return market_session(bars, seed)

@@ -6,11 +6,12 @@ is accepted (``lake``). Imports are inside: ``--help`` stays quick.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stock_assets.day_argument import day_of
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings import Settings
 
@@ -40,7 +41,7 @@ def list_reasons(topic: TopicName = "", day: Day = "") -> None:
 
     from stock_assets.lake.quarantine import reasons
 
-    settings, wanted, topics = Settings.load(), _day(day), _topics(topic)
+    settings, wanted, topics = Settings.load(), day_of(day) if day else None, _topics(topic)
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     for chosen in topics:
@@ -130,7 +131,7 @@ def redrive(
     from stock_assets.lake.quarantine import reasons
     from stock_assets.lake.redrive import redrive as redrive_topic
 
-    settings, wanted, topics = Settings.load(), _day(day), _topics(topic)
+    settings, wanted, topics = Settings.load(), day_of(day) if day else None, _topics(topic)
     kind = None if reason == ALL else reason
     waiting = {
         chosen.stage: [entry.reason for entry in reasons(settings.lake_root, chosen, wanted)] for chosen in topics
@@ -161,13 +162,6 @@ def _topics(name: str) -> list[Topic]:
     if name not in TOPICS:
         raise PermanentError(f"{name!r} is none of {', '.join(TOPICS)}")
     return [TOPICS[name]]
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise PermanentError(f"{text!r} is not a day; write YYYY-MM-DD") from None
 
 
 def _moment(moment: datetime | None) -> str:

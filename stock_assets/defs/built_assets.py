@@ -7,8 +7,9 @@ A run with a range in its config (the staleness sensor's) builds what is stale w
 of partitions alone (the UI, a backfill) builds those sessions whether stale or not. Either way one call builds a range.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -51,6 +52,32 @@ class Range(dg.Config):
         return (not self.first or day.isoformat() >= self.first) and (not self.last or day.isoformat() <= self.last)
 
 
+def built_asset(
+    partitions: dg.DailyPartitionsDefinition,
+    key: dg.AssetKey,
+    table: Table,
+    deps: list[dg.AssetKey],
+    kinds: set[str],
+    text: str,
+    **given: Any,
+) -> Any:
+    """The decorator of an asset that is built per session: a range of them in one run, one run at a time."""
+    return dg.asset(
+        key=key,
+        deps=deps,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=RETRIES,
+        pool="_".join(key.path),
+        description=text,
+        group_name=key.path[0],
+        kinds=kinds,
+        owners=OWNERS,
+        metadata=definition_metadata(table),
+        **given,
+    )
+
+
 def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
     """The four stages of the data below raw.
 
@@ -58,23 +85,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
     """
     required = [RECONCILIATION_KEY] if settings.quality.require_agreement else []
 
-    def stage(
-        key: dg.AssetKey, table: Table, deps: list[dg.AssetKey], kinds: set[str], text: str
-    ) -> Callable[..., Any]:
-        return dg.asset(
-            key=key,
-            deps=deps,
-            partitions_def=partitions,
-            backfill_policy=dg.BackfillPolicy.single_run(),
-            retry_policy=RETRIES,
-            pool="_".join(key.path),
-            description=text,
-            group_name=key.path[0],
-            kinds=kinds,
-            owners=OWNERS,
-            metadata=definition_metadata(table),
-        )
-
+    stage = partial(built_asset, partitions)
     delta = {"spark", "deltalake"}
 
     @stage(MINUTE_BARS_KEY, MINUTE_BARS, list(RAW_KEYS.values()), delta, "One row per symbol, minute and source.")

@@ -19,11 +19,12 @@ from stock_assets.defs.built_assets import (
     DAILY_BARS_KEY,
     RECONCILIATION_KEY,
     Range,
+    built_asset,
     report_sessions,
     sessions_to_build,
 )
-from stock_assets.defs.failures import RETRIES, permanent_failures
-from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table
+from stock_assets.defs.failures import permanent_failures
+from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake
@@ -43,26 +44,13 @@ Row = dict[str, Any]
 def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
     """Reconciliation and condition."""
 
-    def stage(key: dg.AssetKey, table: Table, deps: list[dg.AssetKey], text: str, **given: Any) -> Any:
-        return dg.asset(
-            key=key,
-            deps=deps,
-            partitions_def=partitions,
-            backfill_policy=dg.BackfillPolicy.single_run(),
-            retry_policy=RETRIES,
-            pool="_".join(key.path),
-            description=text,
-            group_name=key.path[0],
-            kinds={"python", "deltalake"},
-            owners=OWNERS,
-            metadata=definition_metadata(table),
-            **given,
-        )
+    stage, kinds = partial(built_asset, partitions), {"python", "deltalake"}
 
     @stage(
         RECONCILIATION_KEY,
         RECONCILIATION,
         [DAILY_BARS_KEY],
+        kinds,
         "Close and volume of two vendors per symbol and session: agreed, one missing, not final yet, or disagree.",
         check_specs=[
             dg.AssetCheckSpec(
@@ -93,6 +81,7 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         CONDITION_KEY,
         CONDITION,
         [RECONCILIATION_KEY, DAILY_BARS_KEY, RAW_KEYS["ticks"], RAW_KEYS["bars"], RAW_KEYS["actions"]],
+        kinds,
         "Each symbol and session: available, corrected, partial, degraded, missing or legitimately empty, and why.",
     )
     def condition(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:

@@ -104,6 +104,8 @@ class LandingReports:
             done = self._done.wait(self.EVERY_S)
             with self._lock:
                 noted, self._rows = self._rows, Counter()
+            if not noted:
+                continue
             try:
                 with dg.DagsterInstance.from_config(str(self._home)) as instance:
                     self._send(instance, noted)

@@ -8,14 +8,12 @@ delta-rs alone commits to them; a few rows per session, partitioned by year.
 
 from __future__ import annotations
 
-from stock_assets.domain.tables import SYMBOL, TRADING_DAY, Column, Table
-
-_YEAR = Column("year", "int32", "year of the session")
+from stock_assets.domain.tables import SYMBOL, TRADING_DAY, YEAR, Column, Table
 
 RECONCILIATION = Table(
     path="quality/reconciliation",
     columns=(
-        _YEAR,
+        YEAR,
         TRADING_DAY,
         SYMBOL,
         Column("first_source", "string", "source of daily bars, the more trusted one"),
@@ -38,7 +36,7 @@ RECONCILIATION = Table(
 CONDITION = Table(
     path="quality/condition",
     columns=(
-        _YEAR,
+        YEAR,
         TRADING_DAY,
         SYMBOL,
         Column("condition", "string", "available, corrected, partial, degraded, missing, or empty (legitimately so)"),

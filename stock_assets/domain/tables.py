@@ -107,6 +107,7 @@ _LANDING = (
 
 SYMBOL = Column("symbol", "string", "ticker symbol")
 SOURCE = Column("source", "string", "vendor of the record")
+YEAR = Column("year", "int32", "year of the session")
 TRADING_DAY = Column("trading_day", "date", "exchange-local date of the session")
 
 RAW_TICKS = Table(
@@ -136,7 +137,7 @@ RAW_TICKS = Table(
 RAW_BARS = Table(
     path="raw/bars",
     columns=_optional(
-        Column("year", "int32", "year of the session"),
+        YEAR,
         TRADING_DAY,
         SYMBOL,
         Column("interval", "string", "1d or 1m"),
@@ -161,7 +162,7 @@ RAW_BARS = Table(
 RAW_ACTIONS = Table(
     path="raw/actions",
     columns=_optional(
-        Column("year", "int32", "year of the session"),
+        YEAR,
         TRADING_DAY,
         SYMBOL,
         Column("ex_date", "date", "first session that trades without it"),
@@ -207,7 +208,7 @@ MINUTE_BARS = Table(
 DAILY_BARS = Table(
     path="bars/daily_bars",
     columns=(
-        Column("year", "int32", "year of the session"),
+        YEAR,
         TRADING_DAY,
         SYMBOL,
         _BAR_SOURCE,
@@ -234,7 +235,7 @@ DAILY_BARS = Table(
 DAILY_METRICS = Table(
     path="metrics/daily_metrics",
     columns=(
-        Column("year", "int32", "year of the session"),
+        YEAR,
         SYMBOL,
         TRADING_DAY,
         Column("source", "string", "source of the session's bar"),

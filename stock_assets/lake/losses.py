@@ -8,16 +8,21 @@ Does not belong here: the quarantine itself (``quarantine``), and what its recor
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain import sessions
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.offsets import GAP
 from stock_assets.lake.quarantine import waiting
 from stock_assets.lake.tables import open_table
-from stock_assets.topic.topics import BARS, TICKS, Topic
+from stock_assets.topic.topics import BARS, TICKS, TOPICS, Topic
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 Cell = tuple[str, date]
 LOST = f"{GAP}adopted"
@@ -26,33 +31,52 @@ _NEAR = 5_000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def rejected_cells(lake_root: str) -> dict[str, dict[Cell, list[datetime]]]:
+def rejected_cells(lake_root: str) -> dict[str, Mapping[Cell, Sequence[datetime]]]:
     """Per stage and cell, when the broker stored each record that is in quarantine and says what it is about."""
+    handles = {topic.stage: open_table(lake_root, topic.table) for topic in (TICKS, BARS)}
+    return {stage: _rejected(stage, Snapshot(handle)) if handle else {} for stage, handle in handles.items()}
+
+
+def lost_cells(lake_root: str) -> Mapping[Cell, int]:
+    """Per cell, the offsets lost around its ticks: in its partition, from the session before them to the one after."""
+    handle = open_table(lake_root, RAW_TICKS)
+    return _lost(Snapshot(handle)) if handle is not None else {}
+
+
+class Snapshot:
+    """A version of a table, to remember what was read of it by: sensor, assets and checks ask several times in a build."""
+
+    def __init__(self, handle: DeltaTable) -> None:
+        self.handle = handle
+        self._version = (handle.table_uri, handle.metadata().id, handle.version())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and self._version == other._version
+
+    def __hash__(self) -> int:
+        return hash(self._version)
+
+
+@lru_cache(maxsize=4)
+def _rejected(stage: str, of: Snapshot) -> Mapping[Cell, Sequence[datetime]]:
     import pyarrow.dataset as ds
 
-    found: dict[str, dict[Cell, list[datetime]]] = {}
     columns = {name: ds.field(name) for name in ("payload", "kafka_time")}
-    for topic in (TICKS, BARS):
-        cells: dict[Cell, list[datetime]] = defaultdict(list)
-        handle = open_table(lake_root, topic.table)
-        for _, rows in waiting(handle, columns) if handle is not None else ():
-            for payload, stored in zip(rows["payload"].to_pylist(), rows["kafka_time"].to_pylist(), strict=True):
-                cell = _cell(topic, payload)
-                if cell is not None:
-                    cells[cell].append(stored or _LONG_AGO)
-        found[topic.stage] = dict(cells)
-    return found
+    cells: dict[Cell, list[datetime]] = defaultdict(list)
+    for _, rows in waiting(of.handle, columns):
+        for payload, stored in zip(rows["payload"].to_pylist(), rows["kafka_time"].to_pylist(), strict=True):
+            cell = _cell(TOPICS[stage], payload)
+            if cell is not None:
+                cells[cell].append(stored or _LONG_AGO)
+    return MappingProxyType(dict(cells))
 
 
-def lost_cells(lake_root: str) -> dict[Cell, int]:
-    """Per cell, the offsets lost around its ticks: in its partition, from the session before them to the one after."""
+@lru_cache(maxsize=2)
+def _lost(of: Snapshot) -> Mapping[Cell, int]:
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    handle = open_table(lake_root, RAW_TICKS)
-    if handle is None:
-        return {}
-    dataset = handle.to_pyarrow_dataset()
+    dataset = of.handle.to_pyarrow_dataset()
     columns = ["topic_id", "kafka_partition", "kafka_offset", "offset_span"]
     lost = ds.field("trading_day").is_null() & pc.starts_with(ds.field("rejected_because"), LOST)
     found: dict[Cell, int] = defaultdict(int)
@@ -70,7 +94,7 @@ def lost_cells(lake_root: str) -> dict[Cell, int]:
             touched = dataset.to_table(columns=["symbol", "trading_day"], filter=in_partition & of_days)
             for cell in touched.group_by(["symbol", "trading_day"]).aggregate([]).to_pylist():
                 found[cell["symbol"], cell["trading_day"]] += gap["offset_span"]
-    return dict(found)
+    return MappingProxyType(dict(found))
 
 
 def _days_around(rows: Sequence[dict[str, Any]], first: int) -> list[date]:

@@ -48,13 +48,7 @@ def missing_cells(
     """The cells of which the lake holds no final daily bar of the source; days outside of a symbol's life are none."""
     if not days:
         return {}
-    columns = ["symbol", "trading_day", "source", "interval", "final"]
-    rows = read_sessions(lake_root, RAW_BARS, columns, days[0], days[-1], accepted_only=True).to_pylist()
-    held = {
-        (r["symbol"], r["trading_day"])
-        for r in rows
-        if (r["source"], r["interval"], r["final"]) == (source, "1d", True)
-    }
+    held = set(_final_bars(lake_root, source, days[0], days[-1]))
     found: Cells = {}
     for symbol in symbols:
         lacking = [
@@ -67,11 +61,9 @@ def missing_cells(
 
 def newest_sessions(lake_root: str, source: str) -> dict[str, date]:
     """Per symbol the newest session of which the lake holds a final daily bar of the source."""
-    columns = ["symbol", "trading_day", "source", "interval", "final"]
     found: dict[str, date] = {}
-    for row in read_sessions(lake_root, RAW_BARS, columns, date.min, date.max, accepted_only=True).to_pylist():
-        if (row["source"], row["interval"], row["final"]) == (source, "1d", True):
-            found[row["symbol"]] = max(row["trading_day"], found.get(row["symbol"], date.min))
+    for symbol, day in _final_bars(lake_root, source, date.min, date.max):
+        found[symbol] = max(day, found.get(symbol, date.min))
     return found
 
 
@@ -101,6 +93,14 @@ def catch_up(
         done.lacking = [day for day in days if day not in got]
         done.published = publish(broker, known.new(wanted)).total
         yield done
+
+
+def _final_bars(lake_root: str, source: str, first: date, last: date) -> Iterator[tuple[str, date]]:
+    """Symbol and session of each final daily bar that the lake holds of the source."""
+    columns = ["symbol", "trading_day", "source", "interval", "final"]
+    for row in read_sessions(lake_root, RAW_BARS, columns, first, last, accepted_only=True).to_pylist():
+        if (row["source"], row["interval"], row["final"]) == (source, "1d", True):
+            yield row["symbol"], row["trading_day"]
 
 
 def _of_cells(messages: Iterable[Message], days: Collection[date]) -> Iterator[Message]:

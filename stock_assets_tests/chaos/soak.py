@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from stock_assets_tests.chaos.store_proxy import StoreProxy
 from stock_assets_tests.chaos.stream import clean_ticks
 from stock_assets_tests.chaos.verdict import check
 from stock_assets_tests.conftest import place
+from stock_assets_tests.services import patience
 
 LONGEST_S = 120.0
 
@@ -56,7 +57,8 @@ class Soak:
         self.refused: list[str] = []
         self.unsent: list[Tick] = []
         self._rate = len(self.ticks) / max(30.0, minutes * 60)
-        self._may_publish, self._done = threading.Lock(), threading.Event()
+        # Reentrant: between the last landing and a fault that costs records, nobody else may publish.
+        self._may_publish, self._done = threading.RLock(), threading.Event()
         self.producer = Producer(
             {**settings.broker.librdkafka(), "enable.idempotence": True, "linger.ms": 5, "log_level": 2}
         )
@@ -91,6 +93,11 @@ class Soak:
         with self._may_publish:
             self._flush()
             wait_for(lambda: not self._lag())
+
+    def tell(self) -> None:
+        """Where the records are: what to know of a soak that stands still."""
+        print(f"not yet acknowledged: {len(self.producer)}; refused: {self.refused[:3]}; topic: {self._state()}")
+        print(f"not yet landed: {self._lag()}")
 
     # faults of the drain
 
@@ -142,8 +149,8 @@ class Soak:
         self._tell_the_producer(before + 1)
 
     def fault_topic_created_again(self) -> None:
-        self.settle()
         with self._may_publish:
+            self.settle()
             with admin_of(self.settings.broker) as admin:
                 admin.delete_topics([TICKS.name])
             wait_for(lambda: topic_state(self.settings.broker, TICKS) is None)
@@ -162,8 +169,8 @@ class Soak:
         aborted.abort_transaction()
 
     def fault_retention_past_what_was_landed(self) -> None:
-        self.settle()
         with self._may_publish:
+            self.settle()
             self.drain.kill()
             partition = self.chance.choice(list(self._state().end))
             for number in range(20):  # never landed, so never part of what is expected
@@ -265,15 +272,11 @@ def wait_for(condition: Callable[[], Any]) -> None:
     """Return when the condition holds; a broker that restarts may refuse to answer meanwhile."""
     from stock_assets.domain.errors import TransientError
 
-    deadline, pause = time.monotonic() + LONGEST_S, threading.Event()
-    while True:
-        try:
-            if condition():
-                return
-        except TransientError:
-            pass
-        assert time.monotonic() < deadline, "the condition did not come true"
-        pause.wait(0.1)
+    def holds() -> Any:
+        with suppress(TransientError):
+            return condition()
+
+    patience.wait_for(holds, LONGEST_S)
 
 
 def soak(seed: int, minutes: float, folder: Path) -> dict[str, Any]:
@@ -291,7 +294,11 @@ def soak(seed: int, minutes: float, folder: Path) -> dict[str, Any]:
             patch.setenv(name, value)
         running = Soak(settings, services, proxy, seed, minutes)
         stack.enter_context(running.drain)
-        running.run(time.monotonic() + minutes * 60)
+        try:
+            running.run(time.monotonic() + minutes * 60)
+        except AssertionError:
+            running.tell()
+            raise
         assert not running.refused, running.refused[:3]
         numbers = check(settings, running.ticks, running.sent, running.poison, str(folder / "clean"))
         return {"fired": dict(sorted(running.fired.items())), **numbers}

@@ -16,11 +16,12 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
+
+from stock_assets_tests.fakes.serving import serving
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "data"
 COMPACT_ROWS = 100
@@ -140,15 +141,8 @@ def fake_alpha_vantage(keys: Iterable[str]) -> Iterator[FakeAlphaVantage]:
     """A fake on a free port of 127.0.0.1."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.fake = FakeAlphaVantage(f"http://127.0.0.1:{server.server_address[1]}", set(keys))
-    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.05), daemon=True)
-    thread.start()
-    try:
+    with serving(server, server.fake.closing):
         yield server.fake
-    finally:
-        server.fake.closing.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _rows(file: Path, label: str) -> dict[str, Row]:

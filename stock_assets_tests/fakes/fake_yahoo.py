@@ -14,13 +14,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from stock_assets_tests.fakes.certificates import make_authority
+from stock_assets_tests.fakes.serving import serving
 from stock_assets_tests.fakes.yahoo_answers import Listing, chart, quotes, refusal
 
 HOSTS = ["query2.finance.yahoo.com", "query1.finance.yahoo.com", "fc.yahoo.com", "guce.yahoo.com", "finance.yahoo.com"]
@@ -114,15 +114,8 @@ def fake_yahoo(folder: Path) -> Iterator[FakeYahoo]:
     server.server_bind()
     server.server_activate()
     server.fake = FakeYahoo(f"http://127.0.0.1:{server.server_address[1]}", ca_bundle)
-    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.05), daemon=True)
-    thread.start()
-    try:
+    with serving(server, server.fake.closing):
         yield server.fake
-    finally:
-        server.fake.closing.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Server(ThreadingHTTPServer):

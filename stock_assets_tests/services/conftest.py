@@ -9,7 +9,9 @@ import yfinance
 from kafka.admin import KafkaAdminClient
 
 from stock_assets.broker import Broker
+from stock_assets.sources import yahoo_stream
 from stock_assets.topic.topics import Topic
+from stock_assets_tests.fakes.fake_streamer import FakeStreamer, fake_streamer
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, fake_yahoo
 from stock_assets_tests.services.landing_records import create
 
@@ -44,3 +46,11 @@ def yahoo(yahoo_proxy: FakeYahoo) -> FakeYahoo:
     """The fake without listings, faults and recorded requests."""
     yahoo_proxy.reset()
     return yahoo_proxy
+
+
+@pytest.fixture
+def streamer(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeStreamer]:
+    """A fake of Yahoo's stream; connections to it find out soon that nothing comes."""
+    monkeypatch.setattr(yahoo_stream, "_MOMENT_S", 0.02)
+    with fake_streamer() as running:
+        yield running

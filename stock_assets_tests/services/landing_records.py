@@ -70,13 +70,3 @@ def stored(lake: str) -> "pc.Table":  # type: ignore[name-defined]
 def rows_for(topic: Topic, topic_id: str, count: int) -> Callable[[str], "pc.Table"]:  # type: ignore[name-defined]
     chunk = Chunk(0, np.arange(count), [encode(tick(n)) for n in range(count)], [0] * count)
     return lambda landing_id: rows_of(topic, chunk, Decoder(topic), topic_id, landing_id)
-
-
-def wait_for(condition: Callable[[], bool], deadline_s: float = 30) -> None:
-    import threading
-    import time
-
-    deadline, pause = time.monotonic() + deadline_s, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        pause.wait(0.1)

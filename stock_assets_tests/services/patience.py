@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,7 +36,10 @@ def take(items: Iterator[Any], count: int) -> list[Any]:
     return list(itertools.islice((item for item in soon(items) if item is not None), count))
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Return once the condition holds."""
-    for _ in soon(iter(condition, True)):
-        time.sleep(0.005)
+def wait_for(condition: Callable[[], Any], deadline_s: float = PATIENCE_S, pause_s: float = 0.05) -> Any:
+    """What the condition gives, once it holds."""
+    until, pause = time.monotonic() + deadline_s, threading.Event()
+    while not (found := condition()):
+        assert time.monotonic() < until, "the condition did not come true"
+        pause.wait(pause_s)
+    return found

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from local.readiness import port_open
 from local.services import Services
 from stock_assets.broker import Broker
 from stock_assets.settings import Settings, Snowflake
+from stock_assets_tests.services.patience import wait_for
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -28,13 +28,6 @@ def own_services(own_settings: Settings) -> Iterator[Services]:
     services = Services(own_settings, print)
     yield services
     services.down()
-
-
-def until(condition: Callable[[], bool], deadline_s: float = 30) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "not within the deadline"
-        time.sleep(0.05)
 
 
 def topics(settings: Settings) -> list[str]:
@@ -65,7 +58,7 @@ def test_data_survives_a_crash_of_the_supervisor_and_down_and_up(own_services: S
     first = {each.name: each for each in own_services.status()}["kafka"].pid
 
     os.kill(own_services._connect().getPID(), signal.SIGKILL)
-    until(lambda: own_services._connect() is None)
+    wait_for(lambda: own_services._connect() is None)
     assert first in owned(settings.local_dir)  # an orphan that holds the port and the data
     own_services.up(["kafka"])
     second = {each.name: each for each in own_services.status()}["kafka"].pid
@@ -92,7 +85,7 @@ def test_a_service_that_dies_is_started_again(own_services: Services) -> None:
         now = {each.name: each for each in own_services.status()}["warehouse"]
         return now.state == "running" and now.pid != first
 
-    until(replaced)
+    wait_for(replaced)
     own_services.up(["warehouse"])
 
 

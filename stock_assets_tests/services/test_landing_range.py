@@ -22,7 +22,8 @@ from stock_assets.lake.tables import open_table
 from stock_assets.topic.consume import GROUP
 from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import Topic, topic_state
-from stock_assets_tests.services.landing_records import create, holds, land_all, send, tick, wait_for
+from stock_assets_tests.services.landing_records import create, holds, land_all, send, tick
+from stock_assets_tests.services.patience import wait_for
 
 
 def test_a_topic_created_again_stops_the_drain_until_adopted(

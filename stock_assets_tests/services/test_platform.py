@@ -3,10 +3,8 @@
 import json
 import os
 import signal
-import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,6 +26,7 @@ from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import TICKS, create_topics
 from stock_assets.warehouse.connect import connect
 from stock_assets_tests.conftest import place
+from stock_assets_tests.services.patience import wait_for
 
 FIRST, LAST = date(2013, 2, 19), date(2013, 3, 1)
 TICK_DAYS = (date(2013, 2, 27), date(2013, 2, 28), LAST)
@@ -248,11 +247,3 @@ def worker_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
     """The process that executes a run's step."""
     started = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START)
     return next((entry.dagster_event.pid for entry in started if entry.dagster_event), None)
-
-
-def wait_for(condition: Callable[[], Any], deadline_s: float) -> Any:
-    deadline, pause = time.monotonic() + deadline_s, threading.Event()
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true"
-        pause.wait(0.5)
-    return found

@@ -11,10 +11,9 @@ from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.domain.messages import Action, Bar, Message, Tick, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.publishers.yahoo_stream import GAP_SOURCE, RETRY_AFTER, YahooStream, gap_between
-from stock_assets.sources import yahoo_stream as source
 from stock_assets.sources.yahoo import http_session
 from stock_assets.sources.yahoo_minutes import MINUTE_GRACE
-from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, fake_streamer, frame
+from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, frame
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import Listing, MinuteBar
 from stock_assets_tests.services.patience import Clock, soon, take
@@ -30,17 +29,6 @@ HISTORY = [
 def after(minutes: float) -> datetime:
     """So many minutes after ten."""
     return TEN + timedelta(minutes=minutes)
-
-
-@pytest.fixture(autouse=True)
-def moments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "_MOMENT_S", 0.02)
-
-
-@pytest.fixture
-def streamer() -> Iterator[FakeStreamer]:
-    with fake_streamer() as running:
-        yield running
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from stock_assets.domain.messages import Tick, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE, session
 from stock_assets.sources import yahoo_stream as source
 from stock_assets.sources.yahoo_stream import StreamConnection, StreamCounts
-from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, fake_streamer, frame, recorded
+from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, frame, recorded
 from stock_assets_tests.pipeline.oracle import daily_bars_from_ticks, minute_bars_from_ticks
 from stock_assets_tests.services.patience import Clock, take, wait_for
 from stock_assets_tests.services.tick_rows import tick_row
@@ -45,17 +45,6 @@ class Opened:
 
     def take(self, count: int) -> list[Tick]:
         return take(self.ticks, count)
-
-
-@pytest.fixture(autouse=True)
-def moments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "_MOMENT_S", 0.02)
-
-
-@pytest.fixture
-def streamer() -> Iterator[FakeStreamer]:
-    with fake_streamer() as running:
-        yield running
 
 
 @pytest.fixture
