@@ -53,7 +53,7 @@ def fill(lake: str) -> None:
     for kind, messages in groupby(islice(shipped_messages(SESSION), MESSAGES), type):
         topic = next(topic for topic in TOPICS.values() if topic.message is kind)
         values: list[bytes | None] = [encode(message) for message in messages]
-        chunk = Chunk(0, np.arange(len(values)), values, [0] * len(values))
+        chunk = Chunk(0, np.arange(len(values)), values, np.zeros(len(values), dtype=np.int64))
         rows = rows_of(topic, chunk, Decoder(topic), "warm", "warm")
         write_deltalake(open_or_create_table(lake, topic.table), rows, mode="append")
 

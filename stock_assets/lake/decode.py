@@ -3,7 +3,8 @@
 Belongs here: decoding in bulk, isolating bad records, placing rows on the calendar, and the reason of each rejection.
 Does not belong here: rows (``rows``), offsets and commits (``landing``), and the fields themselves (``domain.messages``).
 
-A run of records is decoded as one newline-delimited document. Records cannot merge across a newline (after ``}`` no JSON
+A run of records that all look alike is decoded without an object for each (``uniform``). Any other run is decoded as one
+newline-delimited document. Records cannot merge across a newline (after ``}`` no JSON
 value goes on with ``{``), so as many objects as records means one object each; anything else splits the run in halves
 until the bad record stands alone. A reason begins with its class: ``bad json``, ``wrong type``, ``missing field``, ``out
 of range``, ``unknown symbol``, ``absurd time``, ``closed session``, ``oversize``, ``tombstone``, ``wrong encoding``,
@@ -16,7 +17,7 @@ raises ``schema_version``: such a record is out of range for whoever does not kn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
@@ -29,8 +30,9 @@ import pyarrow as pa
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Action, Bar, Message, Tick, decode
-from stock_assets.domain.session_index import place
+from stock_assets.domain.session_index import Int64s, place
 from stock_assets.domain.universe import Universe
+from stock_assets.lake.uniform import UniformDecoder
 from stock_assets.topic.topics import Topic
 
 MAX_RECORD_BYTES = 64 * 1024
@@ -70,12 +72,13 @@ class Decoder:
         # of the same fields, but another field is an error
         exact = msgspec.defstruct("Exact", [], bases=(topic.message,), forbid_unknown_fields=True, **_AS_MESSAGES)
         self._exact_lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(exact)
+        self._uniform = UniformDecoder(topic.message, MAX_RECORD_BYTES)
         landing_at = topic.table.names.index("topic_id")
         schema = topic.table.arrow_schema()
         given = set(topic.message.__struct_fields__) - _DERIVED
         self._fields = [schema.field(name) for name in topic.table.names[:landing_at] if name in given]
 
-    def decode(self, values: Sequence[bytes | None], times_ms: Sequence[int] | None = None) -> Decoded:
+    def decode(self, values: Sequence[bytes | None], times_ms: Int64s | None = None) -> Decoded:
         """Sort the records of a chunk into accepted rows and rejected records.
 
         ``times_ms`` is when the broker got each; without it, or where it is not positive, no event is too late.
@@ -84,16 +87,20 @@ class Decoder:
         rejected: dict[int, str] = {}
         newer: list[int] = []
         parts: list[dict[str, pa.Array]] = []
-        for first in range(0, len(values), _RUN_RECORDS):
+        for first, last, columns_of_run in self._runs(values):
+            if columns_of_run is not None:
+                accepted.extend(range(first, last))
+                parts.append(columns_of_run)
+                continue
             messages: list[Message] = []
-            self._decode_run(values, first, min(first + _RUN_RECORDS, len(values)), messages, accepted, rejected, newer)
+            self._decode_run(values, first, last, messages, accepted, rejected, newer)
             parts.append(self._message_columns(messages))
         columns = {
             field.name: pa.chunked_array([part[field.name] for part in parts], field.type) for field in self._fields
         }
         outside: dict[int, str] = {}
         if accepted:
-            known = times_ms if times_ms is None or not rejected else [times_ms[position] for position in accepted]
+            known = times_ms if times_ms is None or not rejected else times_ms[accepted]
             place_rows = self._place_ticks if self._topic.message is Tick else self._place_dated
             outside = place_rows(columns, known) | self._strangers(columns)
         if outside:
@@ -106,6 +113,26 @@ class Decoder:
             accepted = [index for index, keep in zip(accepted, kept, strict=True) if keep]
         order = sorted(rejected)
         return Decoded(accepted, columns, order, [rejected[index] for index in order], frozenset(newer))
+
+    def _runs(self, values: Sequence[bytes | None]) -> Iterator[tuple[int, int, dict[str, pa.Array] | None]]:
+        """Runs of records, first included and last excluded, with their columns where they are uniform."""
+        if (found := self._uniform_columns(values)) is not None:
+            yield 0, len(values), found
+            return
+        for first in range(0, len(values), _RUN_RECORDS):
+            last = min(first + _RUN_RECORDS, len(values))
+            yield first, last, self._uniform_columns(values[first:last])
+
+    def _uniform_columns(self, run: Sequence[bytes | None]) -> dict[str, pa.Array] | None:
+        found = self._uniform.columns(run)
+        if found is None:
+            return None
+        return {
+            field.name: found[field.name].view(field.type)
+            if field.name in found and pa.types.is_timestamp(field.type)
+            else found.get(field.name, pa.nulls(len(run), field.type))
+            for field in self._fields
+        }
 
     def _decode_run(
         self,
@@ -165,7 +192,7 @@ class Decoder:
             raise BadRecord(f"wrong encoding: {broken}") from broken
         return decode(self._topic.message, value)
 
-    def _place_ticks(self, columns: dict[str, pa.ChunkedArray], times_ms: Sequence[int] | None) -> dict[int, str]:
+    def _place_ticks(self, columns: dict[str, pa.ChunkedArray], times_ms: Int64s | None) -> dict[int, str]:
         """Add trading day and phase; the reason of each row that has none."""
         event_time = np.concatenate([part.view(pa.int64()).to_numpy() for part in columns["event_time"].chunks])
         placement = place(event_time)
@@ -179,7 +206,7 @@ class Decoder:
         calendar = sessions.calendar()
         early = event_time < _midnight_us(calendar.first)
         if times_ms is not None:
-            got = np.asarray(times_ms, dtype=np.int64) * 1000
+            got = times_ms * 1000
             early |= (got > 0) & (event_time > got + LONGEST_AHEAD_US)
         for position in np.flatnonzero(early).tolist():
             text = f"absurd time: event_time {_instant(event_time[position])} is before {calendar.first}"
@@ -188,7 +215,7 @@ class Decoder:
             outside[position] = text
         return outside
 
-    def _place_dated(self, columns: dict[str, pa.ChunkedArray], times_ms: Sequence[int] | None) -> dict[int, str]:
+    def _place_dated(self, columns: dict[str, pa.ChunkedArray], times_ms: Int64s | None) -> dict[int, str]:
         """Add trading day and year; the reason of each row whose day has no session."""
         days: list[date] = columns[_DAY_OF[self._topic.message]].to_pylist()
         columns["trading_day"] = pa.chunked_array([pa.array(days, pa.date32())])

@@ -179,7 +179,7 @@ def _chunk(partition: int, records: pa.Table) -> Chunk:
     """The rejected records as they came from the topic."""
     ordered = records.sort_by("kafka_offset")
     times = pc.divide(ordered["kafka_time"].cast(pa.int64()), 1000)
-    return Chunk(partition, ordered["kafka_offset"].to_numpy(), ordered["payload"].to_pylist(), times.to_pylist())
+    return Chunk(partition, ordered["kafka_offset"].to_numpy(), ordered["payload"].to_pylist(), times.to_numpy())
 
 
 def _commit(

@@ -7,7 +7,7 @@ Does not belong here: what a record means (``decode``), and how rows become file
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +39,7 @@ def gap_row(
     topic: Topic, partition: int, first: int, last: int, reason: str, topic_id: str, landing_id: str
 ) -> pa.Table:
     """One row that accounts for the offsets ``first`` to ``last`` (included), which hold no record."""
-    gap = Chunk(partition, np.array([first]), [None], [0])
+    gap = Chunk(partition, np.array([first]), [None], np.zeros(1, dtype=np.int64))
     row = _with_landing(topic, gap, [0], {}, [GAP + reason], topic_id, landing_id)
     at = row.schema.get_field_index("offset_span")
     return row.set_column(at, row.schema.field(at), pa.array([last - first + 1], pa.int64()))
@@ -57,26 +57,24 @@ def _with_landing(
     count = len(positions)
     whole = count == len(chunk.offsets)
 
-    def pick(values: Any) -> Any:
-        return values if whole else [values[position] for position in positions]
-
-    times_us = np.asarray(pick(chunk.times_ms), dtype=np.int64) * 1000
+    times_us = (chunk.times_ms if whole else chunk.times_ms[positions]) * 1000
     present = {
         **columns,
         "topic_id": _repeated(topic_id, count),
         "kafka_partition": pa.repeat(pa.scalar(chunk.partition, pa.int32()), count),
-        "kafka_offset": pa.array(pick(chunk.offsets), pa.int64()),
+        "kafka_offset": pa.array(chunk.offsets if whole else chunk.offsets[positions], pa.int64()),
         "offset_span": pa.repeat(pa.scalar(1, pa.int64()), count),
         "kafka_time": pa.array(times_us).view(pa.timestamp("us", tz="UTC")),
         "landing_id": _repeated(landing_id, count),
     }
     if reasons is not None:
         present["rejected_because"] = pa.array(reasons, pa.string())
-        present["payload"] = pa.array(pick(list(chunk.values)), pa.binary())
+        present["payload"] = pa.array([chunk.values[position] for position in positions], pa.binary())
     schema = rows_schema(topic)
     return pa.Table.from_arrays([present.get(f.name, pa.nulls(count, f.type)) for f in schema], schema=schema)
 
 
+@cache
 def rows_schema(topic: Topic) -> pa.Schema:
     """The raw table's columns as ``rows_of`` gives them: ids of a landing and phases are stored once, not once per row."""
     few = pa.dictionary(pa.int8(), pa.string())

@@ -54,5 +54,5 @@ def store_cleanly(root: str, messages: Sequence[Message]) -> None:
 
 def _rows(topic: Topic, messages: Sequence[Message]) -> pa.Table:
     values: list[bytes | None] = [encode(message) for message in messages]
-    chunk = Chunk(0, np.arange(len(values)), values, [0] * len(values))
+    chunk = Chunk(0, np.arange(len(values)), values, np.zeros(len(values), dtype=np.int64))
     return rows_of(topic, chunk, Decoder(topic), "clean", "clean")

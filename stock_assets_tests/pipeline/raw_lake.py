@@ -66,7 +66,7 @@ def chunk_of(first: int, values: Sequence[Payload], partition: int = 0) -> Chunk
     import numpy as np
 
     offsets = np.arange(first, first + len(values), dtype=np.int64)
-    return Chunk(partition, offsets, list(values), [STORED_MS + int(n) for n in offsets])
+    return Chunk(partition, offsets, list(values), STORED_MS + offsets)
 
 
 def land(

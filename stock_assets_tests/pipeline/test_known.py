@@ -78,7 +78,7 @@ def land(lake: str, messages: Sequence[Message | bytes], like: Message | None = 
     payloads: list[bytes | None] = [m if isinstance(m, bytes) else encode(m) for m in messages]
     offsets = np.arange(first, first + len(messages))
     landing_id = uuid.uuid4().hex
-    chunk = Chunk(0, offsets, payloads, [KNOWN_AT // 1000] * len(messages))
+    chunk = Chunk(0, offsets, payloads, np.full(len(messages), KNOWN_AT // 1000))
     rows = rows_of(topic, chunk, Decoder(topic), TOPIC_ID, landing_id)
     commit(lake, topic, table, rows, TOPIC_ID, {0: first}, {0: first + len(messages)}, landing_id)
 

@@ -52,7 +52,7 @@ def test_every_row_is_found_by_each_of_its_values(topic: Topic, tmp_path: Path) 
     values: list[bytes | None] = [encode(message) for message in MESSAGES[topic.stage]] + [b"{bad", None]
     parts, first, following = [], {}, {}
     for partition in range(2):
-        chunk = Chunk(partition, np.arange(len(values)), values, [1381300000123] * len(values))
+        chunk = Chunk(partition, np.arange(len(values)), values, np.full(len(values), 1381300000123))
         parts.append(rows_of(topic, chunk, Decoder(topic), "topic", "landing"))
         parts.append(gap_row(topic, partition, len(values), len(values) + 4, "test", "topic", "landing"))
         first[partition], following[partition] = 0, len(values) + 5
@@ -77,7 +77,9 @@ def test_every_row_is_found_by_each_of_its_values(topic: Topic, tmp_path: Path) 
 def test_one_file_a_partition_of_the_table(tmp_path: Path) -> None:
     values: list[bytes | None] = [encode(tick(n)) for n in range(300)]
     rows = [
-        rows_of(TICKS, Chunk(p, np.arange(300), values, [0] * 300), Decoder(TICKS), "topic", "landing")
+        rows_of(
+            TICKS, Chunk(p, np.arange(300), values, np.zeros(300, dtype=np.int64)), Decoder(TICKS), "topic", "landing"
+        )
         for p in range(2)
     ]
     table = open_or_create_table(str(tmp_path), TICKS.table)

@@ -68,5 +68,5 @@ def stored(lake: str) -> "pc.Table":  # type: ignore[name-defined]
 
 
 def rows_for(topic: Topic, topic_id: str, count: int) -> Callable[[str], "pc.Table"]:  # type: ignore[name-defined]
-    chunk = Chunk(0, np.arange(count), [encode(tick(n)) for n in range(count)], [0] * count)
+    chunk = Chunk(0, np.arange(count), [encode(tick(n)) for n in range(count)], np.zeros(count, dtype=np.int64))
     return lambda landing_id: rows_of(topic, chunk, Decoder(topic), topic_id, landing_id)

@@ -94,7 +94,9 @@ def test_bars_of_a_day_without_session_are_rejected() -> None:
     about = {"symbol": "IBM", "interval": "1d", "currency": "USD", "price_basis": "as_traded", "source": "x"}
     bar = {**about, **prices, "trading_day": "2013-10-05", "start_time": 1, "volume": 1, "final": True, "known_at": 1}
     value = json.dumps(bar).encode()
-    rows = rows_of(BARS, Chunk(0, np.array([0]), [value], [0]), Decoder(BARS), "topic", "landing")
+    rows = rows_of(
+        BARS, Chunk(0, np.array([0]), [value], np.zeros(1, dtype=np.int64)), Decoder(BARS), "topic", "landing"
+    )
     assert "closed session: trading_day 2013-10-05 has no session" == rows["rejected_because"][0].as_py()
 
 
@@ -128,7 +130,7 @@ def test_a_version_whose_meaning_is_not_known_is_rejected() -> None:
 
 
 def landed(values: list[bytes | None], universe: list[str] | None = None) -> Any:
-    chunk = Chunk(0, np.arange(len(values)), values, [1381152600000] * len(values))
+    chunk = Chunk(0, np.arange(len(values)), values, np.full(len(values), 1381152600000))
     return rows_of(
         TICKS, chunk, Decoder(TICKS, Universe.of_symbols(universe) if universe else None), "topic", "landing"
     )
