@@ -46,6 +46,7 @@ class Publisher:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
 
+        raise_if_refused(broker)
         try:
             self._producer = KafkaProducer(
                 **broker.kafka_python(),
@@ -57,7 +58,6 @@ class Publisher:
                 delivery_timeout_ms=60_000,
             )
         except KafkaError as broken:
-            raise_if_refused(broker)
             raise ServiceUnavailable(f"no Kafka broker answers at {broker} ({broken})") from broken
         self.published = Published()
         self._registry = broker.registry
