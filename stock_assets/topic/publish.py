@@ -71,8 +71,9 @@ class Publisher:
             PermanentError: the registry refuses that schema, or us.
             ServiceUnavailable: the registry does not answer.
         """
-        topic = topic_of(message)
-        self.send_raw(topic, message.symbol, frame_of(self._registry, topic) + encode(message))
+        # Checked first: a record that is kept because the registry is away must be good when it is back.
+        topic, value = topic_of(message), encode(message)
+        self.send_raw(topic, message.symbol, frame_of(self._registry, topic) + value)
 
     def send_raw(self, topic: Topic, symbol: str, value: bytes | None) -> None:
         """Hand over bytes as they are; for tests and the simulator's deliberate faults."""

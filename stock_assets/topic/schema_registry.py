@@ -58,6 +58,9 @@ def frame_of(registry: Registry | None, topic: Topic) -> bytes:
 def standing(registry: Registry, topic: Topic) -> str:
     """How our schema stands to what is registered for the topic; changes nothing.
 
+    Where it is registered and not the latest, others publish by one that the registry let pass after it. Both ways round a
+    registry does not compare: it would call ours incompatible only because it lacks what is new.
+
     Raises:
         PermanentError: the registry would refuse our schema, or refuses us; the text says what to do.
         ServiceUnavailable: it does not answer.

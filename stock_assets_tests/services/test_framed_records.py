@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pyarrow.compute as pc
 import pytest
+from msgspec import structs
 
 from stock_assets.broker import Broker, Registry
-from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.errors import BadRecord, PermanentError
 from stock_assets.domain.messages import Tick, encode, json_schema
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.decode import Decoder
@@ -95,6 +96,12 @@ def test_nothing_is_published_by_a_schema_that_is_refused(framing: Broker, fake:
     with pytest.raises(PermanentError, match=f"{topic.name}-value as incompatible"):
         publish_stream(framing, topic, [(0.0, tick(1))])
     assert sum(ends(framing, topic).values()) == 0
+
+
+def test_a_bad_record_is_refused_before_the_registry_is_asked(framing: Broker, fake: FakeRegistry) -> None:
+    with pytest.raises(BadRecord, match="price"):
+        publish(framing, [structs.replace(tick(1), price=-1.0)])
+    assert not fake.requests
 
 
 def test_a_registry_that_comes_back_is_waited_for(framing: Broker, fake: FakeRegistry, topic: Topic, lake: str) -> None:

@@ -182,8 +182,11 @@ def test_settings_are_taken_and_the_secret_is_not_shown() -> None:
 def test_the_doctor_tells_how_each_topic_stands_and_changes_nothing(fake: FakeRegistry, tmp_path: Path) -> None:
     values = {"STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent", "SCHEMA_REGISTRY_URL": fake.url}
 
+    def findings() -> list[checkup.Finding]:
+        return [each for each in checkup.examine(Settings(values)) if each.part == "schema-registry"]
+
     def told() -> dict[str, bool]:
-        return {each.found: each.ok for each in checkup.examine(Settings(values)) if each.part == "schema-registry"}
+        return {each.found: each.ok for each in findings()}
 
     names = ("stock-market-actions-value", "stock-market-batch-value", SUBJECT)
     assert told() == {f"{name}: nothing is registered yet, the first publisher does it": True for name in names}
@@ -198,8 +201,7 @@ def test_the_doctor_tells_how_each_topic_stands_and_changes_nothing(fake: FakeRe
     assert SUBJECT in wrong and "TYPE_CHANGED" in wrong and "PUT /config" in wrong
     assert (fake.subjects, fake.registrations()) == (before, 0)
     fake.faults = [STORE_FAULT] * ATTEMPTS * len(names)
-    ((down, ok),) = told().items()  # one sentence, not one for each topic
-    assert not ok and "backend data store" in down
-    assert "schema-registry" not in {
-        each.part for each in checkup.examine(Settings(values | {"SCHEMA_REGISTRY_URL": ""}))
-    }
+    (down,) = findings()  # one sentence, not one for each topic
+    assert not down.ok and down.cure and "backend data store" in down.found
+    values["SCHEMA_REGISTRY_URL"] = ""
+    assert not findings()
