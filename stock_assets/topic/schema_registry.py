@@ -11,7 +11,7 @@ Which changes a registry lets pass is its own setting and is left alone. Our sch
 the landing keeps what it does not know. Of such a schema, the usual level BACKWARD refuses each further property, also an
 optional one (PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL): a record written before might hold that name with another type. (Newer
 registries know a lenient policy, which lets it pass.) FORWARD lets it pass and refuses what would break older readers: a field of
-another type, a required one that is gone.
+another type, and any that is gone.
 """
 
 from __future__ import annotations
@@ -71,12 +71,14 @@ def standing(registry: Registry, topic: Topic) -> str:
         return f"{subject}: nothing is registered yet, the first publisher does it"
     found = _ask(registry, f"subjects/{subject}", ours)
     if found is not None:
-        newer = "" if found["version"] == latest["version"] else f"; others publish by version {latest['version']}"
-        return f"{subject}: ours is version {found['version']}{newer}"
+        version, newest = found.get("version"), latest.get("version")
+        return f"{subject}: ours is version {version}" + (
+            "" if version == newest else f"; others publish by version {newest}"
+        )
     verdict = _ask(registry, f"compatibility/subjects/{subject}/versions/latest?verbose=true", ours) or {}
     if not verdict.get("is_compatible"):
         raise _incompatible(registry, subject, "; ".join(map(str, verdict.get("messages") or ())))
-    return f"{subject}: ours fits version {latest['version']}, the next publisher registers it"
+    return f"{subject}: ours fits version {latest.get('version')}, the next publisher registers it"
 
 
 @cache
