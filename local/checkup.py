@@ -15,7 +15,7 @@ from local import readiness
 from local.jars import folders, listed, present
 from local.java import find_java
 from local.services import LEAST_FREE_BYTES, Services, names_of
-from stock_assets.domain.errors import StockAssetsError
+from stock_assets.domain.errors import StockAssetsError, TransientError
 from stock_assets.settings import PROJECT, Settings
 
 PYTHONS = ((3, 11), (3, 13))
@@ -37,7 +37,8 @@ def examine(settings: Settings) -> list[Finding]:
     machine = [_python(), settings_finding]
     if not settings_finding.ok:  # ports and places below cannot be told
         return machine
-    return [*machine, _java(settings), _disk(settings), _jars(settings), *_services(settings)]
+    services = [*_services(settings), *_registry(settings)]
+    return [*machine, _java(settings), _disk(settings), _jars(settings), *services]
 
 
 def _python() -> Finding:
@@ -118,6 +119,23 @@ def _services(settings: Settings) -> Iterator[Finding]:
         error = readiness.code_location_error(settings)
         cure = "`.venv/bin/dagster definitions validate -w workspace.yaml` shows all of it." if error else ""
         yield Finding("definitions", not error, error or "loaded", cure)
+
+
+def _registry(settings: Settings) -> Iterator[Finding]:
+    """How our schemas stand to those of the schema registry, when one is set."""
+    if settings.broker.registry is None:
+        return
+    from stock_assets.topic.schema_registry import standing
+    from stock_assets.topic.topics import TOPICS
+
+    for topic in TOPICS.values():
+        try:
+            yield Finding("schema-registry", True, standing(settings.broker.registry, topic))
+        except TransientError as error:
+            yield Finding("schema-registry", False, str(error), "Start it, or mend SCHEMA_REGISTRY_URL.")
+            return  # it would say the same of each topic
+        except StockAssetsError as error:
+            yield Finding("schema-registry", False, str(error))
 
 
 def _spark_answers(settings: Settings) -> bool:

@@ -13,6 +13,10 @@ of range``, ``unknown symbol``, ``absurd time``, ``closed session``, ``oversize`
 A record may have more fields than this version of its schema knows, and is good; its bytes are kept, so that nothing of them
 is lost until the table has a column for it. A producer that changes the meaning of a field, or makes another one required,
 raises ``schema_version``: such a record is out of range for whoever does not know that version.
+
+A record may come in the frame of a schema registry, whether or not one is set here; the frame is taken off before decoding, and
+is part of the bytes that are kept. The schema it names is not looked up: every field of every record is checked here, so that
+a look-up could only forbid what is good, and landing would wait for the registry. Half a frame, or another one, is ``bad json``.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from stock_assets.domain.messages import Action, Bar, Message, Tick, decode
 from stock_assets.domain.session_index import Int64s, place
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.uniform import UniformDecoder
+from stock_assets.topic.schema_registry import FRAME_BYTES, MAGIC, unframed
 from stock_assets.topic.topics import Topic
 
 MAX_RECORD_BYTES = 64 * 1024
@@ -62,6 +67,16 @@ class Decoded:
     newer: frozenset[int]
 
 
+@dataclass
+class _Sorted:
+    """The records of a run so far: the good ones and their positions in the chunk, the reasons of the others."""
+
+    messages: list[Message]
+    accepted: list[int]
+    rejected: dict[int, str]
+    newer: list[int]
+
+
 class Decoder:
     """Decodes the records of one topic; ``universe`` are the symbols it accepts, any when None."""
 
@@ -87,14 +102,14 @@ class Decoder:
         rejected: dict[int, str] = {}
         newer: list[int] = []
         parts: list[dict[str, pa.Array]] = []
-        for first, last, columns_of_run in self._runs(values):
-            if columns_of_run is not None:
-                accepted.extend(range(first, last))
-                parts.append(columns_of_run)
-                continue
-            messages: list[Message] = []
-            self._decode_run(values, first, last, messages, accepted, rejected, newer)
-            parts.append(self._message_columns(messages))
+        for first, run, columns_of_run in self._runs(values):
+            if columns_of_run is None:
+                into = _Sorted([], accepted, rejected, newer)
+                self._decode_run(run, first, into)
+                columns_of_run = self._message_columns(into.messages)
+            else:
+                accepted.extend(range(first, first + len(run)))
+            parts.append(columns_of_run)
         columns = {
             field.name: pa.chunked_array([part[field.name] for part in parts], field.type) for field in self._fields
         }
@@ -114,16 +129,20 @@ class Decoder:
         order = sorted(rejected)
         return Decoded(accepted, columns, order, [rejected[index] for index in order], frozenset(newer))
 
-    def _runs(self, values: Sequence[bytes | None]) -> Iterator[tuple[int, int, dict[str, pa.Array] | None]]:
-        """Runs of records, first included and last excluded, with their columns where they are uniform."""
+    def _runs(
+        self, values: Sequence[bytes | None]
+    ) -> Iterator[tuple[int, Sequence[bytes | None], dict[str, pa.Array] | None]]:
+        """Runs of records, where each begins in the chunk, and its columns when it is uniform."""
         if (found := self._uniform_columns(values)) is not None:
-            yield 0, len(values), found
+            yield 0, values, found
             return
         for first in range(0, len(values), _RUN_RECORDS):
-            last = min(first + _RUN_RECORDS, len(values))
-            yield first, last, self._uniform_columns(values[first:last])
+            run = values[first : first + _RUN_RECORDS]
+            yield first, run, self._uniform_columns(run)
 
     def _uniform_columns(self, run: Sequence[bytes | None]) -> dict[str, pa.Array] | None:
+        if run and run[0] and run[0].startswith(MAGIC):
+            run = [value if value is None else unframed(value) for value in run]
         found = self._uniform.columns(run)
         if found is None:
             return None
@@ -134,38 +153,34 @@ class Decoder:
             for field in self._fields
         }
 
-    def _decode_run(
-        self,
-        values: Sequence[bytes | None],
-        first: int,
-        last: int,
-        messages: list[Message],
-        accepted: list[int],
-        rejected: dict[int, str],
-        newer: list[int],
-    ) -> None:
-        run = values[first:last]
+    def _decode_run(self, run: Sequence[bytes | None], first: int, into: _Sorted, may_be_framed: bool = True) -> None:
+        """Sort records, the first of which is at ``first`` in the chunk."""
         found = self._decode_together(run, self._exact_lines)
+        # Only now, and only where there is a byte 0 at all: runs without frames are not to pay for those of others.
+        if found is None and may_be_framed and MAGIC in b"".join(filter(None, run)):
+            bare = [value if value is None else unframed(value) for value in run]
+            self._decode_run(bare, first, into, may_be_framed=False)
+            return
         if found is None and (found := self._decode_together(run, self._lines)) is not None:
             # all are good, and some have fields that this version does not know
             alone = ((at, self._decode_together([value], self._exact_lines)) for at, value in enumerate(run, first))
-            newer.extend(at for at, exact in alone if exact is None)
+            into.newer.extend(at for at, exact in alone if exact is None)
         if found is not None:
-            messages.extend(found)
-            accepted.extend(range(first, last))
-        elif last - first > 1:
-            middle = (first + last) // 2
-            self._decode_run(values, first, middle, messages, accepted, rejected, newer)
-            self._decode_run(values, middle, last, messages, accepted, rejected, newer)
+            into.messages.extend(found)
+            into.accepted.extend(range(first, first + len(run)))
+        elif len(run) > 1:
+            half = len(run) // 2
+            self._decode_run(run[:half], first, into, may_be_framed=False)
+            self._decode_run(run[half:], first + half, into, may_be_framed=False)
         elif run:
             try:
-                messages.append(self._decode_one(run[0]))
-                accepted.append(first)
+                into.messages.append(self._decode_one(run[0]))
+                into.accepted.append(first)
                 # with white space around it, it was in no document above
                 if self._decode_together([(run[0] or b"").strip()], self._exact_lines) is None:
-                    newer.append(first)
+                    into.newer.append(first)
             except BadRecord as broken:
-                rejected[first] = str(broken)
+                into.rejected[first] = str(broken)
 
     def _decode_together(self, run: Sequence[bytes | None], lines: msgspec.json.Decoder[Any]) -> list[Message] | None:
         """All records of a run, or None when one of them needs to be looked at alone."""
@@ -186,6 +201,15 @@ class Decoder:
             raise BadRecord("tombstone: null value")
         if len(value) > MAX_RECORD_BYTES:
             raise BadRecord(f"oversize: {len(value)} bytes, at most {MAX_RECORD_BYTES}")
+        if value[:1] == MAGIC:
+            short = (
+                f"of {len(value)} bytes, {FRAME_BYTES} at least" if len(value) < FRAME_BYTES else "with another inside"
+            )
+            raise BadRecord(f"bad json: a schema registry's frame {short}")
+        if b"" < value[:1] < b"\t":
+            raise BadRecord(
+                f"bad json: begins with byte {value[0]}, which is neither JSON nor the frame of a schema registry"
+            )
         try:
             value.decode("utf-8")
         except UnicodeDecodeError as broken:

@@ -17,6 +17,7 @@ from stock_assets.domain.messages import Action, Bar, Message, Tick, decode, enc
 from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
 from stock_assets.lake.tables import open_table
+from stock_assets.topic.schema_registry import unframed
 
 _TABLES: dict[type[Message], Table] = {Tick: RAW_TICKS, Bar: RAW_BARS, Action: RAW_ACTIONS}
 _KEYS: dict[type[Message], tuple[str, ...]] = {
@@ -85,7 +86,7 @@ class Known:
 
             has_payload = ds.field("payload").is_valid() & ds.field("trading_day").is_null()
             rows = self._read(_TABLES[kind], ["payload"], has_payload)
-            payloads: set[bytes] = {row["payload"] for row in rows}
+            payloads = {unframed(row["payload"]) for row in rows}
             self._rejected[kind] = payloads if kind is Tick else set(_stated_before(kind, payloads))
         return self._rejected[kind]
 

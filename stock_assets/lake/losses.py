@@ -19,6 +19,7 @@ from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.offsets import GAP
 from stock_assets.lake.quarantine import waiting
 from stock_assets.lake.tables import open_table
+from stock_assets.topic.schema_registry import unframed
 from stock_assets.topic.topics import BARS, TICKS, TOPICS, Topic
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _cell(topic: Topic, payload: bytes | None) -> Cell | None:
     import msgspec
 
     try:
-        told = msgspec.json.decode(payload or b"")
+        told = msgspec.json.decode(unframed(payload or b""))
         symbol = told["symbol"]
         if topic is TICKS:
             day = datetime.fromtimestamp(told["event_time"] / 1e6, sessions.EXCHANGE_ZONE).date()

@@ -15,6 +15,7 @@ from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, encode
 from stock_assets.topic.refusal import raise_if_refused
+from stock_assets.topic.schema_registry import frame_of
 from stock_assets.topic.topics import Topic, topic_of
 
 QUEUE_LIMIT = 20_000
@@ -45,6 +46,7 @@ class Publisher:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
 
+        raise_if_refused(broker)
         try:
             self._producer = KafkaProducer(
                 **broker.kafka_python(),
@@ -56,18 +58,22 @@ class Publisher:
                 delivery_timeout_ms=60_000,
             )
         except KafkaError as broken:
-            raise_if_refused(broker)
             raise ServiceUnavailable(f"no Kafka broker answers at {broker} ({broken})") from broken
         self.published = Published()
+        self._registry = broker.registry
         self._in_flight: list[tuple[Topic, object]] = []
 
     def send(self, message: Message) -> None:
-        """Check one message and hand it to the producer.
+        """Check one message and hand it to the producer; with a registry, in the frame of its topic.
 
         Raises:
             BadRecord: it breaks the schema of its kind.
+            PermanentError: the registry refuses that schema, or us.
+            ServiceUnavailable: the registry does not answer.
         """
-        self.send_raw(topic_of(message), message.symbol, encode(message))
+        # Checked first: a record that is kept because the registry is away must be good when it is back.
+        topic, value = topic_of(message), encode(message)
+        self.send_raw(topic, message.symbol, frame_of(self._registry, topic) + value)
 
     def send_raw(self, topic: Topic, symbol: str, value: bytes | None) -> None:
         """Hand over bytes as they are; for tests and the simulator's deliberate faults."""

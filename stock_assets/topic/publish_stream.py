@@ -18,6 +18,7 @@ from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, encode_all
 from stock_assets.topic.refusal import raise_if_refused
+from stock_assets.topic.schema_registry import frame_of
 from stock_assets.topic.topics import Topic
 
 if TYPE_CHECKING:
@@ -49,17 +50,18 @@ def publish_stream(
 ) -> Streamed:
     """Publish each record when it is due, in seconds from now, until they end or ``stop`` is set.
 
-    Bytes go out as they are, for deliberate faults, without a key. ``published`` is told, now and then, how many were
+    Bytes go out as they are, for deliberate faults, without a key and without a registry's frame. ``published`` is told, now and then, how many were
     handed to the producer. Whoever falls behind goes as fast as the machine can.
 
     Raises:
         BadRecord: a message breaks its schema; those before its block are published.
-        ServiceUnavailable: the broker did not acknowledge a record.
-        PermanentError: a record can never be stored.
+        ServiceUnavailable: the broker did not acknowledge a record, or the registry does not answer.
+        PermanentError: a record can never be stored, or the registry refuses its schema.
     """
     from confluent_kafka import Producer
 
     raise_if_refused(broker)
+    frame = frame_of(broker.registry, topic)
     failures: list[KafkaError] = []
     producer = Producer(
         {
@@ -82,7 +84,7 @@ def publish_stream(
 
     halt, began, count = stop or threading.Event(), time.monotonic(), 0
     for block in _blocks(records, began, halt):
-        _hand_over(producer, topic, block, failed)
+        _hand_over(producer, topic, frame, block, failed)
         count += len(block)
         published(count)
         if failures or halt.is_set():
@@ -122,11 +124,15 @@ def _blocks(
 
 
 def _hand_over(
-    producer: Producer, topic: Topic, block: list[Message | bytes], failed: Callable[[KafkaError | None, object], None]
+    producer: Producer,
+    topic: Topic,
+    frame: bytes,
+    block: list[Message | bytes],
+    failed: Callable[[KafkaError | None, object], None],
 ) -> None:
     """Queue a block; waits while the queue is full."""
     checked = encode_all([record for record in block if not isinstance(record, bytes)])
-    values = iter(checked)
+    values = iter([frame + value for value in checked] if frame else checked)
     waiting: list[dict[str, Any]] = [
         {"value": record} if isinstance(record, bytes) else {"value": next(values), "key": record.symbol}
         for record in block

@@ -1,7 +1,7 @@
 """a broker that is not reached -> whether it refuses us, and what to mend.
 
 Belongs here: telling a wrong login or certificate from a broker that is away. kafka-python tries again in both cases, until its
-time is up, and then knows no reason.
+time is up (10 s to 30 s), and then knows no reason: so this is asked before a client of it is made.
 Does not belong here: brokers without encryption and login, which refuse nobody.
 """
 

@@ -139,10 +139,10 @@ def admin_of(broker: Broker) -> Iterator[KafkaAdminClient]:
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
+    raise_if_refused(broker)
     try:
         admin = KafkaAdminClient(**broker.kafka_python(), request_timeout_ms=15_000, bootstrap_timeout_ms=10_000)
     except KafkaError as broken:
-        raise_if_refused(broker)
         raise ServiceUnavailable(f"no Kafka broker answers at {broker} ({broken})") from broken
     try:
         yield admin

@@ -206,6 +206,13 @@ def test_a_rejected_bar_or_action_of_a_saturday_is_not_published_again(lake: str
     assert len(new(lake, bar(trading_day=SATURDAY, close=290.0), split(3.0, ex_date=SATURDAY))) == 2
 
 
+def test_a_rejected_record_is_known_in_the_frame_of_a_schema_registry_too(lake: str) -> None:
+    frame = b"\0\0\0\0\x07"
+    for given in (tick("s", SATURDAY), bar(trading_day=SATURDAY), split(ex_date=SATURDAY)):
+        land(lake, [frame + encode(given)], like=given)
+        assert not new(lake, given)
+
+
 def test_a_record_that_was_rejected_for_its_content_is_not_known(lake: str) -> None:
     land(lake, [encode(bar()).replace(b'"close":289.7', b'"close":-1')], like=bar())
     assert new(lake, bar()) == [bar()]
