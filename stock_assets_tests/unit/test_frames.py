@@ -26,7 +26,7 @@ records = st.sampled_from(
 
 
 def landed(values: list[bytes | None]) -> pa.Table:
-    chunk = Chunk(0, np.arange(len(values)), values, [1381152600000] * len(values))
+    chunk = Chunk(0, np.arange(len(values)), values, np.full(len(values), 1381152600000))
     return rows_of(TICKS, chunk, Decoder(TICKS), "topic", "landing").sort_by("kafka_offset")
 
 
@@ -72,8 +72,11 @@ def test_framed_records_are_decoded_together(monkeypatch: pytest.MonkeyPatch) ->
         return together(self, run, lines)
 
     monkeypatch.setattr(Decoder, "_decode_together", counted)
-    mixed = [GOOD if number % 3 else b"\0\0\0\0\x07" + GOOD for number in range(_RUN_RECORDS)]
-    for values, runs in (([GOOD] * _RUN_RECORDS, 1), (mixed, 2), ([b"\0\0\0\0\x07" + GOOD] * _RUN_RECORDS, 2)):
+    framed = b"\0\0\0\0\x07" + GOOD
+    alike = GOOD.replace(b'"size":100', b'"conditions":["@"]')  # no uniform run
+    mixed = [framed if number % 3 else alike for number in range(_RUN_RECORDS)]
+    uniform = [[GOOD] * _RUN_RECORDS, [framed] * _RUN_RECORDS, [framed, *[GOOD] * (_RUN_RECORDS - 1)]]
+    for values, runs in (*((values, 0) for values in uniform), ([alike] * _RUN_RECORDS, 1), (mixed, 2)):
         tried.clear()
         assert landed(list(values))["rejected_because"].null_count == _RUN_RECORDS
         assert tried == [_RUN_RECORDS] * runs
