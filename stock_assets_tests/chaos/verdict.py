@@ -54,9 +54,8 @@ def _build_and_compare(settings: Settings, clean_root: str) -> dict[str, int]:
 
     spark = SparkSession.builder.remote(settings.shared_spark_remote).getOrCreate()
     for root in (clean_root, settings.lake_root):
-        for day in DAYS:
-            build_minute_bars(spark, root, day, day)
-            build_daily_bars(spark, root, day, day)
+        build_minute_bars(spark, root, min(DAYS), max(DAYS))
+        build_daily_bars(spark, root, min(DAYS), max(DAYS))
         build_daily_metrics(spark, root, settings.bar_sources)
     counts = {}
     for table in (MINUTE_BARS, DAILY_BARS, DAILY_METRICS):
