@@ -89,18 +89,22 @@ def simulator(
 @produce.command()
 def yahoo_stream() -> None:
     """Yahoo's stream of quotes as ticks, until stopped; what passed between two connections is filled as minute bars."""
+    from functools import partial
+
     from stock_assets.publishers.yahoo_stream import YahooStream
+    from stock_assets.sources.yahoo_session import stoppable_session
 
     settings = Settings.load()
+    proxy, ca_bundle = settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle
     _serve(
         settings,
         "yahoo_stream",
         lambda health: YahooStream(
             list(settings.symbols),
             settings.vendors.yahoo_stream_url,
-            proxy=settings.vendors.yahoo_proxy,
-            ca_bundle=settings.vendors.yahoo_ca_bundle,
-            http_session=_yahoo_session(settings),
+            proxy=proxy,
+            ca_bundle=ca_bundle,
+            http_session=partial(stoppable_session, proxy=proxy, ca_bundle=ca_bundle),
             refused=health.refuse,
         ),
     )
