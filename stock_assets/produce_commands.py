@@ -88,9 +88,11 @@ def simulator(
 
 @produce.command()
 def yahoo_stream() -> None:
-    """Yahoo's stream of quotes as ticks, until stopped; what passed between two connections is filled as minute bars."""
+    """Yahoo's stream of quotes as ticks, until stopped; what passed between two connections, or since the last time this
+    ran, is filled as minute bars."""
     from functools import partial
 
+    from stock_assets.publishers.stream_position import PositionFile
     from stock_assets.publishers.yahoo_stream import YahooStream
     from stock_assets.sources.yahoo_session import stoppable_session
 
@@ -106,6 +108,7 @@ def yahoo_stream() -> None:
             ca_bundle=ca_bundle,
             http_session=partial(stoppable_session, proxy=proxy, ca_bundle=ca_bundle),
             refused=health.refuse,
+            kept=PositionFile(settings.local_dir, "yahoo_stream"),
         ),
     )
 

@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from stock_assets.domain.redaction import redacted
+from stock_assets.publishers.whole_file import write_whole
 
 SILENT_AFTER = timedelta(seconds=90)
 """A service writes every few seconds; one that did not for so long is stuck or gone."""
@@ -84,10 +85,7 @@ class HealthFile:
     def write(self) -> None:
         """Store ``state``; a reader sees the old file or the new one."""
         self.state.updated_at = self.now()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        written = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        written.write_bytes(msgspec.json.format(msgspec.json.encode(self.state)))
-        written.replace(self.path)
+        write_whole(self.path, msgspec.json.format(msgspec.json.encode(self.state)))
 
     def read(self) -> Health | None:
         """What the file says; None when there is none that can be read."""

@@ -114,7 +114,7 @@ class GapFiller:
                     "The gap of %s is older than Yahoo's minutes, which reach back about 30 days: what was before %s UTC "
                     "cannot be filled",
                     gap,
-                    min(oldest, gap.after).strftime("%Y-%m-%d %H:%M"),
+                    min(oldest, gap.after).astimezone(UTC).strftime("%Y-%m-%d %H:%M"),
                 )
                 if gap.after <= oldest:
                     self.gaps.remove(gap)

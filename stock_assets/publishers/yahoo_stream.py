@@ -6,8 +6,8 @@ the minutes that were missed (``yahoo_gaps``).
 
 What passed between the last frame of a connection and the first newer one of a later connection is a gap of that symbol.
 Its whole minutes are fetched as bars under a source of their own, ``yahoo_gap``: they are pieces of sessions, which must
-be taken neither for the vendor's history (``yahoo``) nor for what was seen live (``yahoo_stream``). What a process missed
-before it started is not known to it.
+be taken neither for the vendor's history (``yahoo``) nor for what was seen live (``yahoo_stream``). Where the
+stream stands is kept on disk, so that what passes between two processes is such a gap, too.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 
 from stock_assets.domain.messages import Message, Tick
+from stock_assets.publishers.stream_position import Position, PositionFile
 from stock_assets.publishers.yahoo_gaps import Gap, GapFiller, gap_between
 from stock_assets.sources.yahoo_session import stoppable_session
 from stock_assets.sources.yahoo_stream import QUEUE_LIMIT, SILENCE, URL, StreamConnection, StreamCounts
@@ -33,6 +34,7 @@ class YahooStream:
     Args:
         http_session: makes the session that the minutes of gaps are fetched through; see ``stoppable_session``.
         refused: called with the reason of each frame or minute that could not be taken.
+        kept: where the stream stands, over processes; without it, what passed before the first frame is not known.
     """
 
     def __init__(
@@ -47,10 +49,16 @@ class YahooStream:
         queue_limit: int = QUEUE_LIMIT,
         refused: Callable[[str], None] = lambda reason: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        kept: PositionFile | None = None,
     ) -> None:
         self.counts = StreamCounts()
         self._filler = GapFiller(http_session, refused, now)
-        self._last: dict[str, int] = {}
+        self._kept = kept
+        known = kept.read() if kept else Position()
+        self._last = {symbol: at for symbol, at in known.last.items() if symbol in symbols}
+        self.gaps.extend(gap for gap in known.gaps if gap.symbol in symbols)
+        for gap in self.gaps:
+            log.info("The gap of %s was not filled by the process before; it will be", gap)
         self._connect = partial(
             StreamConnection,
             symbols,
@@ -85,7 +93,9 @@ class YahooStream:
                 self._filler.join()
 
     def settled(self, ended: bool) -> None:
-        """Say which gaps stay open when nothing follows any more."""
+        """Keep where the stream stands; say which gaps stay open when nothing follows any more."""
+        if self._kept:
+            self._kept.write(Position(self._last, self.gaps), at_once=ended)
         if ended:
             self._filler.join()
             for gap in self.gaps:
