@@ -131,23 +131,25 @@ def yahoo_quotes(
 
 @produce.command()
 def alpha_vantage() -> None:
-    """Alpha Vantage's daily bars that the lake lacks, and quotes as the key's plan allows, until stopped."""
+    """Alpha Vantage's bars that the lake lacks, and quotes as the key's plan allows, until stopped."""
     from datetime import date
 
     from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
-    from stock_assets.publishers.catch_up import newest_sessions
+    from stock_assets.publishers.alpha_vantage_minutes import AlphaVantageMinutes
+    from stock_assets.publishers.catch_up import newest_minute_sessions, newest_sessions
     from stock_assets.sources.alpha_vantage_client import AlphaVantageClient, budget_of
 
     settings = Settings.load()
     vendor = settings.vendors.alpha_vantage
     client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.ca_bundle)
     first, newest = date.fromisoformat(settings.first_session), newest_sessions(settings.lake_root, NAME)
-    _serve(
-        settings,
-        NAME,
-        lambda health: AlphaVantagePolling(client, settings.symbols, first, newest.get, health.refuse),
-        secrets=[vendor.key],
-    )
+    minutes = newest_minute_sessions(settings.lake_root, NAME, first) if vendor.minutes else None
+
+    def connect(health: HealthFile) -> Connect:
+        wanted = AlphaVantageMinutes(minutes.get, health.refuse) if minutes is not None else None
+        return AlphaVantagePolling(client, settings.symbols, first, newest.get, health.refuse, wanted)
+
+    _serve(settings, NAME, connect, secrets=[vendor.key])
 
 
 @produce.command()

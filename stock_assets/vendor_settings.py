@@ -19,7 +19,10 @@ BarLabels = Literal["start", "end"]
 
 @dataclass(frozen=True)
 class AlphaVantageSettings:
-    """How Alpha Vantage is asked; ``requests_per_day`` 0 means without a limit, ``quote_every_s`` is per symbol."""
+    """How Alpha Vantage is asked; ``requests_per_day`` 0 means without a limit, ``quote_every_s`` is per symbol.
+
+    ``minutes``: the service fetches minute bars, too.
+    """
 
     key: str = field(repr=False)
     url: str
@@ -28,6 +31,7 @@ class AlphaVantageSettings:
     requests_per_second: float
     quote_every_s: float
     full_history: bool
+    minutes: bool
     timeout_s: float = 20.0
 
 
@@ -57,6 +61,7 @@ class Vendors(Values):
             requests_per_second=self.number("ALPHA_VANTAGE_REQUESTS_PER_SECOND", 1),
             quote_every_s=self.number("ALPHA_VANTAGE_QUOTE_EVERY_S", 60),
             full_history=self.choice("ALPHA_VANTAGE_HISTORY", ("compact", "full")) == "full",
+            minutes=self.choice("ALPHA_VANTAGE_MINUTES", ("false", "true")) == "true",
         )
 
     @cached_property

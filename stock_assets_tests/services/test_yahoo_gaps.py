@@ -10,11 +10,11 @@ from threading import Event
 import pytest
 
 from stock_assets.domain.eligibility import PARTIAL_SOURCES
-from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.domain.errors import ServiceUnavailable, UnknownSymbol
 from stock_assets.domain.messages import Action, Bar, Message, Tick, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.publishers import yahoo_gaps
-from stock_assets.publishers.yahoo_gaps import GAP_SOURCE, RETRY_AFTER, gap_between
+from stock_assets.publishers.yahoo_gaps import GAP_SOURCE, RETRY_AFTER, Gap, GapFiller, gap_between
 from stock_assets.publishers.yahoo_stream import YahooStream
 from stock_assets.sources.yahoo_minutes import MINUTE_GRACE
 from stock_assets.sources.yahoo_session import stoppable_session
@@ -162,6 +162,22 @@ def test_a_stop_gives_up_the_history_that_does_not_come_and_keeps_the_gap(
     stream.settled(ended=True)
     assert time.monotonic() - began < 5 and not gap_threads()
     assert len(stream.gaps) == 1 and "ends before the gap of GAP" in caplog.text
+
+
+def test_what_comes_of_a_request_that_was_given_up_is_no_answer(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Event()
+
+    def given_up(*_: object, **__: object) -> None:
+        stop.wait(60)
+        raise UnknownSymbol("yfinance takes a look-up that ended for a symbol that is not there")
+
+    monkeypatch.setattr(yahoo_gaps, "fetch_minutes", given_up)
+    filler = GapFiller(lambda _: None, lambda _: None, clock)
+    filler.gaps.append(Gap("GAP", after(1), after(5), due=after(5)))
+    assert list(filler.messages(stop)) == []
+    stop.set()
+    wait_for(lambda: not gap_threads())
+    assert list(filler.messages(stop)) == [] and len(filler.gaps) == 1
 
 
 def test_history_that_comes_while_the_stream_is_lost_is_taken_by_the_next_connection(
