@@ -1,6 +1,6 @@
 """names and texts -> settings of vendors.
 
-Belongs here: keys, addresses, limits and habits of the vendors that data is fetched from.
+Belongs here: keys, addresses, limits and habits of the vendors that data is fetched from, and which publishers run.
 Does not belong here: asking them (``sources``), and the environment (``settings``).
 """
 
@@ -15,6 +15,9 @@ from stock_assets.setting_values import Values
 
 BarLabels = Literal["start", "end"]
 """Which end of its minute a vendor labels a bar with."""
+
+PUBLISHERS = ("yahoo-stream", "yahoo-quotes", "alpha-vantage", "simulator")
+"""What can run until it is stopped, as ``stock-assets produce`` names it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,18 @@ class Vendors(Values):
         names = tuple(name.lower() for name in self.names("HISTORY_SOURCES")) or ("yahoo",)
         if strange := set(names) - {"yahoo", "alpha_vantage"}:
             raise PermanentError(f"HISTORY_SOURCES: {', '.join(sorted(strange))} is neither yahoo nor alpha_vantage")
+        return names
+
+    @cached_property
+    def publishers(self) -> tuple[str, ...]:
+        """Publishers that run as services beside the embedded ones.
+
+        Raises:
+            PermanentError: a name is none of ``PUBLISHERS``.
+        """
+        names = tuple(dict.fromkeys(name.lower() for name in self.names("PUBLISHERS")))
+        if strange := [name for name in names if name not in PUBLISHERS]:
+            raise PermanentError(f"PUBLISHERS: there is no {strange[0]!r}; there are {', '.join(PUBLISHERS)}")
         return names
 
     @cached_property

@@ -15,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from stock_assets.domain.errors import StockAssetsError
 from stock_assets.domain.redaction import redacted
 from stock_assets.publishers.whole_file import write_whole
 
@@ -22,6 +23,12 @@ SILENT_AFTER = timedelta(seconds=90)
 """A service writes every few seconds; one that did not for so long is stuck or gone."""
 FAILING_AFTER = 5
 """Connections that failed one after another, from which on the trouble is no hiccup."""
+
+ENDED_FOR_GOOD = 78
+"""Exit status of a publisher that must not be started again before something was mended (EX_CONFIG of sysexits.h)."""
+
+STARTED_AFTER_S = 10
+"""A publisher that ends sooner has not started: it is tried again, ever later."""
 
 State = Literal["starting", "connected", "waiting", "stopped", "failed"]
 
@@ -81,6 +88,13 @@ class HealthFile:
         """Count a record that could not be taken."""
         self.state.refused += 1
         self.state.last_refusal = self.plain(reason)
+
+    def fail(self, broken: BaseException) -> None:
+        """Say what ended the publisher."""
+        text = str(broken) if isinstance(broken, StockAssetsError) else f"{type(broken).__name__}: {broken}"
+        self.state.last_error = self.plain(text)
+        self.state.state, self.state.waiting_until = "failed", None
+        self.write()
 
     def write(self) -> None:
         """Store ``state``; a reader sees the old file or the new one."""

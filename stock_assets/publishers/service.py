@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from stock_assets.domain.errors import BadRecord, StockAssetsError, TransientError, VendorThrottled
+from stock_assets.domain.errors import BadRecord, TransientError, VendorThrottled
 from stock_assets.domain.messages import Message
 from stock_assets.publishers.health import HealthFile, State
 from stock_assets.topic.publish import Published, Publisher
@@ -87,9 +87,7 @@ def run_publisher(
     try:
         service.run()
     except BaseException as broken:
-        text = str(broken) if isinstance(broken, StockAssetsError) else f"{type(broken).__name__}: {broken}"
-        health.state.last_error = health.plain(text)
-        service.become("failed")
+        health.fail(broken)
         raise
     service.become("stopped")
     return publisher.published
