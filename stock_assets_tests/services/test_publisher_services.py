@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import kafka
 import pytest
+from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from local import checkup
@@ -149,6 +151,13 @@ def test_publishers_run_come_back_and_lose_nothing(own_services: Services) -> No
     assert [tick["price"] for tick in ticks if tick["source"] == "yahoo_quotes"] == [100.0]
 
 
+class Impatient(KafkaProducer):
+    """A producer that waits 3 seconds for the broker where the platform waits 120."""
+
+    def flush(self, timeout: float | None = None) -> None:
+        super().flush(timeout=min(timeout or 3.0, 3.0))
+
+
 class Market:
     """A source that delivers a tick about every millisecond."""
 
@@ -162,10 +171,14 @@ class Market:
         self.ticks = endless_ticks(["AAPL", "MSFT"], 1, datetime.now(UTC), 1000)
 
 
+@pytest.mark.parametrize("outage", ["short", "long"])
 def test_a_service_outlives_its_broker_and_nothing_acknowledged_is_missing(
-    own_services: Services, tmp_path: Path
+    own_services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: str
 ) -> None:
+    """A short outage is the producer's business; a long one fails the flush, and the service sends everything again."""
     settings = own_services.settings
+    if outage == "long":
+        monkeypatch.setattr(kafka, "KafkaProducer", Impatient)
     own_services.up(["kafka"])
     create_topics(settings.broker, 2)
     stop, health = threading.Event(), HealthFile(tmp_path, "market")
@@ -176,7 +189,7 @@ def test_a_service_outlives_its_broker_and_nothing_acknowledged_is_missing(
             own_services.stop(["kafka"])
             assert {each.name: each.state for each in own_services.status()}["kafka"] == "stopped"
             lost_at = health.state.acknowledged
-            wait_for(lambda: health.state.fetched > health.state.acknowledged)
+            wait_for(lambda: health.state.reconnects if outage == "long" else health.state.fetched > lost_at)
             own_services.up(["kafka"])
             wait_for(lambda: health.state.acknowledged > lost_at + 1000, 150)
         finally:
