@@ -10,11 +10,13 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from local import readiness
 from local.jars import folders, listed, present
 from local.java import find_java
 from local.services import LEAST_FREE_BYTES, Services, names_of
+from local.states import ServiceState, publishers_of
 from stock_assets.domain.errors import StockAssetsError, TransientError
 from stock_assets.settings import PROJECT, Settings
 
@@ -49,10 +51,10 @@ def _python() -> Finding:
 
 
 def _settings(settings: Settings) -> Finding:
-    wanted = [name for name in dir(type(settings)) if not name.startswith("_")]
     try:
-        for name in wanted:
-            getattr(settings, name)
+        for values in (settings, settings.vendors, settings.quality):
+            for name in [name for name in dir(type(values)) if not name.startswith("_")]:
+                getattr(values, name)
         ports = [settings.kafka_port, settings.kafka_port + 1, settings.spark_port, settings.warehouse_port]
         ports += [settings.dagster_port, settings.dagster_port + 1]
         ports += [settings.minio_port] if settings.store == "minio" else []
@@ -115,6 +117,8 @@ def _services(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, False, f"runs as {state.pid} but does not answer at {state.address}", cure)
         else:
             yield Finding(name, True, f"answers at {state.address}" if state.address != "-" else "heartbeats are fresh")
+    for name in publishers_of(settings):
+        yield _publisher(states[name], services.log(name))
     if states["dagster-webserver"].state == "running":
         error = readiness.code_location_error(settings)
         cure = "`.venv/bin/dagster definitions validate -w workspace.yaml` shows all of it." if error else ""
@@ -136,6 +140,19 @@ def _registry(settings: Settings) -> Iterator[Finding]:
             return  # it would say the same of each topic
         except StockAssetsError as error:
             yield Finding("schema-registry", False, str(error))
+
+
+def _publisher(state: ServiceState, log: Path) -> Finding:
+    verdict = state.verdict
+    found = verdict.because if verdict is not None else state.state
+    if verdict:
+        return Finding(state.name, True, found)
+    cures = {
+        "stopped": f"`stock-assets up {state.name}` starts it.",
+        "exited": f"Mend that, then `stock-assets up {state.name}`; its log is {log}.",
+        "fatal": f"Mend that, then `stock-assets up {state.name}`; its log is {log}.",
+    }
+    return Finding(state.name, False, found, cures.get(state.state, f"It goes on trying by itself; its log is {log}."))
 
 
 def _spark_answers(settings: Settings) -> bool:

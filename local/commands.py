@@ -31,14 +31,17 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show each service: state, process, address, uptime."""
+    """Show each service: state, process, address, uptime; of publishers also how they do."""
     from local.services import Services
     from stock_assets.settings import Settings
 
-    typer.echo(f"{'service':<18} {'state':<9} {'pid':>8}  {'address':<16} uptime")
-    for each in Services(Settings.load()).status():
+    shown = Services(Settings.load()).status()
+    width = max(18, *(len(each.name) for each in shown))
+    typer.echo(f"{'service':<{width}} {'state':<9} {'pid':>8}  {'address':<16} uptime")
+    for each in shown:
         uptime = f"{each.uptime_s // 3600}:{each.uptime_s // 60 % 60:02}:{each.uptime_s % 60:02}" if each.pid else "-"
-        typer.echo(f"{each.name:<18} {each.state:<9} {each.pid or '-':>8}  {each.address:<16} {uptime}")
+        told = f"  {'well' if each.verdict else 'NOT WELL'}  {each.verdict.because}" if each.verdict is not None else ""
+        typer.echo(f"{each.name:<{width}} {each.state:<9} {each.pid or '-':>8}  {each.address:<16} {uptime}{told}")
 
 
 def doctor() -> None:

@@ -34,6 +34,9 @@ SPARK_JAVA_OPTIONS = [
     "-Dio.netty.tryReflectionSetAccessible=true",
 ]
 
+PUBLISHER = "publisher-"
+"""What the names of publishers begin with, as services."""
+
 WITH_STORE_KEYS = [sys.executable, "-m", "local.with_store_keys"]
 
 
@@ -46,6 +49,7 @@ class Program:
         directory: where it runs; emptied before each start if ``fresh``.
         files: what is written before it starts.
         once: it does one thing and ends.
+        publisher: it is started again, ever later, unless its exit status is ``ENDED_FOR_GOOD``, and stopped before the others.
     """
 
     name: str
@@ -56,11 +60,12 @@ class Program:
     files: dict[Path, str] = field(default_factory=dict)
     fresh: bool = False
     once: bool = False
+    publisher: bool = False
     stop_wait_s: int = 20
 
 
 def programs(settings: Settings, java: Java) -> list[Program]:
-    """All embedded services, in the order in which they are started and shown."""
+    """All embedded services, in the order in which they are started and shown; publishers last."""
     return [
         _kafka(settings, java),
         *([_minio(settings)] if settings.store == "minio" else []),
@@ -68,6 +73,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
         _spark_warm(settings),
         _warehouse(settings),
         *_dagster(settings),
+        *(_publisher(settings, name) for name in settings.vendors.publishers),
     ]
 
 
@@ -248,6 +254,17 @@ def _dagster(settings: Settings) -> list[Program]:
         Program("dagster-webserver", web, ports={port: "DAGSTER_PORT"}, environment=environment, files=files),
         Program("dagster-daemon", daemon, environment=environment, files=files),
     ]
+
+
+def _publisher(settings: Settings, name: str) -> Program:
+    # 100 a second: a disk holds what comes in weeks
+    options = ["--seconds", "0", "--rate", "100"] if name == "simulator" else []
+    return Program(
+        PUBLISHER + name,
+        [sys.executable, "-m", "stock_assets.cli", "produce", name, *options],
+        environment={"SYMBOLS": settings.text("SYMBOLS")},
+        publisher=True,
+    )
 
 
 def create_dagster_storage(settings: Settings) -> None:

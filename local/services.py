@@ -16,7 +16,6 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from local.jars import fetch
 from local.java import find_java
 from local.minio import build
 from local.processes import end_all, owned
-from local.programs import LOOPBACK, Program, create_dagster_storage, format_kafka, programs, run_dir
+from local.programs import PUBLISHER, Program, create_dagster_storage, format_kafka, programs, run_dir
+from local.states import ServiceState, address_of, publishers_of, state_of
 from local.supervision import configuration
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings import Settings
@@ -42,17 +42,6 @@ GONE = (OSError, xmlrpc.client.Error)
 def names_of(settings: Settings) -> tuple[str, ...]:
     """The services of these settings, in starting order: ``ALL``, and MinIO when the lake lies on it."""
     return WITH_MINIO if settings.store == "minio" else ALL
-
-
-@dataclass(frozen=True)
-class ServiceState:
-    """One row of ``status``; ``uptime_s`` is 0 unless it runs."""
-
-    name: str
-    state: str
-    pid: int
-    address: str
-    uptime_s: int
 
 
 class Services:
@@ -72,11 +61,12 @@ class Services:
 
     def up(self, names: Sequence[str] = ()) -> None:
         """Start what of ``names`` does not run (all when none is named), with the settings of now; return when all answer."""
-        known = names_of(self.settings)
+        known = (*names_of(self.settings), *publishers_of(self.settings))
         names = names or known
         unknown = [name for name in names if name not in known]
         if unknown:
             hint = " (minio needs STORE=minio)" if "minio" in unknown else ""
+            hint = " (publishers are those of PUBLISHERS)" if unknown[0].startswith(PUBLISHER) else hint
             raise PermanentError(f"There is no service {unknown[0]!r}; there are {', '.join(known)}{hint}.")
         self._check_room()
         with self._alone():
@@ -88,7 +78,9 @@ class Services:
             every = programs(self.settings, java)
             server = self._supervisor(every)
             running = {
-                info["name"] for info in server.getAllProcessInfo() if info["statename"] in ("RUNNING", "STARTING")
+                info["name"]
+                for info in server.getAllProcessInfo()
+                if info["statename"] in ("RUNNING", "STARTING", "BACKOFF")
             }
             chosen = [each for each in every if each.name in names and each.name not in running]
             self._check_ports(chosen)
@@ -101,10 +93,16 @@ class Services:
                 if each.fresh:
                     shutil.rmtree(each.directory)
                     each.directory.mkdir()
-                server.startProcess(each.name, False)
+                if not each.publisher:
+                    server.startProcess(each.name, False)
             if any(each.name == "spark" for each in chosen):
                 server.startProcess("spark-warm", False)
-            self._wait(server, [name for name in known if name in names], {each.name for each in chosen}, started)
+            answering = [name for name in names_of(self.settings) if name in names]
+            self._wait(server, answering, {each.name for each in chosen}, started)
+            for each in chosen:
+                if each.publisher:  # what they publish to answers now; how they do is theirs to tell
+                    server.startProcess(each.name, False)
+                    self.say(f"{each.name:<18} started  `stock-assets status` tells how it does")
 
     def stop(self, names: Sequence[str]) -> None:
         """Stop some services and leave the others; one that does not run is no error."""
@@ -133,29 +131,12 @@ class Services:
         server = self._connect()
         infos = {info["name"]: info for info in server.getAllProcessInfo()} if server is not None else {}
         shown = [name for name in WITH_MINIO if name in infos or name in names_of(self.settings)]
-        return [self._state(name, infos.get(name)) for name in shown]
+        shown += [name for name in infos if name.startswith(PUBLISHER) and name not in publishers_of(self.settings)]
+        return [state_of(self.settings, name, infos.get(name)) for name in (*shown, *publishers_of(self.settings))]
 
     def log(self, name: str) -> Path:
         """The service's log file; older parts lie beside it as ``.1`` and ``.2``."""
         return self.settings.local_dir / "logs" / f"{name}.log"
-
-    def _state(self, name: str, info: dict[str, Any] | None) -> ServiceState:
-        if info is None:
-            return ServiceState(name, "stopped", 0, self._address(name), 0)
-        running = info["statename"] == "RUNNING"
-        uptime = max(0, info["now"] - info["start"]) if running else 0
-        return ServiceState(name, info["statename"].lower(), info["pid"], self._address(name), uptime)
-
-    def _address(self, name: str) -> str:
-        ports = {
-            "kafka": self.settings.kafka_port,
-            "minio": self.settings.minio_port,
-            "spark": self.settings.spark_port,
-            "warehouse": self.settings.warehouse_port,
-            "dagster-code": self.settings.dagster_port + 1,
-            "dagster-webserver": self.settings.dagster_port,
-        }
-        return f"{LOOPBACK}:{ports[name]}" if name in ports else "-"
 
     def _socket(self) -> Path:
         usual = run_dir(self.settings) / "supervisor.sock"
@@ -238,7 +219,7 @@ class Services:
                 alone = name == "dagster-daemon" and "dagster-webserver" not in names  # nobody to ask for heartbeats
                 if info["statename"] == "RUNNING" and (alone or readiness.READY[name](self.settings)):
                     took = f"{time.monotonic() - started:.1f} s" if name in chosen else "already up"
-                    self.say(f"{name:<18} ready  {self._address(name):<16} {took}")
+                    self.say(f"{name:<18} ready  {address_of(self.settings, name):<16} {took}")
                     waiting.remove(name)
             if waiting and time.monotonic() - started > START_DEADLINE_S:
                 raise ServiceUnavailable(

@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 
 from local.programs import Program, run_dir
+from stock_assets.publishers.health import ENDED_FOR_GOOD, STARTED_AFTER_S
 from stock_assets.settings import Settings
 
 OPEN_S3_NAMES = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ALLOW_HTTP", "AWS_CONDITIONAL_PUT")
@@ -62,9 +63,7 @@ command={_command(each.command)}
 directory={_quiet(each.directory)}
 environment={pairs}
 autostart=false
-autorestart={"false" if each.once else "true"}
-startsecs={0 if each.once else 1}
-startretries=1
+{_restarts(each)}
 stopwaitsecs={each.stop_wait_s}
 stopasgroup=true
 killasgroup=true
@@ -74,6 +73,17 @@ stdout_logfile_maxbytes=5MB
 stdout_logfile_backups=2
 """)
     return "\n".join(parts)
+
+
+def _restarts(program: Program) -> str:
+    """When a program that has ended is started again, and which are stopped first: those of a higher priority."""
+    if program.publisher:
+        # each further start waits a second longer than the one before
+        return (
+            f"autorestart=unexpected\nexitcodes={ENDED_FOR_GOOD}\nstartsecs={STARTED_AFTER_S}\nstartretries=1000\n"
+            "priority=1000"
+        )
+    return f"autorestart={'false' if program.once else 'true'}\nstartsecs={0 if program.once else 1}\nstartretries=1"
 
 
 def _quiet(value: object) -> str:

@@ -23,6 +23,7 @@ from spark.delta_tables import SymbolDay, Written
 from spark.minute_bars import minute_bars_from_ticks, minute_bars_from_vendors
 from spark.session_times import session_times
 from spark.ticks import eligible_ticks
+from stock_assets.domain.quality_tables import RECONCILIATION
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
 
 
@@ -140,6 +141,12 @@ def build_daily_metrics(
     return _report(
         delta_tables.merge_changed(daily_metrics(bars.where(scope)), lake_root, DAILY_METRICS, scope), started
     )
+
+
+def disagreeing(spark: SparkSession, lake_root: str) -> frozenset[SymbolDay]:
+    """Symbols and sessions of which the stored reconciliation says that vendors disagree, in one pair at least."""
+    verdicts = delta_tables.read(spark, lake_root, RECONCILIATION).where("verdict = 'disagree'")
+    return frozenset((row.symbol, row.trading_day) for row in verdicts.select("symbol", "trading_day").collect())
 
 
 def _stale_symbols(bars: DataFrame, metrics: DataFrame, forced: Column) -> list[str]:

@@ -1,7 +1,10 @@
 """command line -> one stage of ``jobs``, for ``spark-submit spark/submit.py``.
 
-Belongs here: arguments, and a session suited to the stages.
+Belongs here: arguments, what the settings require, and a session suited to the stages.
 Does not belong here: what a stage does.
+
+With ``REQUIRE_AGREEMENT=true``, metrics leave out what the stored reconciliation says vendors disagree about, as Dagster's
+do; this does not reconcile anew.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from pyspark.sql import SparkSession
 if __package__ in (None, ""):  # spark-submit puts this folder on the path, not the project
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from spark.jobs import StageReport, build_daily_bars, build_daily_metrics, build_minute_bars
+from spark.jobs import StageReport, build_daily_bars, build_daily_metrics, build_minute_bars, disagreeing
+from stock_assets.settings import Settings
 
 STAGES = ("minute_bars", "daily_bars", "daily_metrics")
 
@@ -43,7 +47,8 @@ def run(spark: SparkSession, asked: argparse.Namespace) -> StageReport:
         return build_minute_bars(spark, asked.lake, asked.first, asked.last)
     if asked.stage == "daily_bars":
         return build_daily_bars(spark, asked.lake, asked.first, asked.last)
-    return build_daily_metrics(spark, asked.lake, asked.bar_sources, asked.first, asked.last)
+    refused = disagreeing(spark, asked.lake) if Settings.load().quality.require_agreement else frozenset()
+    return build_daily_metrics(spark, asked.lake, asked.bar_sources, asked.first, asked.last, refused)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,8 +6,12 @@ Does not belong here: the sources, publishing, and any rule. Imports are inside:
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,12 +27,34 @@ if TYPE_CHECKING:
     from stock_assets.publishers.service import Connect
     from stock_assets.sources.simulated_market import Due
 
+BEGAN = time.monotonic()
+
 produce = typer.Typer(help="Publish messages of a source to Kafka.", no_args_is_help=True, rich_markup_mode=None)
 
 Recording = Annotated[Path, typer.Argument(help="A folder of recordings.", file_okay=False, exists=True)]
 Speed = Annotated[
     float, typer.Option(help="Ticks at this multiple of the speed at which they happened; 0 for all at once.", min=0)
 ]
+
+
+def _until_stopped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that runs until it is stopped; when nothing but mending helps, its exit status says so."""
+
+    @wraps(command)
+    def run(*given: Any, **named: Any) -> None:
+        from stock_assets.publishers.health import ENDED_FOR_GOOD, STARTED_AFTER_S
+        from stock_assets.signals import stop_event
+
+        try:
+            command(*given, **named)
+        except PermanentError as error:
+            typer.secho(str(error), fg=typer.colors.RED, err=True)
+            if Settings.load().text("STOCK_ASSETS_SERVICE"):
+                # Supervisor starts whoever ends sooner again, whatever the exit status says.
+                stop_event().wait(max(0.0, BEGAN + STARTED_AFTER_S - time.monotonic()))
+            raise typer.Exit(ENDED_FOR_GOOD) from None
+
+    return run
 
 
 @produce.command()
@@ -58,6 +84,7 @@ def recording(folder: Recording, speed: Speed = 0) -> None:
 
 
 @produce.command()
+@_until_stopped
 def simulator(
     rate: Annotated[float, typer.Option(help="Ticks per second, all symbols together.", min=0.001)] = 1000.0,
     seconds: Annotated[float, typer.Option(help="How long; 0 for until stopped.", min=0)] = 10.0,
@@ -83,30 +110,42 @@ def simulator(
         raise PermanentError("--late holds ticks back to the end, which --seconds 0 never reaches; give it --seconds")
     names = [*settings.symbols, *(f"SIM{number}" for number in range(symbols))][:symbols]
     ticks: Iterator[Tick] = endless_ticks(names, seed, datetime.now(UTC), rate)
-    _stream(due_at_rate(faulty(islice(ticks, int(rate * seconds)) if seconds else ticks, faults, seed), rate))
+    _stream(
+        due_at_rate(faulty(islice(ticks, int(rate * seconds)) if seconds else ticks, faults, seed), rate),
+        "" if seconds else "simulator",
+    )
 
 
 @produce.command()
+@_until_stopped
 def yahoo_stream() -> None:
-    """Yahoo's stream of quotes as ticks, until stopped; what passed between two connections is filled as minute bars."""
+    """Yahoo's stream of quotes as ticks, until stopped; what passed between two connections, or since the last time this
+    ran, is filled as minute bars."""
+    from functools import partial
+
+    from stock_assets.publishers.stream_position import PositionFile
     from stock_assets.publishers.yahoo_stream import YahooStream
+    from stock_assets.sources.yahoo_session import stoppable_session
 
     settings = Settings.load()
+    proxy, ca_bundle = settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle
     _serve(
         settings,
         "yahoo_stream",
         lambda health: YahooStream(
             list(settings.symbols),
             settings.vendors.yahoo_stream_url,
-            proxy=settings.vendors.yahoo_proxy,
-            ca_bundle=settings.vendors.yahoo_ca_bundle,
-            http_session=_yahoo_session(settings),
+            proxy=proxy,
+            ca_bundle=ca_bundle,
+            http_session=partial(stoppable_session, proxy=proxy, ca_bundle=ca_bundle),
             refused=health.refuse,
+            kept=PositionFile(settings.local_dir, "yahoo_stream"),
         ),
     )
 
 
 @produce.command()
+@_until_stopped
 def yahoo_quotes(
     every: Annotated[float, typer.Option(help="Seconds between two quotes of each symbol.", min=1)] = 15.0,
 ) -> None:
@@ -123,30 +162,33 @@ def yahoo_quotes(
 
 
 @produce.command()
+@_until_stopped
 def alpha_vantage() -> None:
-    """Alpha Vantage's daily bars that the lake lacks, and quotes as the key's plan allows, until stopped."""
+    """Alpha Vantage's bars that the lake lacks, and quotes as the key's plan allows, until stopped."""
     from datetime import date
 
     from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
-    from stock_assets.publishers.catch_up import newest_sessions
+    from stock_assets.publishers.alpha_vantage_minutes import AlphaVantageMinutes
+    from stock_assets.publishers.catch_up import newest_minute_sessions, newest_sessions
     from stock_assets.sources.alpha_vantage_client import AlphaVantageClient, budget_of
 
     settings = Settings.load()
     vendor = settings.vendors.alpha_vantage
-    client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.ca_bundle)
     first, newest = date.fromisoformat(settings.first_session), newest_sessions(settings.lake_root, NAME)
-    _serve(
-        settings,
-        NAME,
-        lambda health: AlphaVantagePolling(client, settings.symbols, first, newest.get, health.refuse),
-        secrets=[vendor.key],
-    )
+    minutes = newest_minute_sessions(settings.lake_root, NAME, first) if vendor.minutes else None
+
+    def connect(health: HealthFile) -> Connect:
+        client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.ca_bundle)
+        wanted = AlphaVantageMinutes(minutes.get, health.refuse) if minutes is not None else None
+        return AlphaVantagePolling(client, settings.symbols, first, newest.get, health.refuse, wanted)
+
+    _serve(settings, NAME, connect, secrets=[vendor.key])
 
 
 @produce.command()
 def health(
     name: Annotated[
-        str, typer.Argument(help="yahoo_stream, yahoo_quotes or alpha_vantage; all that ran when empty")
+        str, typer.Argument(help="yahoo_stream, yahoo_quotes, alpha_vantage or simulator; all that ran when empty")
     ] = "",
 ) -> None:
     """How publishers that run until stopped are doing; exit status 1 when one is not well."""
@@ -168,9 +210,6 @@ def _serve(
     settings: Settings, name: str, connect: Callable[[HealthFile], Connect], secrets: Sequence[str] = ()
 ) -> None:
     """Publish until stopped."""
-    import logging
-
-    from stock_assets.publishers.health import HealthFile
     from stock_assets.publishers.service import run_publisher
     from stock_assets.signals import stop_event
     from stock_assets.topic.publish import Publisher
@@ -178,14 +217,30 @@ def _serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    stop, health = stop_event(), HealthFile(settings.local_dir, name, secrets)
-    create_topics(settings.broker, settings.kafka_partitions)
-    publisher = Publisher(settings.broker)
-    try:
-        done = run_publisher(name, connect(health), publisher, health, stop)
-    finally:
-        publisher.close()
+    stop = stop_event()
+    with _told(settings, name, secrets) as health:
+        source = connect(health)
+        create_topics(settings.broker, settings.kafka_partitions)
+        publisher = Publisher(settings.broker)
+        try:
+            done = run_publisher(name, source, publisher, health, stop)
+        finally:
+            publisher.close()
     typer.echo(f"published {done.total:,} records, each acknowledged by the broker")
+
+
+@contextmanager
+def _told(settings: Settings, name: str, secrets: Sequence[str] = ()) -> Iterator[HealthFile]:
+    """The health of a publisher from its first moment on; what ends it is in it."""
+    from stock_assets.publishers.health import HealthFile
+
+    health = HealthFile(settings.local_dir, name, secrets)
+    health.write()
+    try:
+        yield health
+    except Exception as broken:
+        health.fail(broken)
+        raise
 
 
 def _yahoo_session(settings: Settings) -> Any:
@@ -213,14 +268,27 @@ def _publish_new(source: str, folder: Path | None) -> None:
     typer.echo(f"published {counts or 'nothing: the lake holds every record already'}")
 
 
-def _stream(records: Iterator[Due]) -> None:
+def _stream(records: Iterator[Due], name: str = "") -> None:
+    """Publish ticks when they are due; with a name, its health is told meanwhile."""
     from stock_assets.signals import stop_event
     from stock_assets.topic.publish_stream import publish_stream
     from stock_assets.topic.topics import TICKS, create_topics
 
-    settings = Settings.load()
-    create_topics(settings.broker, settings.kafka_partitions)
-    done = publish_stream(settings.broker, TICKS, records, stop_event())
+    settings, stop = Settings.load(), stop_event()
+    with _told(settings, name) if name else nullcontext() as health:
+
+        def published(acknowledged: int) -> None:
+            if health is not None and datetime.now(UTC) - health.state.updated_at >= timedelta(seconds=1):
+                health.state.state, health.state.last_message_at = "connected", health.now()
+                health.state.fetched = health.state.acknowledged = acknowledged
+                health.write()
+
+        create_topics(settings.broker, settings.kafka_partitions)
+        done = publish_stream(settings.broker, TICKS, records, stop, published)
+        if health is not None:
+            health.state.state = "stopped"
+            health.state.fetched = health.state.acknowledged = done.records
+            health.write()
     typer.echo(
         f"published {done.records:,} records, each acknowledged by the broker, in {done.seconds:.1f} s "
         f"({done.rate_per_s:,.0f}/s)"

@@ -8,6 +8,7 @@ Does not belong here: anything that opens a connection. No other module reads th
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -47,12 +48,15 @@ class Snowflake:
     role: str
 
 
+@dataclass(frozen=True)
 class Settings(Values):
-    """All settings of one process; read once, passed on, never changed.
+    """All settings of one process; read once, passed on, never changed. ``overrides``: of those that were loaded.
 
     Raises:
         PermanentError: a value cannot be read; the text names the variable.
     """
+
+    overrides: Mapping[str, str] | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, **overrides: str) -> Settings:
@@ -61,9 +65,13 @@ class Settings(Values):
         For a lake on S3, what its clients read from the environment themselves is put there.
         """
         stored = {name: value or "" for name, value in dotenv_values(PROJECT / ".env").items()}
-        settings = cls({**stored, **os.environ, **overrides})
+        settings = cls({**stored, **os.environ, **overrides}, overrides)
         os.environ.update(settings.s3_environment)
         return settings
+
+    def now(self) -> Settings:
+        """The settings of now, for a process that lives long: loaded ones are loaded again, given values stay."""
+        return self if self.overrides is None else Settings.load(**self.overrides)
 
     @cached_property
     def local_dir(self) -> Path:

@@ -1,6 +1,6 @@
 """names and texts -> settings of vendors.
 
-Belongs here: keys, addresses, limits and habits of the vendors that data is fetched from.
+Belongs here: keys, addresses, limits and habits of the vendors that data is fetched from, and which publishers run.
 Does not belong here: asking them (``sources``), and the environment (``settings``).
 """
 
@@ -16,10 +16,16 @@ from stock_assets.setting_values import Values
 BarLabels = Literal["start", "end"]
 """Which end of its minute a vendor labels a bar with."""
 
+PUBLISHERS = ("yahoo-stream", "yahoo-quotes", "alpha-vantage", "simulator")
+"""What can run until it is stopped, as ``stock-assets produce`` names it."""
+
 
 @dataclass(frozen=True)
 class AlphaVantageSettings:
-    """How Alpha Vantage is asked; ``requests_per_day`` 0 means without a limit, ``quote_every_s`` is per symbol."""
+    """How Alpha Vantage is asked; ``requests_per_day`` 0 means without a limit, ``quote_every_s`` is per symbol.
+
+    ``minutes``: the service fetches minute bars, too.
+    """
 
     key: str = field(repr=False)
     url: str
@@ -28,6 +34,7 @@ class AlphaVantageSettings:
     requests_per_second: float
     quote_every_s: float
     full_history: bool
+    minutes: bool
     timeout_s: float = 20.0
 
 
@@ -47,6 +54,18 @@ class Vendors(Values):
         return names
 
     @cached_property
+    def publishers(self) -> tuple[str, ...]:
+        """Publishers that run as services beside the embedded ones.
+
+        Raises:
+            PermanentError: a name is none of ``PUBLISHERS``.
+        """
+        names = tuple(dict.fromkeys(name.lower() for name in self.names("PUBLISHERS")))
+        if strange := [name for name in names if name not in PUBLISHERS]:
+            raise PermanentError(f"PUBLISHERS: there is no {strange[0]!r}; there are {', '.join(PUBLISHERS)}")
+        return names
+
+    @cached_property
     def alpha_vantage(self) -> AlphaVantageSettings:
         labels = self.choice("ALPHA_VANTAGE_BAR_LABELS", ("start", "end"))
         return AlphaVantageSettings(
@@ -57,6 +76,7 @@ class Vendors(Values):
             requests_per_second=self.number("ALPHA_VANTAGE_REQUESTS_PER_SECOND", 1),
             quote_every_s=self.number("ALPHA_VANTAGE_QUOTE_EVERY_S", 60),
             full_history=self.choice("ALPHA_VANTAGE_HISTORY", ("compact", "full")) == "full",
+            minutes=self.choice("ALPHA_VANTAGE_MINUTES", ("false", "true")) == "true",
         )
 
     @cached_property

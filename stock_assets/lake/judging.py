@@ -34,9 +34,14 @@ class Judging:
 
     @classmethod
     def of(cls, settings: Settings) -> Judging:
-        """As the settings say."""
-        quality = settings.quality
-        return cls(settings.bar_sources, quality.pairs, quality.tolerance, settings.universe, quality.require_agreement)
+        """As the settings say now.
+
+        The code server and the runs forked from it keep theirs for as long as they live. Who judged by older ones would find
+        stale what the other has just built, and build it again and again.
+        """
+        now = settings.now()
+        quality = now.quality
+        return cls(now.bar_sources, quality.pairs, quality.tolerance, now.universe, quality.require_agreement)
 
     def rank(self, source: str) -> tuple[int, str]:
         """Sorts sources as the metrics prefer them: those not listed come last, alphabetically."""

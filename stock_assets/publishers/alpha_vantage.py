@@ -1,10 +1,11 @@
 """Alpha Vantage's answers, a rate budget -> a stream of bars.
 
-Belongs here: what is worth a request, and when: missing daily bars first, then quotes while the exchange trades, spread so
-that the day's requests last.
-Does not belong here: asking (``sources``), and publishing (``service``).
+Belongs here: what is worth a request, and when: missing daily bars first, then minute bars where they are wanted, then
+quotes while the exchange trades, spread so that the day's requests last.
+Does not belong here: which minute bars are missing (``alpha_vantage_minutes``), asking (``sources``), and publishing
+(``service``).
 
-One request per symbol is kept back during the session, for its final daily bar after the close.
+One request per symbol is kept back during the session, for its final daily bar after the close, and one for its minutes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import date, datetime, timedelta
 from stock_assets.domain.errors import BadRecord, NothingFetched, PermanentError, UnknownSymbol
 from stock_assets.domain.messages import Bar, Message
 from stock_assets.domain.sessions import EXCHANGE_ZONE, Session, is_session, session, session_on_or_before
+from stock_assets.publishers.alpha_vantage_minutes import AlphaVantageMinutes
 from stock_assets.sources.alpha_vantage import SETTLED_AFTER, fetch_daily, fetch_quote
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
 from stock_assets.sources.fetched import Fetched
@@ -42,6 +44,7 @@ class AlphaVantagePolling:
         first: the session that history begins with for a symbol without any.
         newest_session: the newest session whose final daily bar is known, None for none; asked once per symbol.
         refused: is told each row that could not be taken, and why.
+        minutes: minute bars, where they are wanted.
     """
 
     def __init__(
@@ -51,8 +54,9 @@ class AlphaVantagePolling:
         first: date,
         newest_session: Callable[[str], date | None],
         refused: Callable[[str], None],
+        minutes: AlphaVantageMinutes | None = None,
     ) -> None:
-        self._client, self._first, self._refused = client, first, refused
+        self._client, self._first, self._refused, self._minutes = client, first, refused, minutes
         self._newest_session = newest_session
         self._symbols = deque(symbols)  # the next to be quoted in front
         self._newest: dict[str, date | None] = {}
@@ -74,6 +78,8 @@ class AlphaVantagePolling:
                 # the one furthest behind, so that each has its turn where a day's requests are fewer than symbols
                 symbol = min(lacking, key=lambda symbol: self._newest[symbol] or date.min)
                 yield from self._history(client, symbol, now)
+            elif self._minutes and (behind := self._minutes_of(client, now)):
+                yield from self._minutes.fetch(client, behind, now)
             elif (held := _trading(now)) is not None and self._may_quote(client, held, now):
                 yield from self._quote(client, held, now)
             else:
@@ -104,6 +110,20 @@ class AlphaVantagePolling:
         self._newest[symbol] = newest = max(final, default=newest)
         if newest is None or newest < last:
             self._not_before[symbol] = now + ASK_AGAIN_AFTER
+
+    def _minutes_of(self, client: AlphaVantageClient, now: datetime) -> str | None:
+        """The symbol whose minutes may be asked for; none while the requests left are those of today's daily bars."""
+        symbol = self._minutes.lacking(self._symbols, now) if self._minutes else None
+        if symbol is None:
+            return None
+        left = client.budget.left()
+        owed = (
+            len(self._symbols)
+            if _newest_settled(now) < session_on_or_before(now.astimezone(EXCHANGE_ZONE).date())
+            else 0
+        )
+        # With none left it is asked all the same: the refusal says until when.
+        return symbol if left is None or left > owed or left == 0 else None
 
     def _quote(self, client: AlphaVantageClient, held: Session, now: datetime) -> Iterator[Bar]:
         symbol = self._symbols[0]
@@ -136,7 +156,7 @@ class AlphaVantagePolling:
         pause = timedelta(seconds=client.settings.quote_every_s) / len(self._symbols)
         left = client.budget.left()
         if left is not None:
-            spare = left - len(self._symbols)
+            spare = left - len(self._symbols) * (2 if self._minutes and self._minutes.offered else 1)
             if spare <= 0:
                 return ends
             pause = max(pause, (ends - now) / spare)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from stock_assets.broker import Broker
 from stock_assets.domain.errors import NothingFetched, UnknownSymbol
 from stock_assets.domain.messages import Action, Bar, Message
+from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_BARS
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.known import Known
@@ -24,6 +26,8 @@ from stock_assets.topic.publish import publish
 
 Cells = dict[str, list[date]]
 """Sessions per symbol, ascending."""
+LAST_MINUTES = timedelta(minutes=15)
+"""Not every stock trades in the very last minute."""
 
 
 @dataclass
@@ -61,10 +65,22 @@ def missing_cells(
 
 def newest_sessions(lake_root: str, source: str) -> dict[str, date]:
     """Per symbol the newest session of which the lake holds a final daily bar of the source."""
-    found: dict[str, date] = {}
-    for symbol, day in _final_bars(lake_root, source, date.min, date.max):
-        found[symbol] = max(day, found.get(symbol, date.min))
-    return found
+    return _newest(_final_bars(lake_root, source, date.min, date.max))
+
+
+def newest_minute_sessions(lake_root: str, source: str, since: date) -> dict[str, date]:
+    """Per symbol the newest session from ``since`` on of which the lake holds final minute bars to the close."""
+    rows = _rows(lake_root, source, "1m", since, date.max, "start_time")
+    return _newest(
+        (row["symbol"], row["trading_day"]) for row in rows if closes_session(row["trading_day"], row["start_time"])
+    )
+
+
+def closes_session(day: date, start: int | datetime) -> bool:
+    """Whether a minute (UTC; or an instant, in microseconds) begins in the last quarter hour of the regular session."""
+    began = datetime.fromtimestamp(start / 1e6, UTC) if isinstance(start, int) else start
+    closed = session(day).close_time
+    return closed - LAST_MINUTES <= began < closed
 
 
 def catch_up(
@@ -97,10 +113,26 @@ def catch_up(
 
 def _final_bars(lake_root: str, source: str, first: date, last: date) -> Iterator[tuple[str, date]]:
     """Symbol and session of each final daily bar that the lake holds of the source."""
-    columns = ["symbol", "trading_day", "source", "interval", "final"]
-    for row in read_sessions(lake_root, RAW_BARS, columns, first, last, accepted_only=True).to_pylist():
-        if (row["source"], row["interval"], row["final"]) == (source, "1d", True):
-            yield row["symbol"], row["trading_day"]
+    for row in _rows(lake_root, source, "1d", first, last):
+        yield row["symbol"], row["trading_day"]
+
+
+def _rows(lake_root: str, source: str, interval: str, first: date, last: date, *more: str) -> list[dict[str, Any]]:
+    """Symbol, session and ``more`` of each final bar of an interval that the lake holds of the source."""
+    import pyarrow.compute as pc
+
+    columns = ["symbol", "trading_day", "source", "interval", "final", *more]
+    wanted = (pc.field("source") == source) & (pc.field("interval") == interval) & pc.field("final")
+    table = read_sessions(lake_root, RAW_BARS, columns, first, last, accepted_only=True)
+    found: list[dict[str, Any]] = table.filter(wanted).select(["symbol", "trading_day", *more]).to_pylist()
+    return found
+
+
+def _newest(cells: Iterable[tuple[str, date]]) -> dict[str, date]:
+    found: dict[str, date] = {}
+    for symbol, day in cells:
+        found[symbol] = max(day, found.get(symbol, date.min))
+    return found
 
 
 def _of_cells(messages: Iterable[Message], days: Collection[date]) -> Iterator[Message]:

@@ -15,12 +15,20 @@ from typing import Literal
 
 import msgspec
 
+from stock_assets.domain.errors import StockAssetsError
 from stock_assets.domain.redaction import redacted
+from stock_assets.publishers.whole_file import write_whole
 
 SILENT_AFTER = timedelta(seconds=90)
 """A service writes every few seconds; one that did not for so long is stuck or gone."""
 FAILING_AFTER = 5
 """Connections that failed one after another, from which on the trouble is no hiccup."""
+
+ENDED_FOR_GOOD = 78
+"""Exit status of a publisher that must not be started again before something was mended (EX_CONFIG of sysexits.h)."""
+
+STARTED_AFTER_S = 10
+"""A publisher that ends sooner has not started: it is tried again, ever later."""
 
 State = Literal["starting", "connected", "waiting", "stopped", "failed"]
 
@@ -81,13 +89,17 @@ class HealthFile:
         self.state.refused += 1
         self.state.last_refusal = self.plain(reason)
 
+    def fail(self, broken: BaseException) -> None:
+        """Say what ended the publisher."""
+        text = str(broken) if isinstance(broken, StockAssetsError) else f"{type(broken).__name__}: {broken}"
+        self.state.last_error = self.plain(text)
+        self.state.state, self.state.waiting_until = "failed", None
+        self.write()
+
     def write(self) -> None:
         """Store ``state``; a reader sees the old file or the new one."""
         self.state.updated_at = self.now()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        written = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        written.write_bytes(msgspec.json.format(msgspec.json.encode(self.state)))
-        written.replace(self.path)
+        write_whole(self.path, msgspec.json.format(msgspec.json.encode(self.state)))
 
     def read(self) -> Health | None:
         """What the file says; None when there is none that can be read."""

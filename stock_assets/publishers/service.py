@@ -16,9 +16,9 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from stock_assets.domain.errors import BadRecord, StockAssetsError, TransientError, VendorThrottled
+from stock_assets.domain.errors import BadRecord, TransientError, VendorThrottled
 from stock_assets.domain.messages import Message
 from stock_assets.publishers.health import HealthFile, State
 from stock_assets.topic.publish import Published, Publisher
@@ -45,6 +45,14 @@ class Connect(Protocol):
     """
 
     def __call__(self, stop: threading.Event) -> Iterator[Message | None]: ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A ``Connect`` that keeps where it stands."""
+
+    def settled(self, ended: bool) -> None:
+        """All that was delivered so far is acknowledged; ``ended``: and nothing follows."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +87,7 @@ def run_publisher(
     try:
         service.run()
     except BaseException as broken:
-        text = str(broken) if isinstance(broken, StockAssetsError) else f"{type(broken).__name__}: {broken}"
-        health.state.last_error = health.plain(text)
-        service.become("failed")
+        health.fail(broken)
         raise
     service.become("stopped")
     return publisher.published
@@ -120,7 +126,7 @@ class _Service:
                 until = fault.retry_at if isinstance(fault, VendorThrottled) else None
             if not self.stop.is_set():
                 self._wait(reason, until)
-        self._settle()
+        self._settle(ended=True)
 
     def become(self, state: State, until: datetime | None = None) -> None:
         self.health.state.state = state
@@ -172,7 +178,7 @@ class _Service:
         # also when the clock was set back
         return not timedelta(0) <= self.health.now() - done_at < FLUSH_EVERY
 
-    def _settle(self) -> None:
+    def _settle(self, ended: bool = False) -> None:
         """Have everything handed over acknowledged; what was not the last time is sent again, before anything newer."""
         if self.unacknowledged:
             resend, self.to_send_again = self.to_send_again, True
@@ -182,6 +188,8 @@ class _Service:
             self.to_send_again = False
             self.health.state.acknowledged += len(self.unacknowledged)
             self.unacknowledged.clear()
+        if isinstance(self.connect, Remembering):
+            self.connect.settled(ended)
         self.flushed_at = self.health.now()
 
     def _wait(self, reason: str, until: datetime | None) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MINUTE = timedelta(minutes=1)
 MINUTE_GRACE = timedelta(minutes=2)
 """How long after its end a minute may still move: a margin, as Yahoo promises nothing."""
+MINUTES_KEPT = timedelta(days=29) - timedelta(hours=2)
+"""How far back minutes can be had: Yahoo's 30 days, less the midnight that a question begins with, and a changed clock."""
 _PER_ANSWER = timedelta(days=7)
 
 

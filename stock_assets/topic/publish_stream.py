@@ -50,8 +50,8 @@ def publish_stream(
 ) -> Streamed:
     """Publish each record when it is due, in seconds from now, until they end or ``stop`` is set.
 
-    Bytes go out as they are, for deliberate faults, without a key and without a registry's frame. ``published`` is told, now and then, how many were
-    handed to the producer. Whoever falls behind goes as fast as the machine can.
+    Bytes go out as they are, for deliberate faults, without a key and without a registry's frame. ``published`` is told,
+    now and then, how many are acknowledged. Whoever falls behind goes as fast as the machine can.
 
     Raises:
         BadRecord: a message breaks its schema; those before its block are published.
@@ -86,7 +86,7 @@ def publish_stream(
     for block in _blocks(records, began, halt):
         _hand_over(producer, topic, frame, block, failed)
         count += len(block)
-        published(count)
+        published(count - len(producer))
         if failures or halt.is_set():
             break
     left = producer.flush(_DELIVERY_S)

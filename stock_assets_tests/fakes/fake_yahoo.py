@@ -25,7 +25,7 @@ from stock_assets_tests.fakes.yahoo_answers import Listing, chart, quotes, refus
 
 HOSTS = ["query2.finance.yahoo.com", "query1.finance.yahoo.com", "fc.yahoo.com", "guce.yahoo.com", "finance.yahoo.com"]
 CRUMB = "fake.crumb"
-Kind = Literal["429", "500", "html", "timeout", "reset", "garbage", "empty"]
+Kind = Literal["429", "500", "html", "timeout", "reset", "garbage", "empty", "held"]
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,15 @@ class FakeYahoo:
         self.listings: dict[str, Listing] = {}
         self.requests: list[Request] = []
         self.closing = threading.Event()
+        self.released = threading.Event()
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
 
     def fail(self, kind: Kind, times: int = 1_000_000, *, history_only: bool = False) -> None:
-        """Let the next charts and quotes fail; the charts before ``history`` look up the symbol's time zone."""
+        """Let the next charts and quotes fail; the charts before ``history`` look up the symbol's time zone.
+
+        ``held`` ones are answered as usual once ``released`` is set.
+        """
         with self._lock:
             self._faults.append(_Fault(kind, times, history_only))
 
@@ -79,6 +83,7 @@ class FakeYahoo:
     def reset(self) -> None:
         """No listings, no faults, nothing recorded."""
         with self._lock:
+            self.released.clear()
             self.listings.clear()
             self.requests.clear()
             self._faults.clear()
@@ -153,9 +158,12 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(asked.query).items()}
         request = Request(self.host, asked.path, query)
         fault = self.server.fake.record(request)
-        if fault is not None and fault != "empty":
+        if fault == "held":
+            self.server.fake.released.wait(60)
+        elif fault is not None and fault != "empty":
             self._fail(fault)
-        elif "/chart/" in asked.path:
+            return
+        if "/chart/" in asked.path:
             self._chart(asked.path.rsplit("/", 1)[1].upper(), query, empty=fault == "empty")
         elif request.is_quote:
             self._quotes(query, empty=fault == "empty")

@@ -193,6 +193,30 @@ def test_metrics_are_told_what_to_leave_out_and_are_up_to_date_then(
     assert stale_stages(lake, other)["metrics/daily_metrics"] == [DAYS[1]]
 
 
+def test_what_is_judged_by_is_read_when_it_is_used(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Definitions live for weeks in the code server; what changed since counts at once, in sensors as in runs."""
+    monkeypatch.setenv("LAKE_ROOT", lake)
+    for name in ("REQUIRE_AGREEMENT", "RECONCILE", "BAR_SOURCES", "UNIVERSE"):
+        monkeypatch.setenv(name, "")
+    loaded = Settings.load(FIRST_SESSION=FIRST_SESSION)
+    defs = build_definitions(loaded)
+    instance = dg.DagsterInstance.ephemeral()
+    (sensor,) = [each for each in defs.sensors or [] if each.name == "staleness_sensor"]
+
+    def cursor() -> str:
+        context = dg.build_sensor_context(instance, resources={"lake": Lake(root=lake)})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("stock_assets.defs.sensors.stale_sessions", lambda *_: [])
+            return str(sensor.evaluate_tick(context).cursor)  # type: ignore[union-attr]
+
+    before = cursor()
+    assert not Judging.of(loaded).require_agreement and before == cursor()
+    monkeypatch.setenv("REQUIRE_AGREEMENT", "true")
+    assert Judging.of(loaded).require_agreement and before != cursor()
+    assert not Judging.of(Settings({"LAKE_ROOT": lake})).require_agreement  # given values stay
+    assert loaded.now().first_session == FIRST_SESSION
+
+
 def test_metrics_wait_for_the_reconciliation_only_where_agreement_is_required() -> None:
     for text, expected in (("false", False), ("true", True)):
         defs = build_definitions(Settings({"REQUIRE_AGREEMENT": text, "FIRST_SESSION": FIRST_SESSION}))

@@ -36,6 +36,14 @@ def take(items: Iterator[Any], count: int) -> list[Any]:
     return list(itertools.islice((item for item in soon(items) if item is not None), count))
 
 
+def idle(items: Iterator[Any], condition: Callable[[], Any]) -> None:
+    """Let the source go on, without a message, until the condition holds."""
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until, "the condition did not come true"
+        assert next(items) is None
+
+
 def wait_for(condition: Callable[[], Any], deadline_s: float = PATIENCE_S, pause_s: float = 0.05) -> Any:
     """What the condition gives, once it holds."""
     until, pause = time.monotonic() + deadline_s, threading.Event()

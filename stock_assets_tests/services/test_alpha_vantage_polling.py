@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
 
@@ -13,55 +13,17 @@ import pytest
 from stock_assets.broker import Broker
 from stock_assets.domain.errors import InvalidKey, PermanentError, VendorThrottled
 from stock_assets.domain.messages import Bar
-from stock_assets.domain.sessions import EXCHANGE_ZONE, session, sessions_between
+from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.publishers import alpha_vantage as service
-from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
+from stock_assets.publishers.alpha_vantage import NAME
 from stock_assets.publishers.health import HealthFile
 from stock_assets.publishers.service import Backoff, run_publisher
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
 from stock_assets.topic.publish import publisher
 from stock_assets.topic.topics import BARS, create_topics, topic_state
-from stock_assets_tests.fakes.clock import Clock, Stop
 from stock_assets_tests.fakes.fake_alpha_vantage import quote, recorded_messages, row
+from stock_assets_tests.services.alpha_vantage_desk import DAYS, OPENED, SETTLED, SYMBOLS, TODAY, Desk
 from stock_assets_tests.services.alpha_vantage_vendor import KEY, Vendor, recorded, running_vendor
-
-TODAY = date(2021, 3, 5)
-DAYS = sessions_between(date(2021, 2, 1), TODAY)
-OPENED, CLOSED = session(TODAY).open_time, session(TODAY).close_time
-SETTLED = CLOSED + timedelta(minutes=20)
-SYMBOLS = ["AAPL", "MSFT"]
-
-
-class Desk:
-    """A polling on a clock of its own; ``newest`` is what the lake holds."""
-
-    def __init__(self, vendor: Vendor, at: datetime) -> None:
-        self.fake = vendor.fake
-        self.clock = Clock(at)
-        self.stop = Stop(self.clock)
-        budget = vendor.client.budget
-        budget.now = self.clock.now
-        budget.per_day = 25
-        self.client: AlphaVantageClient = replace(vendor.client, now=self.clock.now)
-        self.newest: dict[str, date | None] = dict.fromkeys(SYMBOLS, DAYS[-2])
-        self.refused: list[str] = []
-        for symbol in SYMBOLS:
-            self.fake.daily[symbol] = {
-                str(day): row(100 + n, 102 + n, 99 + n, 101 + n, n) for n, day in reversed(list(enumerate(DAYS[:-1])))
-            }
-            self.fake.bodies["GLOBAL_QUOTE", symbol] = quote(symbol, str(TODAY), 120.0, 7)
-
-    def polling(self, symbols: list[str] | None = None) -> AlphaVantagePolling:
-        known = self.newest.get
-        return AlphaVantagePolling(self.client, symbols or SYMBOLS, DAYS[0], known, self.refused.append)
-
-    def until(self, end: datetime, polling: AlphaVantagePolling | None = None) -> list[Bar]:
-        """What is delivered until ``end``."""
-        self.stop.during = lambda: self.stop.set() if self.clock.at >= end else None
-        return [message for message in (polling or self.polling())(self.stop) if isinstance(message, Bar)]
-
-    def asked(self) -> list[tuple[str, str]]:
-        return [(request["function"], request["symbol"]) for request in self.fake.requests]
 
 
 @pytest.fixture

@@ -1,22 +1,27 @@
 """Yahoo's stream over several connections: what is missed between two comes from minute history."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 
 import pytest
 
 from stock_assets.domain.eligibility import PARTIAL_SOURCES
-from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.domain.errors import ServiceUnavailable, UnknownSymbol
 from stock_assets.domain.messages import Action, Bar, Message, Tick, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
-from stock_assets.publishers.yahoo_stream import GAP_SOURCE, RETRY_AFTER, YahooStream, gap_between
-from stock_assets.sources.yahoo import http_session
+from stock_assets.publishers import yahoo_gaps
+from stock_assets.publishers.yahoo_gaps import GAP_SOURCE, RETRY_AFTER, Gap, GapFiller, gap_between
+from stock_assets.publishers.yahoo_stream import YahooStream
 from stock_assets.sources.yahoo_minutes import MINUTE_GRACE
+from stock_assets.sources.yahoo_session import stoppable_session
 from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, frame
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import Listing, MinuteBar
-from stock_assets_tests.services.patience import Clock, soon, take
+from stock_assets_tests.services.patience import Clock, idle, soon, take, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")  # yfinance's own use of websockets
 
@@ -45,7 +50,7 @@ def refused() -> list[str]:
 def stream(streamer: FakeStreamer, yahoo: FakeYahoo, clock: Clock, refused: list[str]) -> YahooStream:
     yahoo.listings["GAP"] = Listing([], minutes=list(HISTORY), now=after(60))
     yahoo.listings["AAPL"] = Listing([], minutes=list(HISTORY), now=after(60))
-    session = http_session(yahoo.proxy, str(yahoo.ca_bundle))
+    session = partial(stoppable_session, proxy=yahoo.proxy, ca_bundle=str(yahoo.ca_bundle))
     silence = timedelta(days=1)  # the clock jumps
     return YahooStream(["GAP"], streamer.url, http_session=session, silence=silence, refused=refused.append, now=clock)
 
@@ -60,7 +65,9 @@ def until_lost(stream: YahooStream) -> list[Message]:
     return arrived
 
 
-def lose_five_minutes(stream: YahooStream, streamer: FakeStreamer, *symbols: str) -> Iterator[Message | None]:
+def lose_five_minutes(
+    stream: YahooStream, streamer: FakeStreamer, *symbols: str, stop: Event | None = None
+) -> Iterator[Message | None]:
     """The connection after one that was lost at 10:00:30; it begins with what is known, then 10:05:10."""
     named = symbols or ("GAP",)
     streamer.plans += [
@@ -68,10 +75,14 @@ def lose_five_minutes(stream: YahooStream, streamer: FakeStreamer, *symbols: str
         Plan([frame(symbol, moment, 55.0) for moment in (after(0.5), after(5 + 1 / 6)) for symbol in named]),
     ]
     assert len(until_lost(stream)) == len(named)
-    second = stream(Event())
+    second = stream(stop or Event())
     ticks = take(second, 2 * len(named))
     assert all(isinstance(tick, Tick) for tick in ticks)
     return second
+
+
+def gap_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "yahoo-gap"]
 
 
 def starts(messages: list[Message]) -> list[datetime]:
@@ -100,13 +111,106 @@ def test_each_symbol_has_a_gap_of_its_own(stream: YahooStream, streamer: FakeStr
     assert [bar.symbol for bar in take(second, 8)] == ["GAP"] * 4 + ["AAPL"] * 4
 
 
+def test_ticks_go_on_while_history_is_slow(
+    stream: YahooStream, streamer: FakeStreamer, clock: Clock, yahoo: FakeYahoo
+) -> None:
+    more = [frame("GAP", after(6 + n / 60), 56.0 + n) for n in range(3)]
+    streamer.plans += [
+        Plan([frame("GAP", after(0.5), 50.0)], "cut"),
+        Plan([frame("GAP", after(5), 55.0), *more], paced=True),
+    ]
+    streamer.let()
+    until_lost(stream)
+    second = stream(Event())
+    assert len(take(second, 1)) == 1
+    yahoo.fail("held", history_only=True)
+    clock.now = after(8)
+    idle(second, yahoo.asked_history)
+    streamer.let(3)
+    assert [tick.price for tick in take(second, 3)] == [56.0, 57.0, 58.0]
+    assert len(stream.gaps) == 1 and gap_threads()
+    yahoo.recover()
+    yahoo.released.set()
+    assert starts(take(second, 4)) == [after(1), after(2), after(3), after(4)]
+    assert next(second) is None and not stream.gaps and not gap_threads()
+
+
+def test_one_gap_is_asked_for_at_a_time(
+    stream: YahooStream, streamer: FakeStreamer, clock: Clock, yahoo: FakeYahoo
+) -> None:
+    second = lose_five_minutes(stream, streamer, "GAP", "AAPL")
+    yahoo.fail("held", 1, history_only=True)
+    clock.now = after(8)
+    idle(second, yahoo.asked_history)
+    assert [next(second) for _ in range(5)] == [None] * 5
+    assert len(yahoo.asked_history()) == 1 == len(gap_threads())
+    yahoo.released.set()
+    assert len(take(second, 8)) == 8 and len(yahoo.asked_history()) == 2
+
+
+def test_a_stop_gives_up_the_history_that_does_not_come_and_keeps_the_gap(
+    stream: YahooStream, streamer: FakeStreamer, clock: Clock, yahoo: FakeYahoo, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = Event()
+    second = lose_five_minutes(stream, streamer, stop=stop)
+    yahoo.fail("held", history_only=True)
+    clock.now = after(8)
+    idle(second, yahoo.asked_history)
+    began = time.monotonic()
+    stop.set()
+    assert list(soon(second)) == []
+    stream.settled(ended=True)
+    assert time.monotonic() - began < 5 and not gap_threads()
+    assert len(stream.gaps) == 1 and "ends before the gap of GAP" in caplog.text
+
+
+def test_what_comes_of_a_request_that_was_given_up_is_no_answer(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Event()
+
+    def given_up(*_: object, **__: object) -> None:
+        stop.wait(60)
+        raise UnknownSymbol("yfinance takes a look-up that ended for a symbol that is not there")
+
+    monkeypatch.setattr(yahoo_gaps, "fetch_minutes", given_up)
+    filler = GapFiller(lambda _: None, lambda _: None, clock)
+    filler.gaps.append(Gap("GAP", after(1), after(5), due=after(5)))
+    assert list(filler.messages(stop)) == []
+    stop.set()
+    wait_for(lambda: not gap_threads())
+    assert list(filler.messages(stop)) == [] and len(filler.gaps) == 1
+
+
+def test_history_that_comes_while_the_stream_is_lost_is_taken_by_the_next_connection(
+    stream: YahooStream, streamer: FakeStreamer, clock: Clock, yahoo: FakeYahoo
+) -> None:
+    second = lose_five_minutes(stream, streamer)
+    yahoo.fail("held", history_only=True)
+    clock.now = after(8)
+    idle(second, yahoo.asked_history)
+    second.close()  # type: ignore[attr-defined]
+    yahoo.recover()
+    yahoo.released.set()
+    wait_for(lambda: not gap_threads())
+    assert starts(take(stream(Event()), 4))[0] == after(1) and len(yahoo.asked_history()) == 1
+
+
+def test_a_defect_in_the_thread_is_not_hidden(
+    stream: YahooStream, streamer: FakeStreamer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = lose_five_minutes(stream, streamer)
+    monkeypatch.setattr(yahoo_gaps, "fetch_minutes", lambda *_, **__: 1 / 0)
+    clock.now = after(8)
+    with pytest.raises(ZeroDivisionError):
+        take(second, 1)
+
+
 def test_a_throttled_gap_waits_while_ticks_go_on(
     stream: YahooStream, streamer: FakeStreamer, clock: Clock, yahoo: FakeYahoo, caplog: pytest.LogCaptureFixture
 ) -> None:
     yahoo.fail("429", history_only=True)
     second = lose_five_minutes(stream, streamer)
     clock.now = after(8)
-    assert [next(second) for _ in range(4)] == [None] * 4
+    idle(second, lambda: "stays for now" in caplog.text)
     assert "stays for now: Yahoo refuses GAP: too many requests (HTTP 429)" in caplog.text
     asked = len(yahoo.asked_history())
     assert asked == 2 and len(stream.gaps) == 1  # yfinance itself asks twice after a 429
@@ -126,7 +230,7 @@ def test_a_gap_that_history_does_not_hold_is_given_up_and_said(
     yahoo.listings["GAP"].minutes.clear()
     second = lose_five_minutes(stream, streamer)
     clock.now = after(8)
-    assert [next(second) for _ in range(4)] == [None] * 4
+    idle(second, lambda: not stream.gaps)
     assert "cannot be filled: Yahoo has no minute of GAP" in caplog.text and not stream.gaps
 
 
@@ -151,6 +255,7 @@ def test_a_gap_left_open_is_said_at_the_end(
     take(second, 1)
     stop.set()
     assert take(second, 1) == []
+    stream.settled(ended=True)
     assert "ends before the gap of GAP from 2026-08-05 14:01 to 2026-08-05 14:05 UTC is filled" in caplog.text
 
 

@@ -255,6 +255,40 @@ def test_a_failed_flush_at_the_end_is_tried_once_more_with_its_messages(bench: B
     assert bench.broker.stored == TICKS[:1] and bench.stated().acknowledged == 1
 
 
+class Remembers(Script):
+    """Notes what was delivered and what the broker had of it, each time it is told that it is settled."""
+
+    def __init__(self, bench: Bench, *connections: list[Step]) -> None:
+        super().__init__(bench.stop, *connections)
+        self.bench = bench
+        self.delivered = 0
+        self.told: list[tuple[int, int, bool]] = []
+
+    def __call__(self, stop: threading.Event) -> Iterator[Message | None]:
+        for message in super().__call__(stop):
+            self.delivered += message is not None
+            yield message
+
+    def settled(self, ended: bool) -> None:
+        self.told.append((self.delivered, len(self.bench.broker.stored), ended))
+
+
+def test_a_source_hears_that_all_is_settled_only_when_the_broker_has_it_all(bench: Bench) -> None:
+    bench.broker.faults = [ServiceUnavailable("no broker")]
+    source = Remembers(bench, [TICKS[0], TICKS[1], None, TICKS[2]], [TICKS[3], None])
+    bench.run(source)
+    assert all(delivered == stored for delivered, stored, _ in source.told)
+    assert source.told[-1] == (3, 3, True) and [ended for *_, ended in source.told].count(True) == 1
+
+
+def test_a_source_whose_last_messages_were_lost_never_hears_that_it_ended(bench: Bench) -> None:
+    bench.broker.faults = [ServiceUnavailable("no broker")] * 2
+    source = Remembers(bench, [TICKS[0]])
+    with pytest.raises(ServiceUnavailable):
+        bench.run(source)
+    assert source.told == [(0, 0, False)]
+
+
 def test_a_broker_that_refuses_for_good_ends_the_service(bench: Bench) -> None:
     bench.broker.faults = [PermanentError("the topic does not exist")]
     with pytest.raises(PermanentError, match="the topic does not exist"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import os
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +21,10 @@ from local.jars import FOLDERS, fetch, listed, present
 from local.java import Java
 from local.programs import programs
 from local.services import ALL, Services
+from local.states import state_of
 from local.supervision import configuration
 from stock_assets.domain.errors import PermanentError
+from stock_assets.publishers.health import ENDED_FOR_GOOD, HealthFile
 from stock_assets.settings import PROJECT, Settings
 
 JAVA = Java(Path("/somewhere/java"), 21, "PATH")
@@ -39,6 +43,55 @@ def test_every_service_is_a_program_that_takes_its_children_along() -> None:
         section = parser[f"program:{name}"]
         assert (section["stopasgroup"], section["killasgroup"], section["autostart"]) == ("true", "true", "false")
         assert f'STOCK_ASSETS_SERVICE="{name}"' in section["environment"]
+
+
+def test_publishers_are_programs_started_again_unless_they_ended_for_good_and_stopped_first() -> None:
+    parser = rendered(Settings({"PUBLISHERS": "Yahoo-Stream, simulator,simulator"}))
+    names = [name.removeprefix("program:") for name in parser.sections() if name.startswith("program:publisher-")]
+    assert names == ["publisher-yahoo-stream", "publisher-simulator"]
+    section = parser["program:publisher-simulator"]
+    assert shlex.split(section["command"])[1:] == [
+        *["-m", "stock_assets.cli", "produce", "simulator", "--seconds", "0", "--rate", "100"]
+    ]
+    assert (section["autorestart"], section["exitcodes"]) == ("unexpected", str(ENDED_FOR_GOOD))
+    assert int(section["priority"]) > 999 and "priority" not in parser["program:kafka"]  # 999 is the default
+    assert not [name for name in rendered(Settings({})).sections() if "publisher" in name]
+
+
+def test_an_unknown_publisher_is_a_sentence_that_names_the_others() -> None:
+    settings = Settings({"PUBLISHERS": "simulator,simulater"})
+    with pytest.raises(
+        PermanentError, match=r"^PUBLISHERS: there is no 'simulater'; there are yahoo-stream, .*simulator$"
+    ):
+        Services(settings).up()
+    (finding,) = [each for each in checkup.examine(settings) if each.part == "settings"]
+    assert not finding.ok and "'simulater'" in finding.found
+    with pytest.raises(PermanentError, match="publishers are those of PUBLISHERS"):
+        Services(Settings({})).up(["publisher-simulator"])
+
+
+def test_a_publisher_that_only_mending_helps_ends_with_a_status_that_says_so(tmp_path: Path) -> None:
+    given = {**os.environ, "STOCK_ASSETS_LOCAL": str(tmp_path), "ALPHA_VANTAGE_API_KEY": "", "LAKE_ROOT": str(tmp_path)}
+    command = [sys.executable, "-m", "stock_assets.cli", "produce", "alpha-vantage"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False, env=given)
+    assert done.returncode == ENDED_FOR_GOOD and "Traceback" not in done.stderr
+    verdict = HealthFile(tmp_path, "alpha_vantage").healthy(datetime.now(UTC))
+    assert not verdict and verdict.because.startswith("alpha_vantage failed: ")
+    assert done.stderr.strip().splitlines()[-1] == verdict.because.removeprefix("alpha_vantage failed: ")
+
+
+def test_the_verdict_on_a_publisher_that_does_not_run_is_never_well(tmp_path: Path) -> None:
+    settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path), "PUBLISHERS": "simulator"})
+    file = HealthFile(tmp_path, "simulator")
+    file.state.state = "connected"
+    file.write()
+    told = {
+        name: state_of(settings, "publisher-simulator", {"statename": name, "pid": 7, "now": 9, "start": 1})
+        for name in ("RUNNING", "STARTING", "BACKOFF", "FATAL")
+    }
+    assert [bool(each.verdict) for each in told.values()] == [True, True, False, False]
+    assert told["FATAL"].verdict is not None and "does not run: it is fatal" in told["FATAL"].verdict.because
+    assert (told["RUNNING"].uptime_s, told["BACKOFF"].uptime_s) == (8, 0)
 
 
 def test_no_secret_is_written() -> None:
