@@ -19,7 +19,7 @@ from stock_assets_tests.conftest import place
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 PICTURES = Path(os.environ.get("PICTURES", PROJECT / ".local" / "pictures"))
-GROUPS = ("sources", "kafka", "raw", "bars", "metrics", "warehouse")
+GROUPS = ("sources", "kafka", "raw", "bars", "metrics", "quality", "warehouse")
 ASSETS = (
     "history",
     "realtime",
@@ -29,6 +29,8 @@ ASSETS = (
     "minute_bars",
     "daily_bars",
     "daily_metrics",
+    "reconciliation",
+    "condition",
     "warehouse",
 )
 
@@ -70,7 +72,7 @@ def browser() -> Iterator[webdriver.Chrome]:
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        "--window-size=2600,1700",
+        "--window-size=2600,2000",
     ):
         options.add_argument(flag)
     running = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
@@ -94,9 +96,9 @@ def test_an_asset_shows_its_checks(browser: webdriver.Chrome, dagster_ui: str) -
 def wait_for_texts(browser: webdriver.Chrome, texts: tuple[str, ...]) -> None:
     def all_there(driver: webdriver.Chrome) -> bool:
         shown = driver.find_element(By.TAG_NAME, "body").text
-        return all(text in shown for text in texts)
+        return all(text in shown for text in texts) and "Loading" not in shown
 
-    WebDriverWait(browser, 60).until(all_there, message=f"the page does not show all of {texts}")
+    WebDriverWait(browser, 60).until(all_there, message=f"the page goes on loading, or does not show all of {texts}")
 
 
 def picture(browser: webdriver.Chrome, name: str) -> None:
