@@ -51,7 +51,7 @@ def land(
     from stock_assets.topic.topics import TOPICS
 
     settings = Settings.load()
-    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, settings.landing_processes)
+    limits = Limits.of(settings)
     if follow:
         _follow(settings, limits, every)
         return

@@ -141,7 +141,7 @@ def redrive(
         raise PermanentError(
             f"nothing is in quarantine because of {kind!r}; there is: {', '.join(present) or 'nothing at all'}"
         )
-    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes)
+    limits = Limits.of(settings)
     for chosen in topics:
         rules = Decoder(chosen, settings.universe)
         for part in redrive_topic(settings.lake_root, chosen, kind, wanted, limits, rules):

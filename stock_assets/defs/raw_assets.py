@@ -120,7 +120,7 @@ def _drain(
 
     started = time.monotonic()
     touched: set[date] = set()
-    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, settings.landing_processes)
+    limits = Limits.of(settings)
     for landing in land(lake_root, broker, topic, limits, settings.universe):
         context.log.info(
             f"{topic.name}: {landing.offsets} offsets = {landing.accepted} accepted + {landing.rejected} rejected + "

@@ -24,6 +24,7 @@ from stock_assets.lake.offsets import GAP, Coverage, cover
 from stock_assets.lake.plan import Plan
 from stock_assets.lake.raw_files import write_files
 from stock_assets.lake.rows import gap_row, rows_of, rows_schema
+from stock_assets.settings import Settings
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import Topic, topic_state
 
@@ -43,6 +44,11 @@ class Limits:
     max_bytes: int = 64 * 1024 * 1024
     processes: int = 1
     share_from: int = 500_000
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """As the settings say."""
+        return cls(settings.landing_max_rows, settings.landing_max_bytes, settings.landing_processes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,64 +12,52 @@ import json
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Producer
 from kafka import TopicPartition
 from kafka.admin import NewPartitions
 
 from local.services import Services
-from stock_assets.domain.messages import Tick, encode
+from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.adopt import adopt_topic
 from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
 from stock_assets.settings import Settings
 from stock_assets.topic.topics import TICKS, admin_of, create_topics, topic_state
-from stock_assets_tests.chaos.drain import Drain
+from stock_assets_tests.chaos.drain import LONGEST_S, Drain
+from stock_assets_tests.chaos.publishing import Publishing
 from stock_assets_tests.chaos.store_proxy import StoreProxy
 from stock_assets_tests.chaos.stream import clean_ticks
 from stock_assets_tests.chaos.verdict import check
 from stock_assets_tests.conftest import place
 from stock_assets_tests.services import patience
 
-LONGEST_S = 120.0
-
 
 class Soak:
-    """One soak: its services, its producer, its drain, and the faults."""
+    """One soak: its services, what publishes, its drain, and the faults."""
 
     def __init__(self, settings: Settings, services: Services, proxy: StoreProxy, seed: int, minutes: float) -> None:
         self.settings, self.services, self.proxy = settings, services, proxy
         self.chance = random.Random(seed)
         self.ticks = clean_ticks(seed, trades=int(300 + 100 * minutes))
-        self.sent: Counter[str] = Counter()
+        self.publishing = Publishing(settings.broker, self.ticks, len(self.ticks) / max(30.0, minutes * 60))
         self.poison: list[bytes] = []
         self.fired: Counter[str] = Counter()
-        self.refused: list[str] = []
-        self.unsent: list[Tick] = []
-        self._rate = len(self.ticks) / max(30.0, minutes * 60)
-        # Reentrant: between the last landing and a fault that costs records, nobody else may publish.
-        self._may_publish, self._done = threading.RLock(), threading.Event()
-        self.producer = Producer(
-            {**settings.broker.librdkafka(), "enable.idempotence": True, "linger.ms": 5, "log_level": 2}
-        )
         # Only the drain goes through the proxy: delta-rs holds the interpreter while it asks, and the proxy lives in this one.
         self._drain_environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}"}
         self.drain = Drain(self._drain_environment)
 
     def run(self, until: float) -> None:
         """Every fault once in an order of the seed's, then more of them until the time is over."""
-        publishing = threading.Thread(target=self._publish_all, daemon=True)
-        publishing.start()
+        self.publishing.start()
         faults = sorted(name for name in dir(self) if name.startswith("fault_"))
         self.chance.shuffle(faults)
         while faults or time.monotonic() < until:
@@ -82,21 +70,20 @@ class Soak:
                 f"{name.removeprefix('fault_').replace('_', ' '):<40} fired, {time.monotonic() - began:.1f} s",
                 flush=True,
             )
-        self._done.set()
-        publishing.join()
+        self.publishing.finish()
         self.settle()
         self.drain.kill()
 
     def settle(self) -> None:
         """Everything published so far is landed."""
         self.drain.start()
-        with self._may_publish:
-            self._flush()
+        with self.publishing.paused:
+            self.publishing.flush()
             wait_for(lambda: not self._lag())
 
     def tell(self) -> None:
         """Where the records are: what to know of a soak that stands still."""
-        print(f"not yet acknowledged: {len(self.producer)}; refused: {self.refused[:3]}; topic: {self._state()}")
+        print(f"{self.publishing}; topic: {self._state()}")
         print(f"not yet landed: {self._lag()}")
 
     # faults of the drain
@@ -146,16 +133,16 @@ class Soak:
         with admin_of(self.settings.broker) as admin:
             admin.create_partitions({TICKS.name: NewPartitions(before + 1)})
         wait_for(lambda: len(self._state().end) == before + 1)
-        self._tell_the_producer(before + 1)
+        self._producer_knows(before + 1)
 
     def fault_topic_created_again(self) -> None:
-        with self._may_publish:
+        with self.publishing.paused:
             self.settle()
             with admin_of(self.settings.broker) as admin:
                 admin.delete_topics([TICKS.name])
             wait_for(lambda: topic_state(self.settings.broker, TICKS) is None)
             wait_for(lambda: TICKS.name in create_topics(self.settings.broker, 3))
-            self._tell_the_producer(3)
+            self._producer_knows(3)
             self.drain.wait_for("failed TopicRecreated")
             adopt_topic(self.settings.lake_root, self.settings.broker, TICKS)
 
@@ -169,13 +156,13 @@ class Soak:
         aborted.abort_transaction()
 
     def fault_retention_past_what_was_landed(self) -> None:
-        with self._may_publish:
+        with self.publishing.paused:
             self.settle()
             self.drain.kill()
             partition = self.chance.choice(list(self._state().end))
             for number in range(20):  # never landed, so never part of what is expected
-                self.producer.produce(TICKS.name, f'{{"lost":{number}}}'.encode(), partition=partition)
-            self._flush()
+                self.publishing.producer.produce(TICKS.name, f'{{"lost":{number}}}'.encode(), partition=partition)
+            self.publishing.flush()
             with admin_of(self.settings.broker) as admin:
                 admin.delete_records({TopicPartition(TICKS.name, partition): self._state().end[partition]})
             self.drain.restart()
@@ -211,55 +198,21 @@ class Soak:
     def fault_poison_records(self) -> None:
         tick = encode(self.ticks[0])
         bad = [b"{bad", tick.replace(b'"price":', b'"price":-'), b"\xff\xfe", tick[:-5], b"[]"]
-        with self._may_publish:
+        with self.publishing.paused:
             for value in bad:
-                self.producer.produce(TICKS.name, value)
-            self._flush()
+                self.publishing.producer.produce(TICKS.name, value)
+            self.publishing.flush()
         self.poison += bad
 
     def fault_records_sent_twice(self) -> None:
-        with self._may_publish:
+        with self.publishing.paused:
             for tick in self.chance.sample(self.ticks, 200):
-                if self.sent[tick.event_id]:
-                    self._send(tick)
+                if self.publishing.sent[tick.event_id]:
+                    self.publishing.send(tick)
 
-    # the producer
-
-    def _publish_all(self) -> None:
-        began = time.monotonic()
-        for number, tick in enumerate(self.ticks):
-            ahead = number / self._rate - (time.monotonic() - began)
-            if ahead > 0:
-                self._done.wait(ahead)  # the end of the soak hurries it up
-            with self._may_publish:
-                self._send(tick)
-        again = random.Random(len(self.ticks))
-        while not self._done.wait(0.1):  # the faults still need something to land
-            with self._may_publish:
-                self._send(again.choice(self.ticks))
-
-    def _send(self, tick: Tick) -> None:
-        self.producer.produce(TICKS.name, encode(tick), tick.symbol, on_delivery=partial(self._delivered, tick))
-        self.producer.poll(0)
-        self.sent[tick.event_id] += 1
-
-    def _delivered(self, tick: Tick, error: Any, message: Any) -> None:
-        if error is not None and error.code() == KafkaError._UNKNOWN_PARTITION:
-            # the topic was created again with fewer partitions: it was never sent, as producers find out themselves
-            self.sent[tick.event_id] -= 1
-            self.unsent.append(tick)
-        elif error is not None:
-            self.refused.append(str(error))
-
-    def _tell_the_producer(self, partitions: int) -> None:
+    def _producer_knows(self, partitions: int) -> None:
         """Until it has asked by itself, it goes on with as many partitions as there were."""
-        wait_for(lambda: len(self.producer.list_topics(TICKS.name, 5).topics[TICKS.name].partitions) == partitions)
-
-    def _flush(self) -> None:
-        assert self.producer.flush(LONGEST_S) == 0
-        while self.unsent:
-            self._send(self.unsent.pop())
-            assert self.producer.flush(LONGEST_S) == 0
+        wait_for(lambda: self.publishing.partitions() == partitions)
 
     def _state(self) -> Any:
         return topic_state(self.settings.broker, TICKS)
@@ -299,8 +252,8 @@ def soak(seed: int, minutes: float, folder: Path) -> dict[str, Any]:
         except AssertionError:
             running.tell()
             raise
-        assert not running.refused, running.refused[:3]
-        numbers = check(settings, running.ticks, running.sent, running.poison, str(folder / "clean"))
+        assert not running.publishing.refused, running.publishing.refused[:3]
+        numbers = check(settings, running.ticks, running.publishing.sent, running.poison, str(folder / "clean"))
         return {"fired": dict(sorted(running.fired.items())), **numbers}
 
 

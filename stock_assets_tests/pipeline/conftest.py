@@ -1,16 +1,41 @@
-"""A Spark session for the tests of the pipeline: Spark Connect, as in production."""
+"""A lake of a test's own, raw tables as the tests of redrives and compactions find them, and a Spark session."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
+from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, VALUES, land, tick
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> str:
+    return str(tmp_path / "lake")
+
+
+@pytest.fixture
+def strict_lake(lake: str) -> str:
+    """Offsets 1 and 3 of each partition were refused by rules that have changed since; 2 and 4 are bad for good."""
+    for partition in (0, 1):
+        land(lake, VALUES, partition, strict=True, gap=1)
+    return lake
+
+
+@pytest.fixture
+def filled(lake: str) -> str:
+    """Six landings of two partitions, each with both days, a rejected record and a gap."""
+    for number in range(6):
+        values = [tick(number * 10 + n, DAY if n % 2 else NEXT_DAY) for n in range(8)]
+        land(lake, [*values, b"{bad"], partition=number % 2, gap=1)
+    return lake
+
 
 @pytest.fixture(scope="session")
 def spark(spark_connect: str) -> Iterator[SparkSession]:
-    """A session of a running server."""
+    """A session of a running server: Spark Connect, as in production."""
     session = SparkSession.builder.remote(spark_connect).create()
     session.conf.set("spark.sql.session.timeZone", "UTC")
     yield session

@@ -23,6 +23,7 @@ from stock_assets.lake.decode import Decoded, Decoder
 from stock_assets.lake.landing import Landing, commit
 from stock_assets.lake.plan import next_offset
 from stock_assets.lake.quarantine import waiting
+from stock_assets.lake.redrive import Redrive, redrive
 from stock_assets.lake.rows import gap_row, rows_of, rows_schema
 from stock_assets.lake.tables import open_or_create_table, open_table
 from stock_assets.topic.consume import Chunk
@@ -49,6 +50,10 @@ def tick(number: int, day: date = DAY, symbol: str = "") -> bytes:
             conditions=[["@"], [], ["@", "T"], None][number % 4],
         )
     )
+
+
+VALUES = [tick(0), tick(1, symbol="STRICT"), b"{bad", tick(3, NEXT_DAY, "STRICT2"), None, tick(5)]
+"""Records of a partition that strict rules take two of, today's four."""
 
 
 class StrictDecoder(Decoder):
@@ -95,10 +100,24 @@ def land(
     return commit(lake, topic, table, rows, topic_id, {partition: first}, ends, landing_id)
 
 
-def stored(lake: str, topic: Topic = TICKS) -> pa.Table:
+def redrive_all(lake: str, **given: Any) -> list[Redrive]:
+    return list(redrive(lake, TICKS, **given))
+
+
+def opened(lake: str, topic: Topic = TICKS) -> DeltaTable:
     handle = open_table(lake, topic.table)
     assert handle is not None
-    return handle.to_pyarrow_dataset().to_table()
+    return handle
+
+
+def files(lake: str, day: date | None) -> list[str]:
+    """Paths of the files of a day's ticks."""
+    listed = pa.table(opened(lake).get_add_actions(flatten=True)).to_pylist()
+    return [file["path"] for file in listed if file["partition.trading_day"] == day]
+
+
+def stored(lake: str, topic: Topic = TICKS) -> pa.Table:
+    return opened(lake, topic).to_pyarrow_dataset().to_table()
 
 
 def row_counts(lake: str, topic: Topic = TICKS) -> Counter[str]:
@@ -112,11 +131,9 @@ def accepted(lake: str, topic: Topic = TICKS) -> Counter[tuple[str, int, int]]:
 
 
 def in_quarantine(lake: str, topic: Topic = TICKS) -> Counter[tuple[str, int, int, Payload]]:
-    handle = open_table(lake, topic.table)
-    assert handle is not None
     return Counter(
         (*key, offset, payload)
-        for key, rows in waiting(handle, {"payload": ds.field("payload")})
+        for key, rows in waiting(opened(lake, topic), {"payload": ds.field("payload")})
         for offset, payload in zip(rows["kafka_offset"].to_pylist(), rows["payload"].to_pylist(), strict=True)
     )
 
@@ -125,3 +142,9 @@ def holds(lake: str, days: list[date] | None = None, topic: Topic = TICKS) -> bo
     proofs = prove(lake, topic, days)
     assert proofs
     return all(proof.holds for proof in proofs)
+
+
+def counts(lake: str, days: list[date] | None = None) -> list[tuple[int, int, int]]:
+    """Accepted, rejected and missing ticks of each partition."""
+    assert holds(lake, days)
+    return [(proof.accepted, proof.rejected, proof.gaps) for proof in prove(lake, TICKS, days)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +26,6 @@ DAY, SATURDAY = date(2025, 6, 27), date(2025, 6, 28)
 KNOWN_AT = instant(session(DAY).close_time)
 LATER = KNOWN_AT + 3600 * 1_000_000
 TOPIC_ID = "topic"
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> str:
-    return str(tmp_path / "lake")
 
 
 def bar(**given: Any) -> Bar:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
@@ -25,11 +24,6 @@ from stock_assets_tests.pipeline.raw_rows import Row, action, at, bar, days, lan
 DAYS = days("2024-11-25", 30)
 FIRST, LAST = DAYS[0], DAYS[-1]
 SOURCES = ["yahoo"]
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> str:
-    return str(tmp_path / "lake")
 
 
 def version(lake: str, table: Table) -> int:

