@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Event
 
 import pytest
 
@@ -59,14 +58,14 @@ def until_lost(stream: YahooStream) -> list[Message]:
     """What one connection brings until it is lost."""
     arrived: list[Message] = []
     with pytest.raises(ServiceUnavailable, match="ended"):
-        for message in soon(stream(Event())):
+        for message in soon(stream(threading.Event())):
             if message is not None:
                 arrived.append(message)
     return arrived
 
 
 def lose_five_minutes(
-    stream: YahooStream, streamer: FakeStreamer, *symbols: str, stop: Event | None = None
+    stream: YahooStream, streamer: FakeStreamer, *symbols: str, stop: threading.Event | None = None
 ) -> Iterator[Message | None]:
     """The connection after one that was lost at 10:00:30; it begins with what is known, then 10:05:10."""
     named = symbols or ("GAP",)
@@ -75,7 +74,7 @@ def lose_five_minutes(
         Plan([frame(symbol, moment, 55.0) for moment in (after(0.5), after(5 + 1 / 6)) for symbol in named]),
     ]
     assert len(until_lost(stream)) == len(named)
-    second = stream(stop or Event())
+    second = stream(stop or threading.Event())
     ticks = take(second, 2 * len(named))
     assert all(isinstance(tick, Tick) for tick in ticks)
     return second
@@ -121,7 +120,7 @@ def test_ticks_go_on_while_history_is_slow(
     ]
     streamer.let()
     until_lost(stream)
-    second = stream(Event())
+    second = stream(threading.Event())
     assert len(take(second, 1)) == 1
     yahoo.fail("held", history_only=True)
     clock.now = after(8)
@@ -151,7 +150,7 @@ def test_one_gap_is_asked_for_at_a_time(
 def test_a_stop_gives_up_the_history_that_does_not_come_and_keeps_the_gap(
     stream: YahooStream, streamer: FakeStreamer, clock: Clock, yahoo: FakeYahoo, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stop = Event()
+    stop = threading.Event()
     second = lose_five_minutes(stream, streamer, stop=stop)
     yahoo.fail("held", history_only=True)
     clock.now = after(8)
@@ -165,7 +164,7 @@ def test_a_stop_gives_up_the_history_that_does_not_come_and_keeps_the_gap(
 
 
 def test_what_comes_of_a_request_that_was_given_up_is_no_answer(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    stop = Event()
+    stop = threading.Event()
 
     def given_up(*_: object, **__: object) -> None:
         stop.wait(60)
@@ -191,7 +190,7 @@ def test_history_that_comes_while_the_stream_is_lost_is_taken_by_the_next_connec
     yahoo.recover()
     yahoo.released.set()
     wait_for(lambda: not gap_threads())
-    assert starts(take(stream(Event()), 4))[0] == after(1) and len(yahoo.asked_history()) == 1
+    assert starts(take(stream(threading.Event()), 4))[0] == after(1) and len(yahoo.asked_history()) == 1
 
 
 def test_a_defect_in_the_thread_is_not_hidden(
@@ -219,7 +218,7 @@ def test_a_throttled_gap_waits_while_ticks_go_on(
     yahoo.recover()
     clock.now += RETRY_AFTER
     streamer.plans += [Plan([frame("GAP", after(5.2), 56.0)])]
-    third = stream(Event())
+    third = stream(threading.Event())
     arrived = take(third, 5)
     assert sorted(type(message).__name__ for message in arrived) == ["Bar"] * 4 + ["Tick"]
 
@@ -248,7 +247,7 @@ def test_minutes_without_prices_are_refused_by_name(
 def test_a_gap_left_open_is_said_at_the_end(
     stream: YahooStream, streamer: FakeStreamer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stop = Event()
+    stop = threading.Event()
     streamer.plans += [Plan([frame("GAP", after(0.5), 50.0)], "cut"), Plan([frame("GAP", after(5), 55.0)])]
     until_lost(stream)
     second = stream(stop)
@@ -270,7 +269,7 @@ def test_a_gap_over_night_knows_the_split_of_the_morning(
     listing.now = clock.now = after(24 * 60)
     streamer.plans += [Plan([frame("GAP", evening, 50.0)], "cut"), Plan([frame("GAP", morning, 5.0)])]
     until_lost(stream)
-    messages = take(stream(Event()), 6)[1:]
+    messages = take(stream(threading.Event()), 6)[1:]
     (split,) = [message for message in messages if isinstance(message, Action)]
     assert (split.ex_date, split.value, split.source) == (morning.date(), 10.0, GAP_SOURCE)
     bars = [message for message in messages if isinstance(message, Bar)]
