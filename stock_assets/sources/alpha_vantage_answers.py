@@ -89,7 +89,7 @@ def failure_of(
     if about == "premium":
         return PremiumOnly(
             f"Alpha Vantage serves {symbol} so to paying customers only: take a plan, or set "
-            f"ALPHA_VANTAGE_HISTORY=compact ({message})"
+            f"ALPHA_VANTAGE_HISTORY=compact and ALPHA_VANTAGE_MINUTES=false ({message})"
         )
     if about == "burst":
         text = f"Alpha Vantage refuses {symbol}: more than {requests_per_second:g} requests a second; lower "
