@@ -44,7 +44,8 @@ def lists(columns: dict[str, pa.Array]) -> dict[str, list[object]]:
 def runs(draw: st.DrawFn) -> list[bytes]:
     """Encoded ticks, the same optional fields in each."""
     given_fields = draw(st.sets(st.sampled_from(["size", "bid", "exchange", "sequence", "day_volume"])))
-    optional = {"size": 5, "bid": 1.5, "exchange": "N", "sequence": 0, "day_volume": 2**53 - 1}
+    exchanges = draw(st.sampled_from(["N", ""]))
+    optional = {"size": 5, "bid": 1.5, "exchange": exchanges, "sequence": 0, "day_volume": 2**53 - 1}
     return [
         encode(
             Tick(
