@@ -100,10 +100,11 @@ def job(first: date, last: date, answer: Path) -> None:
         from stock_assets.settings import Settings
 
         settings = Settings.load()
+    since = datetime.now(UTC)
     fetched, published = _fetch_and_publish(settings, first, last, watch)
     before = cpu_seconds(settings)
     with watch.measure("runs"):
-        done = run_main_job(settings)
+        done = run_main_job(settings, since)
     total = time.perf_counter() - began
     services_cpu = cpu_seconds(settings) - before
     with watch.measure("as an asset"), dg.DagsterInstance.get() as instance:

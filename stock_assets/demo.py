@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,11 +66,12 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
 
     from stock_assets.defs.runs import run_main_job
 
+    since = datetime.now(UTC)
     given = demo_input(settings, source, recording)
     console.print(f"input      {given.label}")
     published = publish_new(settings, given)
     job_began = time.monotonic()
-    done = run_main_job(settings)
+    done = run_main_job(settings, since)
     job_seconds = time.monotonic() - job_began
     show(settings, console, published, done)
     console.print(

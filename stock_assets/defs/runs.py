@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -52,8 +52,10 @@ class MainJob:
     failed_checks: list[str]
 
 
-def run_main_job(settings: Settings) -> MainJob:
-    """Land what the topics hold, then build what is stale; also what the sensors ran meanwhile is waited for and told.
+def run_main_job(settings: Settings, since: datetime) -> MainJob:
+    """Land what the topics hold, then build what is stale; what the sensors ran ``since`` is waited for and told, too.
+
+    ``since`` is when publishing began: a sensor may see the first records before anybody asks for the job.
 
     Needs Dagster's web server, daemon and code server, and ``DAGSTER_HOME``.
 
@@ -61,7 +63,6 @@ def run_main_job(settings: Settings) -> MainJob:
         PermanentError: a run failed; the text says which step and why.
         ServiceUnavailable: Dagster does not answer.
     """
-    began = datetime.now(UTC)
     with dg.DagsterInstance.get() as instance:
         _wait(instance)
         _wait(instance, [_submit(settings, DRAIN.name)])
@@ -71,7 +72,7 @@ def run_main_job(settings: Settings) -> MainJob:
         for first, last in sessions.contiguous_ranges(stale):
             tags = {**build_tags(first, last), "dagster/partition": build_partition(last)}
             _wait(instance, [_submit(settings, BUILD.name, build_config(first, last), tags)])
-        return _outcome(instance, instance.get_run_records(dg.RunsFilter(created_after=began), ascending=True))
+        return _outcome(instance, instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True))
 
 
 def _submit(
