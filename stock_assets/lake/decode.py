@@ -133,7 +133,8 @@ class Decoder:
         self, values: Sequence[bytes | None]
     ) -> Iterator[tuple[int, Sequence[bytes | None], dict[str, pa.Array] | None]]:
         """Runs of records, where each begins in the chunk, and its columns when it is uniform."""
-        if (found := self._uniform_columns(values)) is not None:
+        found = self._uniform_columns(values)
+        if found is not None or len(values) <= _RUN_RECORDS:
             yield 0, values, found
             return
         for first in range(0, len(values), _RUN_RECORDS):
@@ -142,14 +143,13 @@ class Decoder:
 
     def _uniform_columns(self, run: Sequence[bytes | None]) -> dict[str, pa.Array] | None:
         if run and run[0] and run[0].startswith(MAGIC):
-            run = [value if value is None else unframed(value) for value in run]
+            run = _bare(run)
         found = self._uniform.columns(run)
         if found is None:
             return None
+        # equal types but for instants, which are microseconds already
         return {
-            field.name: found[field.name].view(field.type)
-            if field.name in found and pa.types.is_timestamp(field.type)
-            else found.get(field.name, pa.nulls(len(run), field.type))
+            field.name: found[field.name].view(field.type) if field.name in found else pa.nulls(len(run), field.type)
             for field in self._fields
         }
 
@@ -158,8 +158,7 @@ class Decoder:
         found = self._decode_together(run, self._exact_lines)
         # Only now, and only where there is a byte 0 at all: runs without frames are not to pay for those of others.
         if found is None and may_be_framed and MAGIC in b"".join(filter(None, run)):
-            bare = [value if value is None else unframed(value) for value in run]
-            self._decode_run(bare, first, into, may_be_framed=False)
+            self._decode_run(_bare(run), first, into, may_be_framed=False)
             return
         if found is None and (found := self._decode_together(run, self._lines)) is not None:
             # all are good, and some have fields that this version does not know
@@ -280,6 +279,11 @@ class Decoder:
             else:
                 columns[field.name] = pa.array(read, field.type)
         return columns
+
+
+def _bare(run: Sequence[bytes | None]) -> list[bytes | None]:
+    """The records without a schema registry's frame."""
+    return [value if value is None else unframed(value) for value in run]
 
 
 def _midnight_us(day: date) -> int:
