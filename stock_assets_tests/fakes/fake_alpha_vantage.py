@@ -16,12 +16,11 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from stock_assets_tests.fakes.serving import serving
+from stock_assets_tests.fakes.serving import QuietHandler, QuietServer, serving
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "data"
 COMPACT_ROWS = 100
@@ -156,20 +155,12 @@ def _rows(file: Path, label: str) -> dict[str, Row]:
         }
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(QuietServer):
     fake: FakeAlphaVantage
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news."""
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are recorded instead."""
 
     def do_GET(self) -> None:
         fake, query = self.server.fake, {name: v[0] for name, v in parse_qs(urlsplit(self.path).query).items()}

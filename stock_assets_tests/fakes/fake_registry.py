@@ -14,11 +14,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from stock_assets_tests.fakes.serving import serving
+from stock_assets_tests.fakes.serving import QuietHandler, QuietServer, serving
 
 Answer = tuple[int, Any]
 """HTTP status and body; bytes go out as HTML, all else as JSON."""
@@ -138,20 +137,12 @@ def fake_registry(tls: ssl.SSLContext | None = None) -> Iterator[FakeRegistry]:
         yield server.fake
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(QuietServer):
     fake: FakeRegistry
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news."""
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are recorded instead."""
 
     def do_GET(self) -> None:
         fake = self.server.fake

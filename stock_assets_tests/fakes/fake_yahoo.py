@@ -14,13 +14,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from stock_assets_tests.fakes.certificates import make_authority
-from stock_assets_tests.fakes.serving import serving
+from stock_assets_tests.fakes.serving import QuietHandler, QuietServer, serving
 from stock_assets_tests.fakes.yahoo_answers import Listing, chart, quotes, refusal
 
 HOSTS = ["query2.finance.yahoo.com", "query1.finance.yahoo.com", "fc.yahoo.com", "guce.yahoo.com", "finance.yahoo.com"]
@@ -123,22 +122,14 @@ def fake_yahoo(folder: Path) -> Iterator[FakeYahoo]:
         yield server.fake
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(QuietServer):
     tls: Any
     fake: FakeYahoo
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news."""
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     server: _Server
     host = ""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are recorded instead."""
 
     def do_CONNECT(self) -> None:
         """Answer for the wanted host ourselves."""

@@ -20,19 +20,14 @@ from stock_assets.sources.yahoo_session import stoppable_session
 from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, frame
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import Listing, MinuteBar
+from stock_assets_tests.services.morning import TEN, after
 from stock_assets_tests.services.patience import Clock, idle, soon, take, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")  # yfinance's own use of websockets
 
-TEN = datetime(2026, 8, 5, 10, tzinfo=EXCHANGE_ZONE)
 HISTORY = [
     MinuteBar(TEN + timedelta(minutes=n), 50.0 + n, 51.0 + n, 49.0 + n, 50.5 + n, 100 + n) for n in range(-30, 60)
 ]
-
-
-def after(minutes: float) -> datetime:
-    """So many minutes after ten."""
-    return TEN + timedelta(minutes=minutes)
 
 
 @pytest.fixture

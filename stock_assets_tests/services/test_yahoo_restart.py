@@ -17,17 +17,12 @@ from stock_assets.sources.yahoo_session import stoppable_session
 from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, frame
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import Listing, MinuteBar
+from stock_assets_tests.services.morning import after
 from stock_assets_tests.services.patience import Clock, idle, take
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")  # yfinance's own use of websockets
 
-TEN = datetime(2026, 8, 5, 10, tzinfo=EXCHANGE_ZONE)
 Start = Callable[..., YahooStream]
-
-
-def after(minutes: float) -> datetime:
-    """So many minutes after ten."""
-    return TEN + timedelta(minutes=minutes)
 
 
 @pytest.fixture
