@@ -232,8 +232,11 @@ def _history_level(lake_root: str) -> Seen:
 
     bars, actions = split_histories(lake_root)
     found = find_faults(bars.to_pandas(), actions.to_pandas())
-    text = f"{len(found)} faults of splits" if found else "every split is in the prices once"
-    return Seen(not found, text, [asdict(finding) for finding in found])
+    faults = sum(finding.at_fault for finding in found)
+    text = f"{faults} faults of splits" if faults else "every split is in the prices once"
+    if told := len(found) - faults:
+        text += f"; {told} histories hold sessions from before a split beside restated ones, right as traded"
+    return Seen(not faults, text, [asdict(finding) for finding in found])
 
 
 def _freshness(lake_root: str) -> Seen:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,6 +37,7 @@ class Finding:
             neighbour, of the highest to the lowest price of the session.
         detail: what was found, in numbers.
         cure: what to run.
+        at_fault: some price is wrong as traded; else it is only told, and nothing has to be done.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Finding:
     seen: float
     detail: str
     cure: str
+    at_fault: bool = True
 
 
 def find_faults(bars: pd.DataFrame, actions: pd.DataFrame) -> list[Finding]:
@@ -116,8 +118,8 @@ def _newest(told: pd.DataFrame) -> pd.DataFrame:
 def _stale(about: _About, daily: pd.DataFrame) -> Iterator[Finding]:
     """The vendor restated sessions by the split's ratio after it became known, and what was stated before stands on.
 
-    Two things are wrong with that: a session not fetched again is on the old level, and one that was is as traded another
-    price than before.
+    A session that was fetched again is at fault where it is another price as traded than before. One that was not is on
+    the vendor's old level; as traded that is right, so it is only told.
     """
     split = about.split
     unit, slack = math.log(split.value), abs(math.log(split.value)) / 10
@@ -146,12 +148,13 @@ def _stale(about: _About, daily: pd.DataFrame) -> Iterator[Finding]:
     told: dict[Any, Any] = newest["known_at"].to_dict()
     left: set[date] = {day for day, known in told.items() if known < since and day not in restated}
     if left or disagree:
-        yield about.finding(
+        found = about.finding(
             "stale history",
-            sorted(left | disagree),
+            sorted(disagree or left),
             sorted(ratios)[len(ratios) // 2],
             f"{len(restated)} sessions restated, {len(left)} not fetched again, {len(disagree)} differ as traded",
         )
+        yield found if disagree else replace(found, at_fault=False, cure="nothing: they are right as traded")
 
 
 def _misapplied(about: _About, newest: pd.DataFrame, counting: Sequence[Stated]) -> Iterator[Finding]:

@@ -109,7 +109,9 @@ def test_a_split_that_is_missing_or_twice_is_found_with_its_sessions(
 
 @settings(max_examples=25)
 @given(moves, ratios, positions, st.integers(1, 8))
-def test_history_before_a_restated_part_is_stale(moves: list[float], ratio: float, ex: int, restated: int) -> None:
+def test_history_before_a_restated_part_is_told_and_no_fault(
+    moves: list[float], ratio: float, ex: int, restated: int
+) -> None:
     closes = adjusted(moves)
     before = [bar(DAYS[n], closes[n] * ratio, at(DAYS[ex - 1])) for n in range(ex)]
     after = [bar(DAYS[n], closes[n], at(DAYS[-1])) for n in range(ex - restated, len(DAYS))]
@@ -117,6 +119,7 @@ def test_history_before_a_restated_part_is_stale(moves: list[float], ratio: floa
     assert (found.kind, found.first, found.last) == ("stale history", DAYS[0], DAYS[ex - restated - 1])
     assert found.seen == pytest.approx(ratio)
     assert found.detail == f"{restated} sessions restated, {ex - restated} not fetched again, 0 differ as traded"
+    assert not found.at_fault and found.cure == "nothing: they are right as traded"
 
 
 def test_statements_that_differ_as_traded_are_found() -> None:
@@ -128,7 +131,7 @@ def test_statements_that_differ_as_traded_are_found() -> None:
     found = {finding.kind: finding for finding in faults(bars, [split(DAYS[ex], 4.0)])}
     assert found.keys() == {"stale history", "split applied twice"}
     assert found["stale history"].detail == "40 sessions restated, 0 not fetched again, 40 differ as traded"
-    assert found["stale history"].sessions == 40
+    assert found["stale history"].sessions == 40 and found["stale history"].at_fault
     # Once it is fetched again after the split, all is well.
     bars += [bar(DAYS[n], closes[n], at(DAYS[-1])) for n in range(ex)]
     assert faults(bars, [split(DAYS[ex], 4.0)]) == []
