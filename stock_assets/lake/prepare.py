@@ -25,7 +25,7 @@ from stock_assets.lake.plan import Plan
 from stock_assets.lake.raw_files import write_files
 from stock_assets.lake.rows import gap_row, rows_of, rows_schema
 from stock_assets.settings import Settings
-from stock_assets.topic.consume import RangeReader
+from stock_assets.topic.consume import Reader
 from stock_assets.topic.topics import Topic, topic_state
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ class Limits:
 
     Attributes:
         processes: how many may share the partitions of a range, from ``share_from`` records on.
+        bulk_from: a range of so many records is read as record batches; a shorter one before that has begun.
     """
 
     max_rows: int = 1_000_000
     max_bytes: int = 64 * 1024 * 1024
     processes: int = 1
     share_from: int = 500_000
+    bulk_from: int = 50_000
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -119,7 +121,7 @@ class Reading:
 
 
 def prepare_range(
-    reading: Reading, reader: RangeReader, landing_ids: Callable[[], str] = lambda: uuid.uuid4().hex
+    reading: Reading, reader: Reader, landing_ids: Callable[[], str] = lambda: uuid.uuid4().hex
 ) -> Iterator[Prepared]:
     """The range in bounded parts; ``landing_ids`` names each before it is read.
 
@@ -184,9 +186,7 @@ def prepare(
     )
 
 
-def _read(
-    reader: RangeReader, topic: Topic, limits: Limits, decoder: Decoder, topic_id: str, landing_id: str
-) -> pa.Table:
+def _read(reader: Reader, topic: Topic, limits: Limits, decoder: Decoder, topic_id: str, landing_id: str) -> pa.Table:
     """Rows up to a bound; the records that the reader has at hand when it is reached still belong to them."""
     parts = [rows_schema(topic).empty_table()]
     rows = payload_bytes = 0

@@ -20,7 +20,8 @@ from typing import Any
 from stock_assets.domain.errors import ServiceUnavailable, StockAssetsError
 from stock_assets.lake.plan import Plan
 from stock_assets.lake.prepare import Limits, Prepared, Reading, prepare_range
-from stock_assets.topic.consume import RangeReader
+from stock_assets.topic.bulk import BulkReader
+from stock_assets.topic.consume import RangeReader, Reader
 
 _IMPORTED = ["stock_assets.lake.processes", "confluent_kafka", "deltalake", "pyarrow.parquet"]
 _ENDING_S = 10.0
@@ -37,11 +38,16 @@ def read_range(reading: Reading) -> Generator[Prepared]:
     if len(shares) > 1:
         yield from _read_by_several(reading, shares)
         return
-    plan = reading.plan
-    with closing(RangeReader(reading.broker, reading.topic, plan.start, plan.end)) as reader:
+    with closing(_reader(reading)) as reader:
         for prepared in prepare_range(reading, reader):
             yield prepared
             reader.commit_group(prepared.next)
+
+
+def _reader(reading: Reading) -> Reader:
+    plan = reading.plan
+    kind = BulkReader if plan.lag >= reading.limits.bulk_from else RangeReader
+    return kind(reading.broker, reading.topic, plan.start, plan.end)
 
 
 def _shares(plan: Plan, limits: Limits) -> list[Plan]:
@@ -57,7 +63,7 @@ def _shares(plan: Plan, limits: Limits) -> list[Plan]:
 def _read_by_several(reading: Reading, shares: list[Plan]) -> Iterator[Prepared]:
     """The parts of all processes, joined; while one is committed they prepare the next."""
     bounds, count = reading.limits, len(shares)
-    limits = Limits(bounds.max_rows // count or 1, bounds.max_bytes // count or 1)
+    limits = replace(bounds, max_rows=bounds.max_rows // count or 1, max_bytes=bounds.max_bytes // count or 1)
     with ExitStack() as running:
         shown = running.enter_context(closing(RangeReader(reading.broker, reading.topic, {}, {})))
         processes = [
@@ -131,9 +137,8 @@ class _Process:
 def _serve(wire: Connection[Any, Any], reading: Reading, environment: dict[str, str]) -> None:
     """Prepare a part for each order, until the share is read or nobody listens any more."""
     os.environ.update(environment)  # the process this one was forked from may have started with another
-    plan = reading.plan
     try:
-        with closing(RangeReader(reading.broker, reading.topic, plan.start, plan.end)) as reader:
+        with closing(_reader(reading)) as reader:
             try:
                 for prepared in prepare_range(reading, reader, wire.recv):
                     wire.send(prepared)

@@ -26,13 +26,12 @@ import pyarrow as pa
 
 from stock_assets.domain.messages import Message
 from stock_assets.domain.session_index import Int64s
+from stock_assets.topic.payloads import EDGE_BYTES, Bytes, Payloads, windows
 
-Bytes = npt.NDArray[np.uint8]
-_NEWLINE, _QUOTE, _DOT, _ZERO, _SPACE = b'\n".0 '
+_QUOTE, _DOT, _ZERO, _SPACE, _BACKSLASH, _LAST_ASCII = b'".0 \\\x7f'
 _WORD = 8
 """Characters of a number that are read at once."""
-_EDGE = b"\n" * 2 * _WORD
-"""Stands around a document, so that two words before any of its characters can be read."""
+assert EDGE_BYTES >= 2 * _WORD, "two words before any character of a value must be there to be read"
 _DIGITS_OF_A_DOUBLE = 15
 
 
@@ -47,10 +46,10 @@ _TEN_TO = 10 ** np.arange(2 * _WORD, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Document:
-    """Records joined by newlines.
+    """Values with newlines between them.
 
     Attributes:
-        data: the document between two edges.
+        data: the values between two edges, in which anything may stand.
         starts, ends: of each record in ``data``; ``ends`` is excluded.
         dots: positions in ``data``, and one beyond its end.
     """
@@ -98,10 +97,10 @@ class UniformDecoder:
             return None
         if not shape.keys() <= self._columns.keys() or any(other.keys() != shape.keys() for other in others):
             return None
-        document = self._document(run)
+        document = self._document(Payloads.of(run))
         if document is None:
             return None
-        quotes = np.flatnonzero(document.data == _QUOTE)
+        quotes = np.flatnonzero(document.data[EDGE_BYTES:-EDGE_BYTES] == _QUOTE) + EDGE_BYTES
         each = sum(4 if isinstance(value, str) else 2 for value in shape.values())
         if len(quotes) != each * len(run):
             return None
@@ -140,35 +139,26 @@ class UniformDecoder:
             at += 4 if isinstance(value, str) else 2
         return found if _reads(document, before, document.ends, text) else None
 
-    def _document(self, run: Sequence[bytes | None]) -> Document | None:
-        try:
-            text = b"\n".join((_EDGE, *run, _EDGE))  # type: ignore[arg-type]
-        except TypeError:
-            return None  # a tombstone
-        if not text.isascii() or b"\\" in text:
+    def _document(self, run: Payloads) -> Document | None:
+        sizes = run.ends - run.starts
+        if sizes.min() < 0 or sizes.max() > self._longest_bytes:
+            return None  # a tombstone, or too long
+        first, following = int(run.starts[0]) - EDGE_BYTES, int(run.ends[-1]) + EDGE_BYTES
+        data = run.data[first:following]
+        inside = data[EDGE_BYTES:-EDGE_BYTES]
+        if inside.max() > _LAST_ASCII or (inside == _BACKSLASH).any():
             return None
-        data = np.frombuffer(text, dtype=np.uint8)
-        newlines = np.flatnonzero(data == _NEWLINE)
-        if len(newlines) != 2 * len(_EDGE) + len(run) + 1 or np.count_nonzero(data < _SPACE) != len(newlines):
+        if np.count_nonzero(inside < _SPACE) != len(inside) - sizes.sum():
             return None
-        bounds = newlines[len(_EDGE) : -len(_EDGE)]
-        starts, ends = bounds[:-1] + 1, bounds[1:]
-        if (ends - starts).max() > self._longest_bytes:
-            return None
-        return Document(data, starts, ends, np.append(np.flatnonzero(data == _DOT), len(data)))
+        return Document(data, run.starts - first, run.ends - first, np.append(np.flatnonzero(data == _DOT), len(data)))
 
 
 def _reads(document: Document, begin: Int64s, end: Int64s, text: bytes) -> bool:
     """In every record, exactly this text stands between the two positions."""
     if (end - begin != len(text)).any():
         return False
-    found: bytes = _windows(document.data, len(text))[begin].tobytes()
+    found: bytes = windows(document.data, len(text))[begin].tobytes()
     return found == text * len(begin)
-
-
-def _windows(data: Bytes, length: int) -> npt.NDArray[np.void]:
-    """The ``length`` bytes from each position on, not copied."""
-    return np.ndarray((len(data) - length + 1,), np.dtype((np.void, length)), data, strides=(1,))
 
 
 def _column(kind: msgspec.inspect.Type) -> Column | None:
@@ -203,7 +193,7 @@ class _Texts:
         offsets = np.zeros(len(begin) + 1, dtype=np.int32)
         np.cumsum(lengths, out=offsets[1:])
         if (lengths == lengths[0]).all():
-            values = _windows(document.data, lengths[0])[begin]
+            values = windows(document.data, lengths[0])[begin]
         else:
             values = document.data[np.repeat(begin - offsets[:-1], lengths) + np.arange(offsets[-1])]
         return pa.StringArray.from_buffers(len(begin), pa.py_buffer(offsets), pa.py_buffer(values))
@@ -270,7 +260,7 @@ def _last_digits(document: Document, end: Int64s, count: Int64s) -> Int64s | Non
     A word of eight characters at a time, the first in its lowest byte: neighbours are joined to numbers of two digits, these
     to numbers of four, and these to one of eight.
     """
-    word = _windows(document.data, _WORD)[end - _WORD].view("<u8")
+    word = windows(document.data, _WORD)[end - _WORD].view("<u8")
     word = (word ^ _ZEROS) & _KEPT[count]
     if ((word | (word + _SIX)) & _HIGH).any():
         return None

@@ -9,17 +9,18 @@ Uses librdkafka (``confluent-kafka``): about 1.5 M records per CPU-second, again
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter, methodcaller
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from stock_assets.broker import Broker
 from stock_assets.domain.errors import LostOffsets, ServiceUnavailable
 from stock_assets.domain.session_index import Int64s
+from stock_assets.topic.payloads import Payloads
 from stock_assets.topic.topics import Topic
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ class Chunk:
 
     partition: int
     offsets: Int64s
-    values: list[bytes | None]
+    values: Sequence[bytes | None]
     times_ms: Int64s
 
     @property
     def payload_bytes(self) -> int:
+        if isinstance(self.values, Payloads):
+            return int(self.values.sizes.sum())
         try:
             return sum(map(len, self.values))  # type: ignore[arg-type]
         except TypeError:  # a tombstone
@@ -60,12 +63,35 @@ class _Buffer:
     times_ms: list[int] = field(default_factory=list)
 
 
-class RangeReader:
-    """Reads committed records of one topic, per partition from ``start`` (included) to ``end`` (excluded).
+class Reader(Protocol):
+    """Reads committed records of one topic, per partition from a first offset (included) to a last one (excluded).
 
     ``position`` tells, after any chunk, the next offset to hand out per partition; markers and aborted records are
     passed over, so it may be further than the last record's successor.
     """
+
+    position: dict[int, int]
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Chunks until every partition has reached its end; another call goes on where the one before was left.
+
+        Raises:
+            LostOffsets: the broker no longer holds an offset of the range.
+            ServiceUnavailable: the broker did not answer for a minute.
+        """
+
+    def rest(self) -> Iterator[Chunk]:
+        """What was read and not yet handed out: whoever stops before the end takes it along."""
+
+    def commit_group(self, position: dict[int, int]) -> None:
+        """Show a position to lag tools; nothing depends on it."""
+
+    def close(self) -> None:
+        """Let go of the broker."""
+
+
+class RangeReader(Reader):
+    """Reads a record at a time, from ``start`` to ``end``."""
 
     def __init__(self, broker: Broker, topic: Topic, start: dict[int, int], end: dict[int, int]) -> None:
         from confluent_kafka import Consumer, TopicPartition
@@ -98,12 +124,6 @@ class RangeReader:
         self._chunks = self._read()
 
     def chunks(self) -> Iterator[Chunk]:
-        """Chunks until every partition has reached its end; another call goes on where the one before was left.
-
-        Raises:
-            LostOffsets: the broker no longer holds an offset of the range.
-            ServiceUnavailable: the broker did not answer for a minute.
-        """
         # One iterator for the reader's life: it holds records that were received and are in no buffer yet.
         return self._chunks
 
@@ -118,12 +138,10 @@ class RangeReader:
                 raise ServiceUnavailable(f"the broker at {self._broker} sent nothing for {NO_ANSWER_S:.0f} s")
 
     def rest(self) -> Iterator[Chunk]:
-        """What was read and not yet handed out: whoever stops before the end takes it along."""
         for partition in self._buffers:
             yield from self._flushed(partition)
 
     def commit_group(self, position: dict[int, int]) -> None:
-        """Show a position to lag tools; nothing depends on it."""
         from confluent_kafka import KafkaException, TopicPartition
 
         try:

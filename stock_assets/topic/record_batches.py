@@ -1,0 +1,238 @@
+"""record batches as a broker stores them -> offset, time and value of each record.
+
+Belongs here: Kafka's record format (version 2), read for thousands of records together.
+Does not belong here: fetching batches (``bulk``), and what a value says (``lake``).
+
+Records of one producer differ in little but their values, so where a value begins is guessed from its first characters, and
+every guess is proved: each record's own lengths must lead from its beginning to its value and to the next record, over all of
+the bytes. Records for which that fails (other values than objects, headers) are read one after the other, which takes twenty times
+as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stock_assets.domain.session_index import Int64s
+from stock_assets.topic.payloads import EDGE, EDGE_BYTES, NEWLINE, Bytes, Payloads, windows
+
+RECORD_FORMAT = 2
+_BRACE, _QUOTE = b'{"'
+_MORE = 0x80
+"""Set in each byte of a number but its last; the other seven bits are the number's, the lowest first."""
+_HEAD_BYTES = 16
+"""What stands before a value is at most this long where it is read together, but for its key."""
+_MORE_IN_EACH = np.uint64(int.from_bytes(bytes([_MORE]) * 8, "little"))
+_LAYOUTS = 64
+"""Different lengths of numbers before values, of records read together."""
+
+
+@dataclass(frozen=True)
+class RecordBatch:
+    """A batch of the broker's log.
+
+    Attributes:
+        count: records in it.
+        time_ms: that of the batch, to which each record's own is added.
+        one_time: all records have the time of the batch: the broker's.
+        records: bytes of the records, not compressed.
+    """
+
+    base_offset: int
+    count: int
+    time_ms: int
+    one_time: bool
+    records: bytes | bytearray | memoryview
+
+    def __len__(self) -> int:
+        return self.count
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records in the order of their batches; one element per record in each sequence."""
+
+    offsets: Int64s
+    times_ms: Int64s
+    values: Payloads
+
+
+def unpack(batches: Sequence[RecordBatch]) -> Records:
+    """The records of batches.
+
+    Raises:
+        ValueError: the bytes are no records of this format, or not as many as the batches say.
+    """
+    data = np.frombuffer(bytearray().join((EDGE, *(batch.records for batch in batches), EDGE)), dtype=np.uint8)
+    counts = np.array([batch.count for batch in batches])
+    found = _together(data, int(counts.sum())) or _one_by_one(data, int(counts.sum()))
+    base_offsets, times, one_time = (
+        np.repeat([getattr(batch, name) for batch in batches], counts)
+        for name in ("base_offset", "time_ms", "one_time")
+    )
+    times = times + np.where(one_time, 0, found.times)
+    return Records(base_offsets + found.offsets, times, Payloads(data, found.starts, found.ends))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Per record, where its value stands, and how far its offset and time are from its batch's."""
+
+    starts: Int64s
+    ends: Int64s
+    offsets: Int64s
+    times: Int64s
+
+
+def _together(data: Bytes, count: int) -> _Found | None:
+    """All records; None unless each has a JSON object, perhaps in a frame, and no headers."""
+    stop = len(data) - EDGE_BYTES
+    braces = np.flatnonzero(data[:stop] == _BRACE)
+    braces = braces[data[braces + 1] == _QUOTE]
+    if not count or len(braces) != count:
+        return None
+    frame = int(braces[0]) - next(_read(data, 1)).start
+    if not 0 <= frame <= EDGE_BYTES - 4:
+        return None
+    starts = braces - frame
+    sizes, size_bytes = _sizes_before(data, starts)
+    ends = starts + sizes
+    # after each value the number of its headers, 0
+    if (sizes < 0).any() or ends[-1] + 1 != stop or (ends[:-1] >= starts[1:]).any() or data[ends].any():
+        return None
+    heads = np.concatenate(([EDGE_BYTES], ends[:-1] + 1))
+    following = ends + 1
+    offsets, times = np.empty(count, np.int64), np.empty(count, np.int64)
+    bytes_of_heads = windows(data, _HEAD_BYTES)[heads].view(np.uint8).reshape(count, _HEAD_BYTES)
+    words = bytes_of_heads.view("<u8")
+    # bit 7 of each byte of the first word, bit 6 of each of the second
+    layouts = words[:, 0] & _MORE_IN_EACH | (words[:, 1] & _MORE_IN_EACH) >> np.uint64(1)
+    left = np.arange(count)
+    for _ in range(_LAYOUTS):
+        layout = int(layouts[left[0]])
+        alike = layouts[left] == layout
+        rows: Int64s | slice = left[alike]
+        left = left[~alike]
+        if not len(left) and alike.all():
+            rows = slice(None) if len(rows) == count else rows
+        head = _Head(bytes_of_heads[rows], layout)
+        length, _attributes = head.number(), head.byte()
+        begin = head.at_length
+        time, offset, key = head.number(), head.number(), head.number()
+        if length is None or time is None or offset is None or key is None:
+            return None
+        value_at = heads[rows] + head.at + np.maximum(key, 0) + size_bytes[rows]
+        if (value_at != starts[rows]).any() or (heads[rows] + begin + length != following[rows]).any():
+            return None
+        times[rows], offsets[rows] = time, offset
+        if not len(left):
+            break
+    else:
+        return None
+    _blank(data, starts, ends)
+    return _Found(starts, ends, offsets, times)
+
+
+class _Head:
+    """Reads the numbers before values, which have the same lengths in all rows."""
+
+    def __init__(self, rows: Bytes, layout: int) -> None:
+        self._rows = rows
+        self._layout = layout
+        self.at = 0
+        self.at_length = 0
+
+    def byte(self) -> None:
+        self.at_length, self.at = self.at, self.at + 1
+
+    def number(self) -> Int64s | None:
+        """The next one of each row; None where it does not end in what is read of a head."""
+        value = np.zeros(len(self._rows), dtype=np.int64)
+        for shift in range(0, 7 * 9, 7):
+            if self.at >= _HEAD_BYTES:
+                return None
+            byte = self._rows[:, self.at].astype(np.int64)
+            more = self._layout >> (8 * self.at + 7 if self.at < 8 else 8 * self.at - 58) & 1
+            value |= (byte & ~_MORE) << shift
+            self.at += 1
+            if not more:
+                return (value >> 1) ^ -(value & 1)
+        return None
+
+
+def _sizes_before(data: Bytes, starts: Int64s) -> tuple[Int64s, Int64s]:
+    """The numbers that end before these positions, and their bytes, at most three; -1 where it is none."""
+    last, middle, first = (data[starts - back].astype(np.int64) for back in (1, 2, 3))
+    two, three = middle >= _MORE, (middle >= _MORE) & (first >= _MORE)
+    value = np.where(
+        three, last << 14 | (middle & 127) << 7 | first & 127, np.where(two, last << 7 | middle & 127, last)
+    )
+    sizes = np.where((last >= _MORE) | (value & 1 == 1), -1, value >> 1)
+    return sizes, 1 + two.astype(np.int64) + three
+
+
+def _blank(data: Bytes, starts: Int64s, ends: Int64s) -> None:
+    """Newlines between the values."""
+    widths = starts - np.concatenate(([EDGE_BYTES], ends[:-1]))
+    for width in np.flatnonzero(np.bincount(widths)).tolist():
+        windows(data, width)[starts[widths == width] - width] = NEWLINE * width
+    data[ends[-1] : len(data) - EDGE_BYTES] = NEWLINE[0]
+
+
+@dataclass(frozen=True)
+class _Record:
+    start: int
+    end: int
+    offset: int
+    time: int
+
+
+def _one_by_one(data: Bytes, count: int) -> _Found:
+    records = list(_read(data, count))
+    starts, ends, offsets, times = (
+        np.array([getattr(record, name) for record in records], dtype=np.int64)
+        for name in ("start", "end", "offset", "time")
+    )
+    reached = EDGE_BYTES
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        data[reached:start] = NEWLINE[0]
+        reached = max(end, start)
+    data[reached : len(data) - EDGE_BYTES] = NEWLINE[0]
+    return _Found(starts, ends, offsets, times)
+
+
+def _read(data: Bytes, count: int) -> Iterator[_Record]:
+    """Records from the first on.
+
+    Raises:
+        ValueError: the bytes are none, or more or fewer than these.
+    """
+    text, stop = memoryview(data), len(data) - EDGE_BYTES
+
+    def number(at: int) -> tuple[int, int]:
+        value = shift = 0
+        while at < stop:
+            byte = text[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < _MORE:
+                return (value >> 1) ^ -(value & 1), at
+            shift += 7
+        raise ValueError("a record ends within a number")
+
+    at = EDGE_BYTES
+    for _ in range(count):
+        length, at = number(at)
+        following = at + length
+        time, at = number(at + 1)
+        offset, at = number(at)
+        key, at = number(at)
+        size, at = number(at + max(key, 0))
+        end = at + size  # -1 for none
+        if not at <= max(end, at) < following <= stop:
+            raise ValueError(f"a record of {length} bytes holds a value of {size}")
+        yield _Record(at, end, offset, time)
+        at = following
