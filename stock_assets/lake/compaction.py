@@ -269,11 +269,12 @@ def _write(filesystem: fs.FileSystem, table: Table, rows: pa.Table, path: str, v
     from deltalake.transaction import AddAction
 
     stored = rows.drop_columns(list(table.partition_by))
+    written: list[pq.FileMetaData] = []
     with filesystem.open_output_stream(path) as stream:
-        pq.write_table(stored, stream, compression="zstd", row_group_size=_ROW_GROUP)
+        pq.write_table(stored, stream, compression="zstd", row_group_size=_ROW_GROUP, metadata_collector=written)
         size = stream.tell()
     partition = dict(zip(table.partition_by, values, strict=True))
-    return AddAction(path, size, partition, int(time.time() * 1000), False, json.dumps(statistics(stored)))
+    return AddAction(path, size, partition, int(time.time() * 1000), False, json.dumps(statistics(stored, written[0])))
 
 
 def _digest_written(filesystem: fs.FileSystem, table: Table, path: str, values: Values) -> RowDigest:

@@ -23,6 +23,7 @@ from stock_assets.domain.tables import Table
 
 if TYPE_CHECKING:
     from deltalake.transaction import AddAction, RemoveAction
+    from pyarrow.parquet import FileMetaData
 
 _REPEATING = ("phase", "symbol", "currency", "exchange", "source", "interval", "price_basis", "kind", "size")
 _CONSTANT = ("topic_id", "landing_id", "offset_span")
@@ -51,6 +52,7 @@ def write_files(table_uri: str, shape: Table, rows: pa.Table, name: str) -> list
         stored = part.drop_columns(list(shape.partition_by))
         encodings = {f.name: code for f in stored.schema if f.name not in dictionaries and (code := _encoding(f))}
         path = f"{partition_folder(values)}/{name}-{number}.parquet"
+        written: list[FileMetaData] = []
         with folder.open_output_stream(path) as file:
             pq.write_table(
                 stored,
@@ -59,6 +61,7 @@ def write_files(table_uri: str, shape: Table, rows: pa.Table, name: str) -> list
                 column_encoding=encodings,
                 compression="snappy",
                 store_schema=False,
+                metadata_collector=written,
             )
             size = file.tell()
         actions.append(
@@ -68,7 +71,7 @@ def write_files(table_uri: str, shape: Table, rows: pa.Table, name: str) -> list
                 partition_values={key: None if value is None else str(value) for key, value in values.items()},
                 modification_time=int(time.time() * 1000),
                 data_change=True,
-                stats=json.dumps(statistics(stored)),
+                stats=json.dumps(statistics(stored, written[0])),
             )
         )
     return actions
@@ -81,25 +84,29 @@ def _encoding(field: pa.Field) -> str | None:
     return "DELTA_BYTE_ARRAY" if field.name == _ALIKE else None
 
 
-def statistics(rows: pa.Table) -> dict[str, Any]:
+def statistics(rows: pa.Table, written: FileMetaData) -> dict[str, Any]:
     """What Delta's log tells of a file: its rows, and the bounds and nulls of every column.
 
-    Of every column: readers of ``deltalake`` pass over a file in whose log entry a bound is missing.
+    Of every column: readers of ``deltalake`` pass over a file in whose log entry a bound is missing. The bounds are those
+    that were found when the file was written.
     """
-    least, greatest = {}, {}
-    for name in rows.schema.names:
-        kind = rows.schema.field(name).type
-        if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-            continue
-        column = rows[name]
-        if pa.types.is_dictionary(kind):
-            column = pa.chunked_array([chunk.dictionary for chunk in column.chunks], kind.value_type)
-        bounds = pc.min_max(column)
-        if bounds["min"].is_valid:
-            least[name] = _bound(bounds["min"].as_py(), up=False)
-            greatest[name] = _bound(bounds["max"].as_py(), up=True)
-    nulls = {name: rows[name].null_count for name in rows.schema.names}
-    return {"numRecords": rows.num_rows, "minValues": least, "maxValues": greatest, "nullCount": nulls}
+    least: dict[str, Any] = {}
+    greatest: dict[str, Any] = {}
+    for number in range(written.num_row_groups):
+        group = written.row_group(number)
+        for column in map(group.column, range(group.num_columns)):
+            name, found = column.path_in_schema, column.statistics
+            kind = rows.schema.field(name).type if name in rows.schema.names else None
+            if kind is None or pa.types.is_binary(kind) or found is None or not found.has_min_max:
+                continue
+            least[name] = min(least.get(name, found.min), found.min)
+            greatest[name] = max(greatest.get(name, found.max), found.max)
+    return {
+        "numRecords": rows.num_rows,
+        "minValues": {name: _bound(value, up=False) for name, value in least.items()},
+        "maxValues": {name: _bound(value, up=True) for name, value in greatest.items()},
+        "nullCount": {name: rows[name].null_count for name in rows.schema.names},
+    }
 
 
 def _partitions(shape: Table, rows: pa.Table) -> Iterator[tuple[dict[str, Any], pa.Table]]:

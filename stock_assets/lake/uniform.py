@@ -28,7 +28,7 @@ from stock_assets.domain.messages import Message
 from stock_assets.domain.session_index import Int64s
 from stock_assets.topic.payloads import EDGE_BYTES, Bytes, Payloads, windows
 
-_QUOTE, _DOT, _ZERO, _SPACE, _BACKSLASH, _LAST_ASCII = b'".0 \\\x7f'
+_DOT, _ZERO, _SPACE, _BACKSLASH, _LAST_ASCII = b".0 \\\x7f"
 _WORD = 8
 """Characters of a number that are read at once."""
 assert EDGE_BYTES >= 2 * _WORD, "two words before any character of a value must be there to be read"
@@ -40,7 +40,7 @@ def _each_byte(value: int) -> int:
 
 
 _KEPT = np.array([(2**64 - 1) >> 8 * n << 8 * n for n in range(_WORD, -1, -1)], dtype=np.uint64)
-_ZEROS, _SIX, _HIGH = (np.uint64(_each_byte(value)) for value in (_ZERO, 6, 0xF0))
+_ZEROS, _SIX, _HIGH, _ONES, _HIGHEST = (np.uint64(_each_byte(value)) for value in (_ZERO, 6, 0xF0, 1, 0x80))
 _TEN_TO = 10 ** np.arange(2 * _WORD, dtype=np.int64)
 
 
@@ -51,17 +51,13 @@ class Document:
     Attributes:
         data: the values between two edges, in which anything may stand.
         starts, ends: of each record in ``data``; ``ends`` is excluded.
-        dots: positions in ``data``, and one beyond its end.
     """
 
     data: Bytes
     starts: Int64s
     ends: Int64s
-    dots: Int64s
 
 
-Positions = npt.NDArray[np.int64]
-"""One row per record."""
 Spans = tuple[Int64s, Int64s]
 """Where a value begins in each record, and where it has ended."""
 Column = Callable[[Document, Spans], "pa.Array | None"]
@@ -100,44 +96,33 @@ class UniformDecoder:
         document = self._document(Payloads.of(run))
         if document is None:
             return None
-        quotes = np.flatnonzero(document.data[EDGE_BYTES:-EDGE_BYTES] == _QUOTE) + EDGE_BYTES
-        each = sum(4 if isinstance(value, str) else 2 for value in shape.values())
-        if len(quotes) != each * len(run):
-            return None
         steady = {name: getattr(first, name) for name in shape if all(other[name] == shape[name] for other in others)}
-        reading = partial(self._read, document, quotes.reshape(len(run), each), shape)
+        reading = partial(self._read, document, shape)
         return reading(steady) or (reading({}) if steady else None)
 
     def _read(
-        self,
-        document: Document,
-        quotes: Positions,
-        shape: dict[str, str | int | float],
-        steady: dict[str, str | int | float],
+        self, document: Document, shape: dict[str, str | int | float], steady: dict[str, str | int | float]
     ) -> dict[str, pa.Array] | None:
         """The columns, if all between the values is as in the first record, which includes those that are steady."""
         found = {}
-        before, text, at = document.starts, b"{", 0
+        at, text = document.starts, b"{"
         for number, (name, value) in enumerate(shape.items(), start=1):
             following = b"," if number < len(shape) else b"}"
             text += b'"%b":' % name.encode()
             if name in steady:
                 text += msgspec.json.encode(value) + following
-                found[name] = pa.repeat(steady[name], len(quotes))
-            else:
-                if isinstance(value, str):
-                    begin, end, text = quotes[:, at + 2] + 1, quotes[:, at + 3], text + b'"'
-                    following = b'"' + following
-                else:
-                    end_of_number = document.ends if following == b"}" else quotes[:, at + 2]
-                    begin, end = quotes[:, at + 1] + 2, end_of_number - 1
-                column = self._columns[name](document, (begin, end)) if _reads(document, before, begin, text) else None
-                if column is None:
-                    return None
-                found[name] = column
-                before, text = end, following
-            at += 4 if isinstance(value, str) else 2
-        return found if _reads(document, before, document.ends, text) else None
+                found[name] = pa.repeat(steady[name], len(at))
+                continue
+            if isinstance(value, str):
+                text, following = text + b'"', b'"' + following
+            begin = _after(document, at, text)
+            end = None if begin is None else _until(document, begin, following[0])
+            if begin is None or end is None or (column := self._columns[name](document, (begin, end))) is None:
+                return None
+            found[name] = column
+            at, text = end, following
+        end = _after(document, at, text)
+        return None if end is None or (end != document.ends).any() else found
 
     def _document(self, run: Payloads) -> Document | None:
         sizes = run.ends - run.starts
@@ -150,15 +135,35 @@ class UniformDecoder:
             return None
         if np.count_nonzero(inside < _SPACE) != len(inside) - sizes.sum():
             return None
-        return Document(data, run.starts - first, run.ends - first, np.append(np.flatnonzero(data == _DOT), len(data)))
+        return Document(data, run.starts - first, run.ends - first)
 
 
-def _reads(document: Document, begin: Int64s, end: Int64s, text: bytes) -> bool:
-    """In every record, exactly this text stands between the two positions."""
-    if (end - begin != len(text)).any():
-        return False
-    found: bytes = windows(document.data, len(text))[begin].tobytes()
-    return found == text * len(begin)
+def _after(document: Document, at: Int64s, text: bytes) -> Int64s | None:
+    """Where this text ends that begins at a position in every record; None if one has another there."""
+    end = at + len(text)
+    if (end > document.ends).any():
+        return None
+    found: bytes = windows(document.data, len(text))[at].tobytes()
+    return end if found == text * len(at) else None
+
+
+def _until(document: Document, at: Int64s, byte: int) -> Int64s | None:
+    """The next position of a character in every record; None if one has no more of it."""
+    while (at <= document.ends).all():
+        distance = _distance(document, at, byte)
+        at = at + distance
+        if (distance < _WORD).all():
+            return at
+    return None
+
+
+def _distance(document: Document, at: Int64s, byte: int) -> Int64s:
+    """How far a character is from each position, if it is in the word there, else its length."""
+    word = windows(document.data, _WORD)[at].view("<u8") ^ np.uint64(_each_byte(byte))
+    # the lowest byte that is 0 has its highest bit set; those above it may be wrong
+    zeros = (word - _ONES) & ~word & _HIGHEST
+    below = (zeros & (~zeros + np.uint64(1))) - np.uint64(1)
+    return np.bitwise_count(below).astype(np.int64) >> 3
 
 
 def _column(kind: msgspec.inspect.Type) -> Column | None:
@@ -240,7 +245,8 @@ def _integers(document: Document, spans: Spans) -> Int64s | None:
 def _decimals(document: Document, spans: Spans) -> npt.NDArray[np.float64] | None:
     """Unsigned numbers of at most 15 digits, of which at most 8 come after a point."""
     begin, end = spans
-    dot = document.dots[np.searchsorted(document.dots, begin)]
+    dot = begin + _distance(document, begin, _DOT)
+    dot = np.where(dot < begin + _WORD, dot, dot + _distance(document, begin + _WORD, _DOT))
     pointed = dot < end
     dot = np.where(pointed, dot, end)
     places = np.where(pointed, end - dot - 1, 0)

@@ -120,7 +120,7 @@ def _consumer_of_batches(broker: Broker) -> KafkaConsumer:
     from kafka import KafkaConsumer
     from kafka.consumer.fetcher import Fetcher
 
-    class BatchesOfPartition(Fetcher.PartitionRecords):  # type: ignore[misc]
+    class BatchesOfPartition(Fetcher.PartitionRecords):
         """Hands out each batch as one record, whose value is the batch."""
 
         def __init__(self, fetch_offset: int, partition: Any, records: Any, **options: Any) -> None:

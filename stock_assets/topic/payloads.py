@@ -69,7 +69,7 @@ class Payloads(Sequence[bytes | None]):
         return self.data[start:end].tobytes() if end >= start else None
 
     def __iter__(self) -> Iterator[bytes | None]:
-        data = memoryview(self.data)
+        data = self.data.data
         for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True):
             yield bytes(data[start:end]) if end >= start else None
 

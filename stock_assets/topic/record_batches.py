@@ -23,11 +23,16 @@ RECORD_FORMAT = 2
 _BRACE, _QUOTE = b'{"'
 _MORE = 0x80
 """Set in each byte of a number but its last; the other seven bits are the number's, the lowest first."""
-_HEAD_BYTES = 16
-"""What stands before a value is at most this long where it is read together, but for its key."""
 _MORE_IN_EACH = np.uint64(int.from_bytes(bytes([_MORE]) * 8, "little"))
-_LAYOUTS = 64
-"""Different lengths of numbers before values, of records read together."""
+_JOINED = tuple(
+    (np.uint64(bits), np.uint64(low), np.uint64(high))
+    for bits, low, high in (
+        (1, 0x007F007F007F007F, 0x7F007F007F007F00),
+        (2, 0x00003FFF00003FFF, 0x3FFF00003FFF0000),
+        (4, 0x000000000FFFFFFF, 0x0FFFFFFF00000000),
+    )
+)
+"""How far the upper halves move down so that groups of 7, 14 and 28 bits stand side by side, and the halves."""
 
 
 @dataclass(frozen=True)
@@ -104,63 +109,28 @@ def _together(data: Bytes, count: int) -> _Found | None:
     if (sizes < 0).any() or ends[-1] + 1 != stop or (ends[:-1] >= starts[1:]).any() or data[ends].any():
         return None
     heads = np.concatenate(([EDGE_BYTES], ends[:-1] + 1))
-    following = ends + 1
-    offsets, times = np.empty(count, np.int64), np.empty(count, np.int64)
-    bytes_of_heads = windows(data, _HEAD_BYTES)[heads].view(np.uint8).reshape(count, _HEAD_BYTES)
-    words = bytes_of_heads.view("<u8")
-    # bit 7 of each byte of the first word, bit 6 of each of the second
-    layouts = words[:, 0] & _MORE_IN_EACH | (words[:, 1] & _MORE_IN_EACH) >> np.uint64(1)
-    left = np.arange(count)
-    for _ in range(_LAYOUTS):
-        layout = int(layouts[left[0]])
-        alike = layouts[left] == layout
-        rows: Int64s | slice = left[alike]
-        left = left[~alike]
-        if not len(left) and alike.all():
-            rows = slice(None) if len(rows) == count else rows
-        head = _Head(bytes_of_heads[rows], layout)
-        length, _attributes = head.number(), head.byte()
-        begin = head.at_length
-        time, offset, key = head.number(), head.number(), head.number()
-        if length is None or time is None or offset is None or key is None:
-            return None
-        value_at = heads[rows] + head.at + np.maximum(key, 0) + size_bytes[rows]
-        if (value_at != starts[rows]).any() or (heads[rows] + begin + length != following[rows]).any():
-            return None
-        times[rows], offsets[rows] = time, offset
-        if not len(left):
-            break
-    else:
+    lengths, at = _numbers(data, heads)
+    proved = (at + lengths == ends + 1).all()
+    times, at = _numbers(data, at + 1)
+    offsets, at = _numbers(data, at)
+    keys, at = _numbers(data, at)
+    at += np.maximum(keys, 0)
+    if not proved or (at + size_bytes != starts).any():
         return None
     _blank(data, starts, ends)
     return _Found(starts, ends, offsets, times)
 
 
-class _Head:
-    """Reads the numbers before values, which have the same lengths in all rows."""
-
-    def __init__(self, rows: Bytes, layout: int) -> None:
-        self._rows = rows
-        self._layout = layout
-        self.at = 0
-        self.at_length = 0
-
-    def byte(self) -> None:
-        self.at_length, self.at = self.at, self.at + 1
-
-    def number(self) -> Int64s | None:
-        """The next one of each row; None where it does not end in what is read of a head."""
-        value = np.zeros(len(self._rows), dtype=np.int64)
-        for shift in range(0, 7 * 9, 7):
-            if self.at >= _HEAD_BYTES:
-                return None
-            byte = self._rows[:, self.at].astype(np.int64)
-            more = self._layout >> (8 * self.at + 7 if self.at < 8 else 8 * self.at - 58) & 1
-            value |= (byte & ~_MORE) << shift
-            self.at += 1
-            if not more:
-                return (value >> 1) ^ -(value & 1)
-        return None
+def _numbers(data: Bytes, at: Int64s) -> tuple[Int64s, Int64s]:
+    """The numbers at these positions, and where they end: beyond all data where one has more than eight bytes."""
+    word = windows(data, 8)[np.minimum(at, len(data) - 8)].view("<u8")
+    last = ~word & _MORE_IN_EACH
+    inside = last ^ (last - np.uint64(1))  # all bits up to the highest one of the last byte
+    sevens = word & inside & ~_MORE_IN_EACH
+    for bits, low, high in _JOINED:
+        sevens = (sevens & low) | ((sevens & high) >> bits)
+    value = (sevens >> np.uint64(1)).view(np.int64) ^ -(sevens & np.uint64(1)).view(np.int64)
+    return value, at + np.where(last, np.bitwise_count(inside).astype(np.int64) + 7 >> 3, len(data))
 
 
 def _sizes_before(data: Bytes, starts: Int64s) -> tuple[Int64s, Int64s]:
@@ -210,7 +180,7 @@ def _read(data: Bytes, count: int) -> Iterator[_Record]:
     Raises:
         ValueError: the bytes are none, or more or fewer than these.
     """
-    text, stop = memoryview(data), len(data) - EDGE_BYTES
+    text, stop = data.data, len(data) - EDGE_BYTES
 
     def number(at: int) -> tuple[int, int]:
         value = shift = 0
