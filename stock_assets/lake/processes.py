@@ -20,7 +20,7 @@ from typing import Any
 from stock_assets.domain.errors import ServiceUnavailable, StockAssetsError
 from stock_assets.lake.plan import Plan
 from stock_assets.lake.prepare import Limits, Prepared, Reading, prepare_range
-from stock_assets.topic.bulk import BulkReader
+from stock_assets.topic.bulk import CHUNK_RECORDS, BulkReader
 from stock_assets.topic.consume import RangeReader, Reader
 
 _IMPORTED = ["stock_assets.lake.processes", "confluent_kafka", "deltalake", "pyarrow.parquet"]
@@ -45,9 +45,11 @@ def read_range(reading: Reading) -> Generator[Prepared]:
 
 
 def _reader(reading: Reading) -> Reader:
-    plan = reading.plan
-    kind = BulkReader if plan.lag >= reading.limits.bulk_from else RangeReader
-    return kind(reading.broker, reading.topic, plan.start, plan.end)
+    plan, limits = reading.plan, reading.limits
+    if plan.lag < limits.bulk_from:
+        return RangeReader(reading.broker, reading.topic, plan.start, plan.end)
+    chunk_records = min(CHUNK_RECORDS, limits.max_rows)
+    return BulkReader(reading.broker, reading.topic, plan.start, plan.end, chunk_records)
 
 
 def _shares(plan: Plan, limits: Limits) -> list[Plan]:

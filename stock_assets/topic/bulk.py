@@ -27,13 +27,20 @@ _PARTITION_BYTES, _ANSWER_BYTES = 1 << 20, 8 << 20
 
 
 class BulkReader(Reader):
-    """Reads record batches, from ``start`` to ``end``."""
+    """Reads record batches, from ``start`` to ``end``; a chunk has ``chunk_records`` or up to a batch more."""
 
-    def __init__(self, broker: Broker, topic: Topic, start: dict[int, int], end: dict[int, int]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        topic: Topic,
+        start: dict[int, int],
+        end: dict[int, int],
+        chunk_records: int = CHUNK_RECORDS,
+    ) -> None:
         from kafka import TopicPartition
         from kafka.errors import KafkaError
 
-        self._broker, self._topic = broker, topic
+        self._broker, self._topic, self._chunk_records = broker, topic, chunk_records
         self._shown: RangeReader | None = None
         self._end = {p: end[p] for p in start if end[p] > start[p]}
         self._partitions = {p: TopicPartition(topic.name, p) for p in self._end}
@@ -72,7 +79,7 @@ class BulkReader(Reader):
             for partition, found in batches.items():
                 buffer = self._buffers[partition]
                 buffer += found
-                if sum(batch.count for batch in buffer) >= CHUNK_RECORDS:
+                if sum(batch.count for batch in buffer) >= self._chunk_records:
                     yield from self._flushed(partition)
             for partition in open_ends:
                 if self._consumer.position(self._partitions[partition]) >= self._end[partition]:

@@ -7,9 +7,11 @@ Each landing and each failure is a line on standard output.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import resource
 import signal
+import sys
 import time
 from typing import Any
 
@@ -40,8 +42,10 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (given.room, given.room))
     # What is done to this process would not happen in others: they share a backlog in drains that are left alone.
     tampered = bool(given.die or given.clock or given.room)
-    limits = prepare.Limits(max_rows=5000, processes=1 if tampered else 2, share_from=3000)
-    while True:
+    for number in itertools.count():
+        # by either reader in turn
+        bulk_from = 0 if number % 2 else sys.maxsize
+        limits = prepare.Limits(5000, processes=1 if tampered else 2, share_from=3000, bulk_from=bulk_from)
         try:
             for each in landing.land(settings.lake_root, settings.broker, TICKS, limits):
                 print(f"landed {each.accepted} {each.rejected} {each.gaps} version {each.version}", flush=True)

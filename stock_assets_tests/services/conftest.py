@@ -13,6 +13,7 @@ from stock_assets.sources import yahoo_stream
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.fakes.fake_streamer import FakeStreamer, fake_streamer
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, fake_yahoo
+from stock_assets_tests.services import landing_records
 from stock_assets_tests.services.landing_records import create
 
 
@@ -26,6 +27,13 @@ def admin(kafka: Broker) -> Iterator[KafkaAdminClient]:
 @pytest.fixture
 def topic(admin: KafkaAdminClient) -> Topic:
     return create(admin, f"ticks-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture(params=["one by one", "in bulk"])
+def either_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets landings of few records read them in either way."""
+    if request.param == "in bulk":
+        monkeypatch.setattr(landing_records, "bulk_from", 0)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Topics of a test's own, records to send into them, and what was landed of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -21,6 +22,8 @@ from stock_assets.lake.tables import open_table
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import SETTINGS, Topic
 
+bulk_from: int | None = None
+"""From how many records on landings read record batches; None for as usual. The fixture ``either_reader`` sets it."""
 DAY, NEXT_DAY = date(2013, 10, 7), date(2013, 10, 8)
 
 
@@ -52,7 +55,8 @@ def send(kafka: Broker, topic: Topic, records: list[Tick | bytes | None], partit
 
 
 def land_all(lake: str, kafka: Broker, topic: Topic, limits: Limits | None = None) -> list[Landing]:
-    return list(land(lake, kafka, topic, limits))
+    given = limits or Limits()
+    return list(land(lake, kafka, topic, given if bulk_from is None else replace(given, bulk_from=bulk_from)))
 
 
 def holds(lake: str, topic: Topic, days: list[date] | None = None) -> bool:

@@ -12,7 +12,6 @@ from kafka.admin import KafkaAdminClient
 from stock_assets.broker import Broker
 from stock_assets.domain.errors import LostOffsets
 from stock_assets.domain.messages import encode
-from stock_assets.topic import bulk
 from stock_assets.topic.bulk import BulkReader
 from stock_assets.topic.consume import RangeReader, Reader
 from stock_assets.topic.topics import Topic, topic_state
@@ -111,10 +110,7 @@ def test_aborted_transactions_and_marks_are_passed_over(kafka: Broker, topic: To
     assert [offset for offset, _, _ in found] == [n for first in (0, 102, 204) for n in range(first, first + 50)]
 
 
-def test_parts_that_stop_in_between_miss_nothing(
-    kafka: Broker, admin: KafkaAdminClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "CHUNK_RECORDS", 700)
+def test_parts_that_stop_in_between_miss_nothing(kafka: Broker, admin: KafkaAdminClient) -> None:
     topic = create(admin, "in-parts", partitions=3)
     producer = Producer({**kafka.librdkafka(), "linger.ms": 5, "batch.num.messages": 100})
     values = [encode(tick(n)) for n in range(9000)]
@@ -122,8 +118,9 @@ def test_parts_that_stop_in_between_miss_nothing(
         for n, value in enumerate(values[first : first + 900]):
             producer.produce(topic.name, value=value, partition=n % 3)
         producer.flush()
+    bounds = dict.fromkeys(range(3), 0), dict.fromkeys(range(3), 3000)
     for chunks_a_part in (1, 2, 5):
-        found = read(BulkReader(kafka, topic, dict.fromkeys(range(3), 0), dict.fromkeys(range(3), 3000)), chunks_a_part)
+        found = read(BulkReader(kafka, topic, *bounds, chunk_records=700), chunks_a_part)
         assert [[offset for offset, _, _ in rows] for rows in found.values()] == [list(range(3000))] * 3
 
 

@@ -29,6 +29,8 @@ from stock_assets_tests.services.landing_records import (
     tick,
 )
 
+pytestmark = pytest.mark.usefixtures("either_reader")
+
 
 def test_accepted_rejected_and_offsets_are_one_commit(kafka: Broker, topic: Topic, lake: str) -> None:
     send(kafka, topic, [tick(1), b"{bad", None, tick(2, NEXT_DAY)], partition=0)

@@ -21,6 +21,8 @@ from stock_assets_tests.services.landing_records import NEXT_DAY, create, holds,
 
 TWO = Limits(processes=2, share_from=1)
 
+pytestmark = pytest.mark.usefixtures("either_reader")
+
 
 @pytest.fixture
 def topic(admin: KafkaAdminClient) -> Topic:

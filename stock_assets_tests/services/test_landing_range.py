@@ -25,6 +25,8 @@ from stock_assets.topic.topics import Topic, topic_state
 from stock_assets_tests.services.landing_records import create, holds, land_all, send, tick
 from stock_assets_tests.services.patience import wait_for
 
+pytestmark = pytest.mark.usefixtures("either_reader")
+
 
 def test_a_topic_created_again_stops_the_drain_until_adopted(
     kafka: Broker, admin: KafkaAdminClient, topic: Topic, lake: str
