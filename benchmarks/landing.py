@@ -98,6 +98,7 @@ def _landing(settings: Settings, folder: Path, records: int, processes: int = 1)
     import confluent_kafka  # noqa: F401
     import deltalake  # noqa: F401
     import kafka.admin  # noqa: F401
+    import pandas  # noqa: F401  (pyarrow does, at the first list it is given)
     import pyarrow.parquet  # noqa: F401
 
     from stock_assets.domain.session_index import place

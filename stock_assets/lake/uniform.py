@@ -116,7 +116,7 @@ class UniformDecoder:
             if isinstance(value, str):
                 text, following = text + b'"', b'"' + following
             begin = _after(document, at, text)
-            end = None if begin is None else _until(document, begin, following[0])
+            end = None if begin is None else _end_of(document, begin, following[0], value)
             if begin is None or end is None or (column := self._columns[name](document, (begin, end))) is None:
                 return None
             found[name] = column
@@ -147,6 +147,16 @@ def _after(document: Document, at: Int64s, text: bytes) -> Int64s | None:
     return end if found == text * len(at) else None
 
 
+def _end_of(document: Document, begin: Int64s, byte: int, like: str | float) -> Int64s | None:
+    """Where values end that begin at these positions, and before this character; ``like`` is one of them."""
+    if isinstance(like, int) and len(str(like)) > _WORD:
+        # Long numbers, as instants, are of one length mostly. If one is shorter, it is none with what follows.
+        end = begin + len(str(like))
+        if (end <= document.ends).all() and (document.data[end] == byte).all():
+            return end
+    return _until(document, begin, byte)
+
+
 def _until(document: Document, at: Int64s, byte: int) -> Int64s | None:
     """The next position of a character in every record; None if one has no more of it."""
     while (at <= document.ends).all():
@@ -159,11 +169,15 @@ def _until(document: Document, at: Int64s, byte: int) -> Int64s | None:
 
 def _distance(document: Document, at: Int64s, byte: int) -> Int64s:
     """How far a character is from each position, if it is in the word there, else its length."""
-    word = windows(document.data, _WORD)[at].view("<u8") ^ np.uint64(_each_byte(byte))
+    word = windows(document.data, _WORD)[at].view("<u8")
+    word ^= np.uint64(_each_byte(byte))
     # the lowest byte that is 0 has its highest bit set; those above it may be wrong
-    zeros = (word - _ONES) & ~word & _HIGHEST
-    below = (zeros & (~zeros + np.uint64(1))) - np.uint64(1)
-    return np.bitwise_count(below).astype(np.int64) >> 3
+    zeros = word - _ONES
+    zeros &= ~word & _HIGHEST
+    below = zeros - np.uint64(1)
+    below &= ~zeros
+    distance: Int64s = np.bitwise_count(below).astype(np.int64) >> 3
+    return distance
 
 
 def _column(kind: msgspec.inspect.Type) -> Column | None:
@@ -245,8 +259,10 @@ def _integers(document: Document, spans: Spans) -> Int64s | None:
 def _decimals(document: Document, spans: Spans) -> npt.NDArray[np.float64] | None:
     """Unsigned numbers of at most 15 digits, of which at most 8 come after a point."""
     begin, end = spans
-    dot = begin + _distance(document, begin, _DOT)
-    dot = np.where(dot < begin + _WORD, dot, dot + _distance(document, begin + _WORD, _DOT))
+    distance = _distance(document, begin, _DOT)
+    dot = begin + distance
+    if (far := (distance == _WORD) & (end > dot)).any():
+        dot[far] += _distance(document, dot[far], _DOT)
     pointed = dot < end
     dot = np.where(pointed, dot, end)
     places = np.where(pointed, end - dot - 1, 0)

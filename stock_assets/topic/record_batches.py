@@ -125,12 +125,16 @@ def _numbers(data: Bytes, at: Int64s) -> tuple[Int64s, Int64s]:
     """The numbers at these positions, and where they end: beyond all data where one has more than eight bytes."""
     word = windows(data, 8)[np.minimum(at, len(data) - 8)].view("<u8")
     last = ~word & _MORE_IN_EACH
-    inside = last ^ (last - np.uint64(1))  # all bits up to the highest one of the last byte
-    sevens = word & inside & ~_MORE_IN_EACH
+    inside = last - np.uint64(1)
+    inside ^= last  # all bits up to the highest one of the last byte
+    word &= inside & ~_MORE_IN_EACH
     for bits, low, high in _JOINED:
-        sevens = (sevens & low) | ((sevens & high) >> bits)
-    value = (sevens >> np.uint64(1)).view(np.int64) ^ -(sevens & np.uint64(1)).view(np.int64)
-    return value, at + np.where(last, np.bitwise_count(inside).astype(np.int64) + 7 >> 3, len(data))
+        upper = word & high
+        upper >>= bits
+        word &= low
+        word |= upper
+    value = (word >> np.uint64(1)).view(np.int64) ^ -(word & np.uint64(1)).view(np.int64)
+    return value, at + np.where(last != 0, np.bitwise_count(inside).astype(np.int64) + 7 >> 3, len(data))
 
 
 def _sizes_before(data: Bytes, starts: Int64s) -> tuple[Int64s, Int64s]:
