@@ -171,9 +171,9 @@ def _distance(document: Document, at: Int64s, byte: int) -> Int64s:
     """How far a character is from each position, if it is in the word there, else its length."""
     word = windows(document.data, _WORD)[at].view("<u8")
     word ^= np.uint64(_each_byte(byte))
-    # the lowest byte that is 0 has its highest bit set; those above it may be wrong
+    # of bytes below 0x80, which all are, the lowest that is 0 has its highest bit set then; those above it may be wrong
     zeros = word - _ONES
-    zeros &= ~word & _HIGHEST
+    zeros &= _HIGHEST
     below = zeros - np.uint64(1)
     below &= ~zeros
     distance: Int64s = np.bitwise_count(below).astype(np.int64) >> 3

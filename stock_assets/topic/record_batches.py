@@ -105,8 +105,8 @@ def _together(data: Bytes, count: int) -> _Found | None:
     starts = braces - frame
     sizes, size_bytes = _sizes_before(data, starts)
     ends = starts + sizes
-    # after each value the number of its headers, 0
-    if (sizes < 0).any() or ends[-1] + 1 != stop or (ends[:-1] >= starts[1:]).any() or data[ends].any():
+    # one byte follows each value: that it has no headers
+    if (sizes < 0).any() or ends[-1] + 1 != stop or (ends[:-1] >= starts[1:]).any():
         return None
     heads = np.concatenate(([EDGE_BYTES], ends[:-1] + 1))
     lengths, at = _numbers(data, heads)

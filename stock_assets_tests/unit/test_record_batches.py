@@ -66,10 +66,19 @@ def test_objects_of_any_length_times_and_gaps(rows: list[Given], skip: int) -> N
 
 def test_ticks_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_batches, "_one_by_one", lambda *_: pytest.fail("one by one"))
-    framed = b"\x00\x00\x00\x00\x07"
-    for frame in (b"", framed):
-        rows: list[Given] = [(b"S%d" % (n % 7), frame + encode(tick(n)), n // 3, []) for n in range(5000)]
+    for frame, key in ((b"", b"S"), (b"\x00\x00\x00\x00\x07", b"LONGER"), (b"", None)):
+        rows: list[Given] = [(key and key * (n % 3), frame + encode(tick(n)), n // 3, []) for n in range(5000)]
+        rows[700] = (key, frame + b'{"long":"' + b"x" * 20_000 + b'"}', 0, [])
         assert_reads([batch_of(rows[first : first + 700], first) for first in range(0, 5000, 700)])
+
+
+def test_a_length_that_does_not_lead_to_the_next_record_is_refused() -> None:
+    batch, _ = batch_of([(b"k", encode(tick(n)), n, []) for n in range(8)], 0)
+    for wrong in (2, -2):
+        damaged = bytearray(batch.records)
+        damaged[0] += wrong  # the lower seven bits of the first record's length, doubled
+        with pytest.raises(ValueError, match="record"):
+            unpack([RecordBatch(0, 8, BASE_MS, False, bytes(damaged))])
 
 
 def test_the_time_of_the_broker() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stock_assets.domain.messages import Action, Bar, Tick, encode
 from stock_assets.lake.decode import MAX_RECORD_BYTES
 from stock_assets.lake.uniform import UniformDecoder
+from stock_assets.topic.payloads import Payloads
 
 TICK = b'{"symbol":"IBM","event_time":1381152600000000,"price":%b,"currency":"USD","source":"s","event_id":"%b"}'
 decoder = UniformDecoder(Tick, MAX_RECORD_BYTES)
@@ -68,6 +69,20 @@ def test_records_of_one_shape_become_the_values_a_parser_finds(values: list[byte
         found = decoder.columns(run)
         assert found is not None
         assert lists(found) == parsed(run)
+
+
+def test_a_last_record_that_ends_early_is_not_read_beyond_its_end() -> None:
+    good = TICK % (b"10.5", b"the-last-of-all")
+    for length in range(len(good)):
+        assert decoder.columns([*[good] * 39, good[:length]]) is None
+
+
+@given(runs(), st.integers(0, 8))
+def test_a_part_of_a_buffer_is_read_as_if_it_were_alone(values: list[bytes], first: int) -> None:
+    part = values[first:] or values
+    found = decoder.columns(Payloads.of(values)[-len(part) :])
+    assert found is not None
+    assert lists(found) == parsed(part)
 
 
 @given(runs(), st.data())
