@@ -1,6 +1,7 @@
 """Kafka over TLS with a login: every client of the platform against a broker that takes no other."""
 
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -103,9 +104,10 @@ def test_every_client_passes(secured: Settings, tmp_path: Path) -> None:
     wait_for(lambda: leadership.held() and somebody_leads(broker), 60)
     leadership.close()
     stop.set()
-    (landing,) = land(lake, broker, TICKS, Limits(processes=2, share_from=1))
-    assert landing.accepted == 100
-    assert all(proof.holds for proof in prove(lake, TICKS))
+    for reader, bulk_from in (("one by one", sys.maxsize), ("in bulk", 0)):
+        (landing,) = land(f"{lake}/{reader}", broker, TICKS, Limits(processes=2, share_from=1, bulk_from=bulk_from))
+        assert landing.accepted == 100
+        assert all(proof.holds for proof in prove(f"{lake}/{reader}", TICKS))
 
 
 def test_scram_is_taken_as_well(secured: Settings, tmp_path: Path) -> None:
