@@ -72,7 +72,7 @@ def browser() -> Iterator[webdriver.Chrome]:
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        "--window-size=2600,2000",
+        "--window-size=2600,2400",
     ):
         options.add_argument(flag)
     running = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
