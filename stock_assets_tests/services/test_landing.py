@@ -6,12 +6,14 @@ import sys
 import textwrap
 
 import pytest
+from confluent_kafka import Producer
 
 from stock_assets.broker import Broker
 from stock_assets.domain.errors import (
     IncompleteLanding,
     LandingConflict,
 )
+from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.landing import commit
 from stock_assets.lake.plan import transaction_id
@@ -65,8 +67,11 @@ def test_a_backlog_is_landed_in_bounded_commits(kafka: Broker, topic: Topic, lak
 
 
 def test_no_record_is_left_behind_between_two_commits(kafka: Broker, topic: Topic, lake: str) -> None:
+    producer = Producer(kafka.librdkafka())
     for step in range(40):  # so that a reader gets records of both partitions at once
-        send(kafka, topic, [tick(step * 300 + n) for n in range(300)], partition=step % 2)
+        for n in range(300):
+            producer.produce(topic.name, value=encode(tick(step * 300 + n)), partition=step % 2)
+        assert producer.flush(30) == 0
     landings = land_all(lake, kafka, topic, Limits(max_rows=1000))
     assert len(landings) > 2
     assert sum(landing.accepted for landing in landings) == 12_000
