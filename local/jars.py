@@ -6,6 +6,7 @@ Does not belong here: starting anything with them (services.py).
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -78,8 +79,8 @@ def present(settings: Settings, list_file: Path = LIST) -> bool:
 def fetch(settings: Settings, say: Callable[[str], None] = lambda _: None, list_file: Path = LIST) -> Path:
     """Fetch what is missing, prove every jar, and return the folder that holds ``kafka/``, ``spark/`` and perhaps ``s3a/``.
 
-    An interrupted fetch goes on where it stopped: Ivy keeps what it has in ``ivy/`` beside them. Later calls
-    need no network.
+    An interrupted fetch goes on where it stopped: Ivy keeps what it has in ``ivy/`` beside them. A second caller waits
+    for the first. Later calls need no network.
 
     Raises:
         ServiceUnavailable: the public repository cannot be reached.
@@ -88,6 +89,16 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda _: None, list_
     target = settings.jars_dir
     if present(settings, list_file):
         return target
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not present(settings, list_file):
+            _fetch(settings, say, list_file)
+    return target
+
+
+def _fetch(settings: Settings, say: Callable[[str], None], list_file: Path) -> None:
+    target = settings.jars_dir
     jars = [jar for jar in listed(list_file) if jar.folder in folders(settings)]
     missing = [jar for jar in jars if not (target / jar.folder / jar.name).is_file()]
     if missing:
@@ -104,7 +115,6 @@ def fetch(settings: Settings, say: Callable[[str], None] = lambda _: None, list_
         stamp = _stamp(target, folder)
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(_digest(list_file))
-    return target
 
 
 def _retrieve(settings: Settings, java: Java, folder: str, jars: list[Jar]) -> None:

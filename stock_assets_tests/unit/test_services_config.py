@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import fcntl
 import hashlib
 import os
 import shlex
@@ -10,13 +11,16 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 
 import pytest
 
-from local import checkup
+from local import checkup, jars
 from local.jars import FOLDERS, fetch, listed, present
 from local.java import Java
 from local.programs import programs
@@ -183,6 +187,32 @@ def test_jars_that_are_there_need_no_fetch_and_no_second_proof(tmp_path: Path) -
     assert (said, stranger.exists(), present(settings, list_file)) == ([], False, True)
     list_file.write_text(list_file.read_text() + "\n# another list\n")
     assert not present(settings, list_file)
+
+
+def test_a_second_fetch_waits_for_the_first_and_finds_its_jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, list_file = jars_of(tmp_path, b"good", b"good")
+    prove, flock = jars._prove, fcntl.flock
+    proofs: list[Path] = []
+    asked: list[int] = []
+    both_asked = threading.Event()
+
+    def ask(file: IO[str], operation: int) -> None:
+        asked.append(operation)
+        if len(asked) == 2:
+            both_asked.set()
+        flock(file, operation)
+
+    def prove_when_both_asked(target: Path, given: list[jars.Jar]) -> None:
+        proofs.append(target)
+        assert both_asked.wait(30)
+        prove(target, given)
+
+    monkeypatch.setattr(jars.fcntl, "flock", ask)
+    monkeypatch.setattr(jars, "_prove", prove_when_both_asked)
+    with ThreadPoolExecutor(2) as both:
+        fetched = [both.submit(fetch, settings, list_file=list_file) for _ in range(2)]
+        assert [each.result(60) for each in fetched] == [settings.jars_dir] * 2
+    assert len(proofs) == 1 and present(settings, list_file)
 
 
 def test_doctor_names_settings_that_cannot_work(tmp_path: Path) -> None:
