@@ -12,13 +12,7 @@ import sys
 import typer
 
 from local import commands as services
-from stock_assets import condition_commands as conditions
-from stock_assets import data_commands as data
-from stock_assets import history_commands as history
-from stock_assets import maintenance_commands as maintenance
-from stock_assets import produce_commands as publishers
-from stock_assets import quarantine_commands as quarantine
-from stock_assets import store_commands as store
+from stock_assets.commands import condition, data, history, maintenance, produce, quarantine, store
 from stock_assets.domain.errors import StockAssetsError
 
 app = typer.Typer(
@@ -38,7 +32,7 @@ for command in (
     data.verify,
     data.topics,
     data.adopt_topic,
-    conditions.condition,
+    condition.condition,
     history.as_of,
     quarantine.redrive,
     maintenance.compact,
@@ -47,7 +41,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(quarantine.quarantine, name="quarantine")
-app.add_typer(publishers.produce, name="produce")
+app.add_typer(produce.produce, name="produce")
 
 
 def main() -> None:

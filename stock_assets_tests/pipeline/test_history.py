@@ -18,10 +18,10 @@ from spark.daily_bars import daily_bars_from_minutes, daily_bars_from_vendors
 from spark.daily_metrics import daily_metrics, preferred_bars
 from spark.session_times import session_times
 from spark.vendor_bars import known_by
+from stock_assets.commands.history import as_of as as_of_command
 from stock_assets.defs.checks import _history_level
 from stock_assets.domain.splits import Stated, actions_that_count
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_ACTIONS, RAW_BARS
-from stock_assets.history_commands import as_of as as_of_command
 from stock_assets.lake.as_of import actions_as_of, bars_as_of, split_histories, statements
 from stock_assets_tests.pipeline import oracle
 from stock_assets_tests.pipeline.oracle_metrics import daily_metrics as expected_metrics

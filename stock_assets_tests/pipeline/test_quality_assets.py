@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from spark.jobs import StageReport
 from stock_assets.cli import app
-from stock_assets.condition_commands import judged, show_conditions
+from stock_assets.commands.condition import judged, show_conditions
 from stock_assets.definitions import build_definitions
 from stock_assets.defs.built_assets import CONDITION_KEY, DAILY_METRICS_KEY, RECONCILIATION_KEY, built_assets
 from stock_assets.defs.jobs import build_config

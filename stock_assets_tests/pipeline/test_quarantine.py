@@ -11,6 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from stock_assets.commands.maintenance import compact, vacuum
+from stock_assets.commands.quarantine import payload_lines, quarantine
+from stock_assets.commands.quarantine import redrive as redrive_command
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.raw_assets import RAW_KEYS
@@ -20,9 +23,6 @@ from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.quarantine import reason_class, reasons, rejected_record
 from stock_assets.lake.redrive import redrive
 from stock_assets.lake.tables import open_table
-from stock_assets.maintenance_commands import compact, vacuum
-from stock_assets.quarantine_commands import payload_lines, quarantine
-from stock_assets.quarantine_commands import redrive as redrive_command
 from stock_assets.settings import Settings
 from stock_assets.topic.topics import TICKS
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, TOPIC_ID, holds, land, tick

@@ -18,8 +18,8 @@ from local import checkup
 from local.processes import owned
 from local.services import Services
 from local.warm_spark import fill
-from stock_assets import store_commands
 from stock_assets.broker import Broker
+from stock_assets.commands.store import files
 from stock_assets.defs.resources import ObjectStore
 from stock_assets.domain.errors import LandingConflict, PermanentError, ServiceUnavailable, StockAssetsError
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
@@ -173,13 +173,13 @@ def test_files_lists_s3_as_it_lists_a_folder(
     printed = []
     for root in (lake, str(tmp_path / "lake")):
         monkeypatch.setenv("LAKE_ROOT", root)
-        store_commands.files()
+        files()
         assert "0  in 0 files" in capsys.readouterr().out
         open_or_create_table(root, RAW_TICKS)
         write_deltalake(f"{root}/other", pa.table({"number": [1]}))
-        store_commands.files("raw/ti")
+        files("raw/ti")
         printed.append(capsys.readouterr().out)
-        store_commands.files()
+        files()
         assert re.search(r"[1-9]\d*  other/part-.*\.parquet", capsys.readouterr().out)
     for text, root in zip(printed, (lake, str(tmp_path / "lake")), strict=True):
         assert re.search(r"^ +\d(,\d+)*  raw/ticks/_delta_log/0{20}\.json$", text, re.MULTILINE), text

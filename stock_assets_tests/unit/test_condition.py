@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stock_assets.condition_commands import LOOKS
+from stock_assets.commands.condition import LOOKS
 from stock_assets.domain.condition import CONDITIONS, Condition, Evidence, judge
 
 BAR = Evidence(source="yahoo", final=True, volume=1000, bars=1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stock_assets.day_argument import session_of
+from stock_assets.commands.day_argument import session_of
 from stock_assets.domain.condition import CONDITIONS, Condition
 from stock_assets.domain.errors import PermanentError
 

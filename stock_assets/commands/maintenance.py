@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from stock_assets.day_argument import day_of
+from stock_assets.commands.day_argument import day_of
 from stock_assets.settings import Settings
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stock_assets.day_argument import session_of
+from stock_assets.commands.day_argument import session_of
 from stock_assets.domain.errors import PermanentError
 
 if TYPE_CHECKING:
