@@ -23,7 +23,13 @@ from stock_assets.lake.prepare import Limits, Prepared, Reading, prepare_range
 from stock_assets.topic.bulk import CHUNK_RECORDS, BulkReader
 from stock_assets.topic.consume import RangeReader, Reader
 
-_IMPORTED = ["stock_assets.lake.processes", "confluent_kafka", "deltalake", "pyarrow.parquet"]
+_IMPORTED = [
+    "stock_assets.lake.processes",
+    "stock_assets.topic.batch_consumer",
+    "confluent_kafka",
+    "deltalake",
+    "pyarrow.parquet",
+]
 _ENDING_S = 10.0
 
 
@@ -140,13 +146,13 @@ def _serve(wire: Connection[Any, Any], reading: Reading, environment: dict[str, 
     """Prepare a part for each order, until the share is read or nobody listens any more."""
     os.environ.update(environment)  # the process this one was forked from may have started with another
     try:
-        with closing(_reader(reading)) as reader:
-            try:
+        try:
+            with closing(_reader(reading)) as reader:
                 for prepared in prepare_range(reading, reader, wire.recv):
                     wire.send(prepared)
                 wire.recv()
                 wire.send(None)
-            except StockAssetsError as broken:
-                wire.send(broken)
+        except StockAssetsError as broken:
+            wire.send(broken)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # whoever asked is gone, and with it everything this part was for

@@ -87,26 +87,34 @@ def _encoding(field: pa.Field) -> str | None:
 def statistics(rows: pa.Table, written: FileMetaData) -> dict[str, Any]:
     """What Delta's log tells of a file: its rows, and the bounds and nulls of every column.
 
-    Of every column: readers of ``deltalake`` pass over a file in whose log entry a bound is missing. The bounds are those
-    that were found when the file was written.
+    Of every column: readers of ``deltalake`` pass over a file in whose log entry a bound is missing. They were found
+    when the file was written.
     """
-    least: dict[str, Any] = {}
-    greatest: dict[str, Any] = {}
-    for number in range(written.num_row_groups):
-        group = written.row_group(number)
-        for column in map(group.column, range(group.num_columns)):
-            name, found = column.path_in_schema, column.statistics
-            kind = rows.schema.field(name).type if name in rows.schema.names else None
-            if kind is None or pa.types.is_binary(kind) or found is None or not found.has_min_max:
-                continue
-            least[name] = min(least.get(name, found.min), found.min)
-            greatest[name] = max(greatest.get(name, found.max), found.max)
+    bounds = {name: found for name in rows.schema.names if (found := _bounds(rows, written, name)) is not None}
     return {
         "numRecords": rows.num_rows,
-        "minValues": {name: _bound(value, up=False) for name, value in least.items()},
-        "maxValues": {name: _bound(value, up=True) for name, value in greatest.items()},
+        "minValues": {name: _bound(least, up=False) for name, (least, _) in bounds.items()},
+        "maxValues": {name: _bound(greatest, up=True) for name, (_, greatest) in bounds.items()},
         "nullCount": {name: rows[name].null_count for name in rows.schema.names},
     }
+
+
+def _bounds(rows: pa.Table, written: FileMetaData, name: str) -> tuple[Any, Any] | None:
+    """The least and the greatest value of a column; None where it has no bounds."""
+    kind = rows.schema.field(name).type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or rows[name].null_count == rows.num_rows:
+        return None
+    at = written.schema.names.index(name)
+    groups = [written.row_group(number).column(at) for number in range(written.num_row_groups)]
+    found = [group.statistics for group in groups if group.statistics is None or group.statistics.num_values]
+    if all(group is not None and group.has_min_max for group in found):
+        return min(group.min for group in found), max(group.max for group in found)
+    # of a part that holds a text of more than 4 KiB, none are written
+    column = rows[name]
+    if pa.types.is_dictionary(kind):
+        column = pa.chunked_array([chunk.dictionary for chunk in column.chunks], kind.value_type)
+    bounds = pc.min_max(column)
+    return bounds["min"].as_py(), bounds["max"].as_py()
 
 
 def _partitions(shape: Table, rows: pa.Table) -> Iterator[tuple[dict[str, Any], pa.Table]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, encode
+from stock_assets.topic.clients import connected
 from stock_assets.topic.refusal import raise_if_refused
 from stock_assets.topic.schema_registry import frame_of
 from stock_assets.topic.topics import Topic, topic_of
@@ -44,21 +45,18 @@ class Publisher:
 
     def __init__(self, broker: Broker) -> None:
         from kafka import KafkaProducer
-        from kafka.errors import KafkaError
 
         raise_if_refused(broker)
-        try:
-            self._producer = KafkaProducer(
-                **broker.kafka_python(),
-                enable_idempotence=True,
-                acks="all",
-                linger_ms=20,
-                batch_size=128 * 1024,
-                compression_type="lz4",
-                delivery_timeout_ms=60_000,
-            )
-        except KafkaError as broken:
-            raise ServiceUnavailable(f"no Kafka broker answers at {broker} ({broken})") from broken
+        self._producer = connected(
+            KafkaProducer,
+            broker,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=20,
+            batch_size=128 * 1024,
+            compression_type="lz4",
+            delivery_timeout_ms=60_000,
+        )
         self.published = Published()
         self._registry = broker.registry
         self._in_flight: list[tuple[Topic, object]] = []

@@ -11,7 +11,7 @@ as long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,15 +65,34 @@ class Records:
     values: Payloads
 
 
-def unpack(batches: Sequence[RecordBatch]) -> Records:
-    """The records of batches.
+def unpack(batches: Sequence[RecordBatch]) -> list[Records]:
+    """The records of batches in their order, as few parts as they can be read in.
 
     Raises:
         ValueError: the bytes are no records of this format, or not as many as the batches say.
     """
+    found = _unpack(batches, _together)
+    if found is not None:
+        return [found]
+    parts = []
+    for batch in batches:
+        part = _unpack([batch], _together) or _unpack([batch], _one_by_one)
+        if part is None:
+            raise ValueError(f"the records of the batch at offset {batch.base_offset} do not fill it")
+        parts.append(part)
+    return parts
+
+
+def _unpack(batches: Sequence[RecordBatch], read: Callable[[Bytes, int], _Found | None]) -> Records | None:
     data = np.frombuffer(bytearray().join((EDGE, *(batch.records for batch in batches), EDGE)), dtype=np.uint8)
-    counts = np.array([batch.count for batch in batches])
-    found = _together(data, int(counts.sum())) or _one_by_one(data, int(counts.sum()))
+    counts = np.array([batch.count for batch in batches], dtype=np.int64)
+    found = read(data, int(counts.sum()))
+    if found is None:
+        return None
+    firsts, edges = np.cumsum(counts) - counts, np.cumsum([EDGE_BYTES, *(len(batch.records) for batch in batches)])
+    filled = counts > 0
+    if (found.heads[firsts[filled]] != edges[:-1][filled]).any():
+        return None
     base_offsets, times, one_time = (
         np.repeat([getattr(batch, name) for batch in batches], counts)
         for name in ("base_offset", "time_ms", "one_time")
@@ -84,8 +103,9 @@ def unpack(batches: Sequence[RecordBatch]) -> Records:
 
 @dataclass(frozen=True)
 class _Found:
-    """Per record, where its value stands, and how far its offset and time are from its batch's."""
+    """Per record, where it begins, where its value stands, and how far its offset and time are from its batch's."""
 
+    heads: Int64s
     starts: Int64s
     ends: Int64s
     offsets: Int64s
@@ -105,8 +125,8 @@ def _together(data: Bytes, count: int) -> _Found | None:
     starts = braces - frame
     sizes, size_bytes = _sizes_before(data, starts)
     ends = starts + sizes
-    # one byte follows each value: that it has no headers
-    if (sizes < 0).any() or ends[-1] + 1 != stop or (ends[:-1] >= starts[1:]).any():
+    # after each value the number of its headers, 0
+    if (sizes < 0).any() or ends[-1] + 1 != stop or (ends[:-1] >= starts[1:]).any() or data[ends].any():
         return None
     heads = np.concatenate(([EDGE_BYTES], ends[:-1] + 1))
     lengths, at = _numbers(data, heads)
@@ -118,7 +138,7 @@ def _together(data: Bytes, count: int) -> _Found | None:
     if not proved or (at + size_bytes != starts).any():
         return None
     _blank(data, starts, ends)
-    return _Found(starts, ends, offsets, times)
+    return _Found(heads, starts, ends, offsets, times)
 
 
 def _numbers(data: Bytes, at: Int64s) -> tuple[Int64s, Int64s]:
@@ -158,47 +178,55 @@ def _blank(data: Bytes, starts: Int64s, ends: Int64s) -> None:
 
 @dataclass(frozen=True)
 class _Record:
+    head: int
     start: int
     end: int
     offset: int
     time: int
+    following: int
 
 
 def _one_by_one(data: Bytes, count: int) -> _Found:
     records = list(_read(data, count))
-    starts, ends, offsets, times = (
+    heads, starts, ends, offsets, times = (
         np.array([getattr(record, name) for record in records], dtype=np.int64)
-        for name in ("start", "end", "offset", "time")
+        for name in ("head", "start", "end", "offset", "time")
     )
-    reached = EDGE_BYTES
+    reached, stop = EDGE_BYTES, len(data) - EDGE_BYTES
+    if records and records[-1].following != stop or not records and stop != EDGE_BYTES:
+        raise ValueError(f"{stop - EDGE_BYTES} bytes are not those of {count} records")
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         data[reached:start] = NEWLINE[0]
         reached = max(end, start)
-    data[reached : len(data) - EDGE_BYTES] = NEWLINE[0]
-    return _Found(starts, ends, offsets, times)
+    data[reached:stop] = NEWLINE[0]
+    return _Found(heads, starts, ends, offsets, times)
 
 
 def _read(data: Bytes, count: int) -> Iterator[_Record]:
     """Records from the first on.
 
     Raises:
-        ValueError: the bytes are none, or more or fewer than these.
+        ValueError: the bytes are none, or fewer than these.
     """
     text, stop = data.data, len(data) - EDGE_BYTES
 
     def number(at: int) -> tuple[int, int]:
-        value = shift = 0
-        while at < stop:
+        value = 0
+        for shift in range(0, 70, 7):
+            if at >= stop:
+                break
             byte = text[at]
             at += 1
             value |= (byte & 0x7F) << shift
             if byte < _MORE:
+                if value >> 64:
+                    break
                 return (value >> 1) ^ -(value & 1), at
-            shift += 7
-        raise ValueError("a record ends within a number")
+        raise ValueError("a number in a record has no end, or too many bits")
 
     at = EDGE_BYTES
     for _ in range(count):
+        head = at
         length, at = number(at)
         following = at + length
         time, at = number(at + 1)
@@ -206,7 +234,8 @@ def _read(data: Bytes, count: int) -> Iterator[_Record]:
         key, at = number(at)
         size, at = number(at + max(key, 0))
         end = at + size  # -1 for none
-        if not at <= max(end, at) < following <= stop:
-            raise ValueError(f"a record of {length} bytes holds a value of {size}")
-        yield _Record(at, end, offset, time)
+        headers, rest = number(max(end, at))
+        if size < -1 or headers < 0 or following > stop or (rest >= following if headers else rest != following):
+            raise ValueError(f"a record of {length} bytes holds a value of {size} and {headers} headers")
+        yield _Record(head, at, end, offset, time, following)
         at = following

@@ -15,6 +15,7 @@ from stock_assets.broker import Broker
 from stock_assets.domain import tables
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, UnsuitableTopic
 from stock_assets.domain.messages import Action, Bar, Message, Tick
+from stock_assets.topic.clients import connected
 from stock_assets.topic.refusal import raise_if_refused
 
 if TYPE_CHECKING:
@@ -140,10 +141,7 @@ def admin_of(broker: Broker) -> Iterator[KafkaAdminClient]:
     from kafka.errors import KafkaError
 
     raise_if_refused(broker)
-    try:
-        admin = KafkaAdminClient(**broker.kafka_python(), request_timeout_ms=15_000, bootstrap_timeout_ms=10_000)
-    except KafkaError as broken:
-        raise ServiceUnavailable(f"no Kafka broker answers at {broker} ({broken})") from broken
+    admin = connected(KafkaAdminClient, broker, request_timeout_ms=15_000, bootstrap_timeout_ms=10_000)
     try:
         yield admin
     except KafkaError as broken:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from stock_assets.domain.messages import Action, Bar, Message, Tick, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.lake.decode import Decoder
 from stock_assets.lake.landing import commit
+from stock_assets.lake.raw_files import statistics
 from stock_assets.lake.rows import gap_row, rows_of
 from stock_assets.lake.tables import open_or_create_table
 from stock_assets.topic.consume import Chunk
@@ -41,7 +43,9 @@ def action(number: int) -> Action:
 
 
 MESSAGES: dict[str, list[Message]] = {
-    "ticks": [tick(n, size=n, conditions=["@", "F"]) if n % 2 else tick(n) for n in range(40)],
+    # of a part of a file that holds so long a text, Parquet keeps no bounds
+    "ticks": [tick(n, size=n, conditions=["@", "F"]) if n % 2 else tick(n, exchange="x" * 5000) for n in range(40)]
+    + [tick(n, exchange="NAZQ"[n % 4]) for n in range(40, 60)],
     "bars": [bar(n) for n in range(6)],
     "actions": [action(n) for n in range(4)],
 }
@@ -72,6 +76,17 @@ def test_every_row_is_found_by_each_of_its_values(topic: Topic, tmp_path: Path) 
                 sought = sought.is_null() if value is None else sought == pa.scalar(value, field.type)
                 found = stored.to_table(filter=sought).num_rows
                 assert found == sum(row[field.name] == value for row in rows), (field.name, value)
+
+
+def test_bounds_are_of_all_parts_of_a_file(tmp_path: Path) -> None:
+    texts = pa.chunked_array([["N", "B", "x" * 5000, None], ["N", None, "M", "N"], [None] * 4])
+    rows = pa.table({"text": texts, "number": list(range(12)), "one": texts.dictionary_encode(), "none": pa.nulls(12)})
+    written: list[pq.FileMetaData] = []
+    pq.write_table(rows, tmp_path / "file", row_group_size=4, metadata_collector=written)
+    found = statistics(rows, written[0])
+    assert found["minValues"] == {"text": "B", "number": 0, "one": "B"}
+    assert found["maxValues"] == {"text": "x" * 5000, "number": 11, "one": "x" * 5000}
+    assert found["nullCount"] == {"text": 6, "number": 0, "one": 6, "none": 12} and found["numRecords"] == 12
 
 
 def test_one_file_a_partition_of_the_table(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Record batches, unpacked together, are what the client library reads of them one by one."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 from stock_assets.domain.messages import encode
 from stock_assets.topic import record_batches
 from stock_assets.topic.payloads import EDGE, EDGE_BYTES, NEWLINE, Payloads
-from stock_assets.topic.record_batches import RecordBatch, unpack
+from stock_assets.topic.record_batches import RecordBatch, Records, unpack
 from stock_assets_tests.services.landing_records import tick
 
 BASE_MS = 1381152600000
@@ -40,11 +41,19 @@ def batch_of(
 
 
 def assert_reads(batches: list[tuple[RecordBatch, list[Any]]]) -> None:
-    found = unpack([batch for batch, _ in batches])
-    rows = list(zip(found.offsets.tolist(), found.times_ms.tolist(), found.values, strict=True))
+    parts = unpack([batch for batch, _ in batches])
+    rows = [
+        row for part in parts for row in zip(part.offsets.tolist(), part.times_ms.tolist(), part.values, strict=True)
+    ]
     assert rows == [row for _, read in batches for row in read]
-    assert [found.values[at] for at in range(len(rows))] == [value for _, _, value in rows]
-    assert found.values.sizes.sum() == sum(len(value) for _, _, value in rows if value)
+    for part in parts:
+        assert_newlines_between(part)
+
+
+def assert_newlines_between(found: Records) -> None:
+    rows = list(found.values)
+    assert [found.values[at] for at in range(len(rows))] == rows
+    assert found.values.sizes.sum() == sum(len(value) for value in rows if value)
     between = np.ones(len(found.values.data), dtype=bool)
     for start, end in zip(found.values.starts, found.values.ends, strict=True):
         between[start:end] = False
@@ -81,10 +90,48 @@ def test_a_length_that_does_not_lead_to_the_next_record_is_refused() -> None:
             unpack([RecordBatch(0, 8, BASE_MS, False, bytes(damaged))])
 
 
+@pytest.mark.parametrize("counts", [(7, 8), (9, 8), (8, 7), (8, 9), (0, 8), (9, 7)])
+def test_another_number_of_records_than_a_batch_says_is_refused(counts: tuple[int, int]) -> None:
+    batches = [batch_of([(b"k", encode(tick(n)), n, []) for n in range(8)], 8 * number)[0] for number in range(2)]
+    with pytest.raises(ValueError, match=r"record|batch"):
+        unpack([replace(batch, count=count) for batch, count in zip(batches, counts, strict=True)])
+
+
+@pytest.mark.parametrize("value", [b"\x80", b"\x30"])
+def test_headers_that_are_said_and_not_there_are_refused(value: bytes) -> None:
+    batch, _ = batch_of([(b"k", encode(tick(n)), n, []) for n in range(3)], 0)
+    records = bytes(batch.records)
+    assert records.endswith(b"}\x00")
+    with pytest.raises(ValueError, match="record"):
+        unpack([replace(batch, records=records[:-1] + value)])
+
+
+def test_an_odd_record_sets_its_own_batch_apart_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_by_one, counts = record_batches._one_by_one, []
+
+    def counted(data: Any, count: int) -> Any:
+        counts.append(count)
+        return one_by_one(data, count)
+
+    monkeypatch.setattr(record_batches, "_one_by_one", counted)
+    rows: list[Given] = [(b"k", encode(tick(n)), n, []) for n in range(300)]
+    rows[150] = (b"k", None, 150, [("trace", b"1")])
+    assert_reads([batch_of(rows[first : first + 100], first) for first in (0, 100, 200)])
+    assert counts == [100]
+
+
+def test_a_batch_without_records_is_passed_over() -> None:
+    batch, read = batch_of([(b"k", encode(tick(n)), n, []) for n in range(3)], 5)
+    empty = RecordBatch(2, 0, BASE_MS, False, b"")
+    assert_reads([(empty, []), (batch, read), (empty, [])])
+    assert_reads([(empty, [])])
+
+
 def test_the_time_of_the_broker() -> None:
     batch, _ = batch_of([(None, encode(tick(n)), 500 * n, []) for n in range(5)], 0)
     of_broker = RecordBatch(0, 5, BASE_MS + 9, True, batch.records)
-    assert unpack([batch, of_broker]).times_ms.tolist() == [BASE_MS + 500 * n for n in range(5)] + [BASE_MS + 9] * 5
+    (found,) = unpack([batch, of_broker])
+    assert found.times_ms.tolist() == [BASE_MS + 500 * n for n in range(5)] + [BASE_MS + 9] * 5
 
 
 @settings(max_examples=300, deadline=None)
@@ -98,7 +145,7 @@ def test_damaged_bytes_are_refused_or_harmless(data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         del damaged[data.draw(st.integers(1, len(damaged))) :]
     try:
-        found = unpack([RecordBatch(0, 8, BASE_MS, False, bytes(damaged))])
+        (found,) = unpack([RecordBatch(0, 8, BASE_MS, False, bytes(damaged))])
     except ValueError:
         return
     assert len(found.offsets) == len(found.values) == 8
