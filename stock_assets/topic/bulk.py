@@ -23,6 +23,10 @@ CHUNK_RECORDS = 16_000
 _CHUNK_BYTES = 4 << 20
 _ASKED_BATCHES = 8
 _PARTITION_BYTES, _ANSWER_BYTES = 1 << 20, 8 << 20
+_FEW_RECORDS = 20
+"""Batches of fewer cost more, each for itself, than their records cost the other reader."""
+_LOOKED_AT = 100
+"""So many batches tell how large they are."""
 
 
 @dataclass
@@ -40,7 +44,10 @@ class _Buffer:
 
 
 class BulkReader(Reader):
-    """Reads record batches, from ``start`` to ``end``; a chunk has about ``chunk_records``, or fewer large ones."""
+    """Reads record batches, from ``start`` to ``end``; a chunk has about ``chunk_records``, or fewer large ones.
+
+    Where batches turn out to be small, as those of a slow feed are, the rest is left to ``RangeReader``.
+    """
 
     def __init__(
         self,
@@ -55,7 +62,8 @@ class BulkReader(Reader):
         from stock_assets.topic.batch_consumer import BatchConsumer
 
         self._broker, self._topic, self._chunk_records = broker, topic, chunk_records
-        self._shown: RangeReader | None = None
+        self._other: RangeReader | None = None
+        self._batches = self._records = 0
         self._end = {p: end[p] for p in start if end[p] > start[p]}
         self._partitions = {p: TopicPartition(topic.name, p) for p in self._end}
         self._buffers = {p: _Buffer() for p in self._end}
@@ -83,26 +91,33 @@ class BulkReader(Reader):
     def rest(self) -> Iterator[Chunk]:
         for partition in self._buffers:
             yield from self._flushed(partition)
+        if self._other:
+            yield from self._other.rest()
 
     def commit_group(self, position: dict[int, int]) -> None:
         # a consumer of kafka-python that has a group reads nothing before it has found the group's coordinator
-        self._shown = self._shown or RangeReader(self._broker, self._topic, {}, {})
-        self._shown.commit_group(position)
+        self._other = self._other or RangeReader(self._broker, self._topic, {}, {})
+        self._other.commit_group(position)
 
     def close(self) -> None:
         with ExitStack() as closing:
-            if self._shown:
-                closing.callback(self._shown.close)
+            if self._other:
+                closing.callback(self._other.close)
             closing.callback(self._consumer.close)
 
     def _read(self) -> Iterator[Chunk]:
         heard, before = time.monotonic(), 0
         while open_ends := [p for p, end in self._end.items() if self.position[p] < end]:
             for partition, found in self._fetched().items():
+                self._batches += len(found)
+                self._records += sum(batch.count for batch in found)
                 buffer = self._buffers[partition]
                 buffer.add(found)
                 if buffer.records >= self._chunk_records or buffer.size >= _CHUNK_BYTES:
                     yield from self._flushed(partition)
+            if self._batches >= _LOOKED_AT and self._records < _FEW_RECORDS * self._batches:
+                yield from self._read_singly()
+                return
             reached = {p: self._consumer.reached(self._partitions[p]) for p in open_ends}
             for partition, offset in reached.items():
                 if offset >= self._end[partition]:
@@ -116,6 +131,17 @@ class BulkReader(Reader):
                 heard, before = time.monotonic(), now
             elif time.monotonic() - heard > NO_ANSWER_S:
                 raise ServiceUnavailable(f"the broker at {self._broker} sent nothing for {NO_ANSWER_S:.0f} s")
+
+    def _read_singly(self) -> Iterator[Chunk]:
+        for partition in self._buffers:
+            yield from self._flushed(partition)
+        self._consumer.pause(*self._partitions.values())
+        if self._other:
+            self._other.close()
+        start = {p: self.position[p] for p in self._end}
+        self._other = RangeReader(self._broker, self._topic, start, self._end)
+        self._other.position = self.position
+        yield from self._other.chunks()
 
     def _fetched(self) -> dict[int, list[RecordBatch]]:
         from kafka.errors import (

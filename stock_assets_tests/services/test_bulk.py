@@ -124,6 +124,20 @@ def test_parts_that_stop_in_between_miss_nothing(kafka: Broker, admin: KafkaAdmi
         assert [[offset for offset, _, _ in rows] for rows in found.values()] == [list(range(3000))] * 3
 
 
+@pytest.mark.parametrize("chunks_a_part", [1, 1000])
+def test_a_feed_of_small_batches_is_read_to_its_end_by_the_other_reader(
+    kafka: Broker, topic: Topic, chunks_a_part: int
+) -> None:
+    producer = Producer({**kafka.librdkafka(), "batch.num.messages": 2, "linger.ms": 0})
+    for n in range(12_000):
+        producer.produce(topic.name, value=encode(tick(n)), partition=n % 2)
+    assert producer.flush(30) == 0
+    reader = BulkReader(kafka, topic, {0: 5, 1: 0}, {0: 6000, 1: 5990}, chunk_records=50)
+    found = read(reader, chunks_a_part)
+    assert reader._other is not None
+    assert [[offset for offset, _, _ in rows] for rows in found.values()] == [list(range(5, 6000)), list(range(5990))]
+
+
 def test_offsets_that_the_broker_dropped_are_lost_not_skipped(
     kafka: Broker, topic: Topic, admin: KafkaAdminClient
 ) -> None:
