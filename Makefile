@@ -15,7 +15,7 @@ demo: $(STAMP) ## The whole way on recorded data, then a table of what came out;
 	@$(BIN)/stock-assets demo $(DEMO_ARGS)
 
 test: $(STAMP) ## All tests; TEST_ARGS="-k warehouse" for some
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(TEST_ARGS)
 
 check: $(STAMP) ## Format, lint, types, and the direction of imports
 	@$(BIN)/ruff format --check .
