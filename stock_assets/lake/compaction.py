@@ -18,7 +18,6 @@ redrives only append: they are neither hindered nor lost. Files of an attempt th
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections import defaultdict
@@ -33,7 +32,7 @@ from pyarrow import fs
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import Table
-from stock_assets.lake.raw_files import partition_folder, statistics
+from stock_assets.lake.raw_files import partition_folder, write_file
 from stock_assets.lake.row_digest import RowDigest, row_digest
 from stock_assets.lake.tables import committed_version, open_table
 
@@ -266,15 +265,10 @@ def _read(dataset: ds.FileSystemDataset, table: Table, paths: list[str]) -> pa.T
 
 
 def _write(filesystem: fs.FileSystem, table: Table, rows: pa.Table, path: str, values: Values) -> AddAction:
-    from deltalake.transaction import AddAction
-
     stored = rows.drop_columns(list(table.partition_by))
-    written: list[pq.FileMetaData] = []
-    with filesystem.open_output_stream(path) as stream:
-        pq.write_table(stored, stream, compression="zstd", row_group_size=_ROW_GROUP, metadata_collector=written)
-        size = stream.tell()
     partition = dict(zip(table.partition_by, values, strict=True))
-    return AddAction(path, size, partition, int(time.time() * 1000), False, json.dumps(statistics(stored, written[0])))
+    options = {"compression": "zstd", "row_group_size": _ROW_GROUP}
+    return write_file(filesystem, path, stored, partition, data_change=False, **options)
 
 
 def _digest_written(filesystem: fs.FileSystem, table: Table, path: str, values: Values) -> RowDigest:

@@ -23,6 +23,7 @@ from stock_assets.domain.tables import Table
 
 if TYPE_CHECKING:
     from deltalake.transaction import AddAction, RemoveAction
+    from pyarrow.fs import FileSystem
     from pyarrow.parquet import FileMetaData
 
 _REPEATING = ("phase", "symbol", "currency", "exchange", "source", "interval", "price_basis", "kind", "size")
@@ -39,9 +40,7 @@ def write_files(table_uri: str, shape: Table, rows: pa.Table, name: str) -> list
         shape: the table's columns; ``rows`` has them, in any encoding.
         name: part of the files' names, unique to the caller.
     """
-    import pyarrow.parquet as pq
     from deltalake.fs import DeltaStorageHandler
-    from deltalake.transaction import AddAction
     from pyarrow.fs import PyFileSystem
 
     folder = PyFileSystem(DeltaStorageHandler(table_uri))
@@ -52,29 +51,36 @@ def write_files(table_uri: str, shape: Table, rows: pa.Table, name: str) -> list
         stored = part.drop_columns(list(shape.partition_by))
         encodings = {f.name: code for f in stored.schema if f.name not in dictionaries and (code := _encoding(f))}
         path = f"{partition_folder(values)}/{name}-{number}.parquet"
-        written: list[FileMetaData] = []
-        with folder.open_output_stream(path) as file:
-            pq.write_table(
-                stored,
-                file,
-                use_dictionary=dictionaries,
-                column_encoding=encodings,
-                compression="snappy",
-                store_schema=False,
-                metadata_collector=written,
-            )
-            size = file.tell()
-        actions.append(
-            AddAction(
-                path=path,
-                size=size,
-                partition_values={key: None if value is None else str(value) for key, value in values.items()},
-                modification_time=int(time.time() * 1000),
-                data_change=True,
-                stats=json.dumps(statistics(stored, written[0])),
-            )
-        )
+        options = {"use_dictionary": dictionaries, "column_encoding": encodings, "store_schema": False}
+        actions.append(write_file(folder, path, stored, values, data_change=True, compression="snappy", **options))
     return actions
+
+
+def write_file(
+    folder: FileSystem, path: str, stored: pa.Table, values: Mapping[str, Any], *, data_change: bool, **options: Any
+) -> AddAction:
+    """Write one file of a table, and return what a commit has to add.
+
+    Args:
+        stored: its rows, without the columns that the table is partitioned by.
+        values: of those columns.
+        options: of ``pyarrow.parquet.write_table``.
+    """
+    import pyarrow.parquet as pq
+    from deltalake.transaction import AddAction
+
+    written: list[FileMetaData] = []
+    with folder.open_output_stream(path) as file:
+        pq.write_table(stored, file, metadata_collector=written, **options)
+        size = file.tell()
+    return AddAction(
+        path=path,
+        size=size,
+        partition_values={key: None if value is None else str(value) for key, value in values.items()},
+        modification_time=int(time.time() * 1000),
+        data_change=data_change,
+        stats=json.dumps(statistics(stored, written[0])),
+    )
 
 
 def _encoding(field: pa.Field) -> str | None:

@@ -37,10 +37,13 @@ class _Buffer:
     records: int = 0
     size: int = 0
 
-    def add(self, batches: list[RecordBatch]) -> None:
+    def add(self, batches: list[RecordBatch]) -> int:
+        """Take batches; returns their records."""
+        added = sum(batch.count for batch in batches)
         self.batches += batches
-        self.records += sum(batch.count for batch in batches)
+        self.records += added
         self.size += sum(len(batch.records) for batch in batches)
+        return added
 
 
 class BulkReader(Reader):
@@ -110,9 +113,8 @@ class BulkReader(Reader):
         while open_ends := [p for p, end in self._end.items() if self.position[p] < end]:
             for partition, found in self._fetched().items():
                 self._batches += len(found)
-                self._records += sum(batch.count for batch in found)
                 buffer = self._buffers[partition]
-                buffer.add(found)
+                self._records += buffer.add(found)
                 if buffer.records >= self._chunk_records or buffer.size >= _CHUNK_BYTES:
                     yield from self._flushed(partition)
             if self._batches >= _LOOKED_AT and self._records < _FEW_RECORDS * self._batches:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from stock_assets.broker import Broker
 from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.topic.refusal import raise_if_refused
 
 Client = TypeVar("Client")
 
@@ -19,11 +20,13 @@ def connected(make: Callable[..., Client], broker: Broker, **options: Any) -> Cl
     """A client of the broker.
 
     Raises:
+        PermanentError: the broker refuses the login, or one side the other's certificate.
         ServiceUnavailable: no broker answers.
     """
     from kafka.errors import KafkaError
     from kafka.net.compat import KafkaNetClient
 
+    raise_if_refused(broker)
     begun: list[KafkaNetClient] = []
 
     def network(**given: Any) -> KafkaNetClient:

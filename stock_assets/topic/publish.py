@@ -15,7 +15,6 @@ from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, encode
 from stock_assets.topic.clients import connected
-from stock_assets.topic.refusal import raise_if_refused
 from stock_assets.topic.schema_registry import frame_of
 from stock_assets.topic.topics import Topic, topic_of
 
@@ -46,7 +45,6 @@ class Publisher:
     def __init__(self, broker: Broker) -> None:
         from kafka import KafkaProducer
 
-        raise_if_refused(broker)
         self._producer = connected(
             KafkaProducer,
             broker,

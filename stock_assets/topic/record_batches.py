@@ -154,7 +154,7 @@ def _numbers(data: Bytes, at: Int64s) -> tuple[Int64s, Int64s]:
         word &= low
         word |= upper
     value = (word >> np.uint64(1)).view(np.int64) ^ -(word & np.uint64(1)).view(np.int64)
-    return value, at + np.where(last != 0, np.bitwise_count(inside).astype(np.int64) + 7 >> 3, len(data))
+    return value, at + np.where(last != 0, np.bitwise_count(inside).astype(np.int64) >> 3, len(data))
 
 
 def _sizes_before(data: Bytes, starts: Int64s) -> tuple[Int64s, Int64s]:

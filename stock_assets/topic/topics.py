@@ -16,7 +16,6 @@ from stock_assets.domain import tables
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, UnsuitableTopic
 from stock_assets.domain.messages import Action, Bar, Message, Tick
 from stock_assets.topic.clients import connected
-from stock_assets.topic.refusal import raise_if_refused
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
@@ -140,7 +139,6 @@ def admin_of(broker: Broker) -> Iterator[KafkaAdminClient]:
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
-    raise_if_refused(broker)
     admin = connected(KafkaAdminClient, broker, request_timeout_ms=15_000, bootstrap_timeout_ms=10_000)
     try:
         yield admin

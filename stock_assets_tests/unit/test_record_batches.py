@@ -127,6 +127,13 @@ def test_a_batch_without_records_is_passed_over() -> None:
     assert_reads([(empty, [])])
 
 
+@pytest.mark.parametrize("length", range(1, 300, 7))
+def test_a_number_of_more_than_eight_bytes_ends_beyond_all_data(length: int) -> None:
+    data = np.full(length + 16, 0x80, dtype=np.uint8)
+    _, at = record_batches._numbers(data, np.array([0]))
+    assert at[0] >= len(data)
+
+
 def test_the_time_of_the_broker() -> None:
     batch, _ = batch_of([(None, encode(tick(n)), 500 * n, []) for n in range(5)], 0)
     of_broker = RecordBatch(0, 5, BASE_MS + 9, True, batch.records)
