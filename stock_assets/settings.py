@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
@@ -20,6 +21,7 @@ from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.universe import Universe, default_universe
 from stock_assets.quality_settings import QualitySettings
+from stock_assets.secret_files import secrets_of_files
 from stock_assets.setting_values import Values
 from stock_assets.vendor_settings import Vendors
 
@@ -60,12 +62,13 @@ class Settings(Values):
 
     @classmethod
     def load(cls, **overrides: str) -> Settings:
-        """Read ``.env`` of the project, then the environment (which wins), then ``overrides``.
+        """Read ``.env`` of the project, then the environment (which wins), then secrets' files, then ``overrides``.
 
         For a lake on S3, what its clients read from the environment themselves is put there.
         """
         stored = {name: value or "" for name, value in dotenv_values(PROJECT / ".env").items()}
-        settings = cls({**stored, **os.environ, **overrides}, overrides)
+        values = {**stored, **os.environ}
+        settings = cls({**values, **secrets_of_files(values), **overrides}, overrides)
         os.environ.update(settings.s3_environment)
         return settings
 
@@ -209,6 +212,29 @@ class Settings(Values):
     @cached_property
     def dagster_home(self) -> Path:
         return self.local_dir / "dagster"
+
+    @cached_property
+    def dagster_pg_url(self) -> str:
+        """PostgreSQL that holds Dagster's runs and events, its password in the URL; empty for SQLite in ``dagster_home``.
+
+        Raises:
+            PermanentError: it is no URL of a PostgreSQL.
+        """
+        url = self.text("DAGSTER_PG_URL")
+        if not url:
+            return ""
+        wrong = PermanentError("DAGSTER_PG_URL must be postgresql://USER@HOST:PORT/DATABASE")  # not shown: a password
+        try:
+            parts = urlsplit(url)
+            place = f"{parts.hostname}:{parts.port or 5432}"
+        except ValueError:
+            raise wrong from None
+        if parts.scheme not in ("postgresql", "postgresql+psycopg2") or not parts.hostname or not parts.username:
+            raise wrong
+        secret = self.text("DAGSTER_PG_PASSWORD", unquote(parts.password or ""))
+        user = f"{parts.username}:{quote(secret, safe='')}" if secret else parts.username
+        # the driver that Dagster is released with; newer versions of SQLAlchemy would take another one
+        return urlunsplit(parts._replace(scheme="postgresql+psycopg2", netloc=f"{user}@{place}"))
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
