@@ -10,6 +10,7 @@ import contextlib
 import re
 import ssl
 import subprocess
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 SUPPORTED = (17, 21)
 SYSTEM_FOLDERS = (Path("/usr/lib/jvm"), Path("/usr/java"), Path("/Library/Java/JavaVirtualMachines"))
 SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+UTF8 = {"LC_ALL": "C.UTF-8"} if sys.platform == "linux" else {}
+"""With it Java and everybody else reads names of files as UTF-8, also where the locale is C or Turkish."""
 TRUSTSTORE_PASSWORD = "changeit"
 
 
@@ -54,9 +57,9 @@ def find_java(settings: Settings, folders: Iterable[Path] | None = None) -> Java
 
 
 def _candidates(settings: Settings, folders: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    if settings.java_home:
-        yield "JAVA_HOME", Path(settings.java_home) / "bin" / "java"
-    for place in settings.search_path.split(":"):
+    if settings.local.java_home:
+        yield "JAVA_HOME", Path(settings.local.java_home) / "bin" / "java"
+    for place in settings.local.search_path.split(":"):
         if place:
             yield "PATH", Path(place) / "java"
     for folder in folders:
@@ -105,22 +108,22 @@ def network_options(settings: Settings, folder: Path) -> list[str]:
 
 
 def _proxy_options(settings: Settings) -> Iterator[str]:
-    if not settings.https_proxy:
+    if not settings.local.proxy:
         return
-    proxy = urlsplit(settings.https_proxy if "//" in settings.https_proxy else f"//{settings.https_proxy}")
+    proxy = urlsplit(settings.local.proxy if "//" in settings.local.proxy else f"//{settings.local.proxy}")
     yield f"-Dhttps.proxyHost={proxy.hostname}"
     yield f"-Dhttps.proxyPort={proxy.port or 8080}"
     if proxy.username:  # without the second option Java refuses basic authentication for tunnels
         yield f"-Dhttps.proxyUser={unquote(proxy.username)}"
         yield f"-Dhttps.proxyPassword={unquote(proxy.password or '')}"
         yield "-Djdk.http.auth.tunneling.disabledSchemes="
-    hosts = [host.strip() for host in settings.no_proxy.split(",") if host.strip()]
+    hosts = [host.strip() for host in settings.local.direct_hosts.split(",") if host.strip()]
     if hosts:
         yield "-Dhttp.nonProxyHosts=" + "|".join(f"*{host}" if host.startswith(".") else host for host in hosts)
 
 
 def _ca_bundle(settings: Settings) -> Path | None:
-    places = (settings.ca_bundle, ssl.get_default_verify_paths().cafile, *SYSTEM_BUNDLES)
+    places = (settings.local.ca_bundle, ssl.get_default_verify_paths().cafile, *SYSTEM_BUNDLES)
     return next((Path(place) for place in places if place and Path(place).is_file()), None)
 
 

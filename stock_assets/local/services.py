@@ -19,29 +19,33 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from local import readiness
-from local.jars import fetch
-from local.java import find_java
-from local.minio import build
-from local.processes import end_all, owned
-from local.programs import PUBLISHER, Program, create_dagster_storage, format_kafka, programs, run_dir
-from local.states import ServiceState, address_of, publishers_of, state_of
-from local.supervision import configuration
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
-from stock_assets.settings import Settings
+from stock_assets.local import readiness
+from stock_assets.local.causes import first_cause
+from stock_assets.local.dagster import create_dagster_storage
+from stock_assets.local.jars import fetch
+from stock_assets.local.java import find_java
+from stock_assets.local.kafka import format_kafka
+from stock_assets.local.minio import build
+from stock_assets.local.preconditions import check_extra, check_ports, check_room
+from stock_assets.local.processes import end_all, owned
+from stock_assets.local.program import Program, run_dir
+from stock_assets.local.programs import PUBLISHER, programs
+from stock_assets.local.states import ServiceState, address_of, publishers_of, state_of
+from stock_assets.local.supervision import configuration
+from stock_assets.settings.platform import Settings
 
 DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
 ALL = ("kafka", "spark", "warehouse", *DAGSTER)
 WITH_MINIO = (ALL[0], "minio", *ALL[1:])
 START_DEADLINE_S = 180
-LEAST_FREE_BYTES = 3 * 1024**3
 LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
 GONE = (OSError, xmlrpc.client.Error)
 
 
 def names_of(settings: Settings) -> tuple[str, ...]:
     """The services of these settings, in starting order: ``ALL``, and MinIO when the lake lies on it."""
-    return WITH_MINIO if settings.store == "minio" else ALL
+    return WITH_MINIO if settings.lake.store == "minio" else ALL
 
 
 class Services:
@@ -68,7 +72,8 @@ class Services:
             hint = " (minio needs STORE=minio)" if "minio" in unknown else ""
             hint = " (publishers are those of PUBLISHERS)" if unknown[0].startswith(PUBLISHER) else hint
             raise PermanentError(f"There is no service {unknown[0]!r}; there are {', '.join(known)}{hint}.")
-        self._check_room()
+        check_extra()
+        check_room(self.settings)
         with self._alone():
             java = find_java(self.settings)
             if {"kafka", "spark"} & set(names):
@@ -83,7 +88,7 @@ class Services:
                 if info["statename"] in ("RUNNING", "STARTING", "BACKOFF")
             }
             chosen = [each for each in every if each.name in names and each.name not in running]
-            self._check_ports(chosen)
+            check_ports(chosen)
             if any(each.name == "kafka" for each in chosen):
                 format_kafka(self.settings, java)
             started = time.monotonic()
@@ -104,12 +109,17 @@ class Services:
                     server.startProcess(each.name, False)
                     self.say(f"{each.name:<18} started  `stock-assets status` tells how it does")
 
-    def stop(self, names: Sequence[str]) -> None:
-        """Stop some services and leave the others; one that does not run is no error."""
+    def stop(self, names: Sequence[str]) -> list[str]:
+        """Stop some services and leave the others; returns those that ran."""
         server = self._connect()
-        for name in names if server is not None else ():
-            if server.getProcessInfo(name)["statename"] not in ("STOPPED", "EXITED", "FATAL"):
-                server.stopProcess(name)
+        running = [
+            name
+            for name in (names if server is not None else ())
+            if server.getProcessInfo(name)["statename"] not in ("STOPPED", "EXITED", "FATAL")
+        ]
+        for name in running:
+            server.stopProcess(name)
+        return running
 
     def down(self) -> None:
         """Stop everything and leave no process; data stays. Does nothing when nothing runs."""
@@ -193,8 +203,8 @@ class Services:
             each.directory.mkdir(parents=True, exist_ok=True)
             for path, text in each.files.items():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-        self._configuration().write_text(configuration(self.settings, every, self._socket()))
+                path.write_text(text, encoding="utf-8")
+        self._configuration().write_text(configuration(self.settings, every, self._socket()), encoding="utf-8")
 
     def _reload(self, server: Any) -> None:
         """Programs whose configuration changed are stopped and known anew; the others go on untouched."""
@@ -230,28 +240,8 @@ class Services:
 
     def _died(self, name: str) -> str:
         log = self.log(name)
-        lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
-        return f"{name} ended while starting: {lines[-1][:300] if lines else 'it said nothing'} (log: {log})"
-
-    def _check_room(self) -> None:
-        folder = self.settings.local_dir
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PermanentError(f"{folder} cannot be written ({error.strerror}); set STOCK_ASSETS_LOCAL.") from None
-        free = shutil.disk_usage(folder).free
-        if free < LEAST_FREE_BYTES:
-            raise PermanentError(
-                f"Only {free / 1024**3:.1f} GB are free at {folder}, 3 GB are needed; make room or set STOCK_ASSETS_LOCAL."
-            )
-
-    def _check_ports(self, chosen: list[Program]) -> None:
-        for each in chosen:
-            for port, setting in each.ports.items():
-                if not readiness.port_free(port):
-                    raise PermanentError(
-                        f"Port {port}, wanted by {each.name}, is taken by another program; set {setting} to a free one."
-                    )
+        said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        return f"{name} ended while starting: {first_cause(said)} (log: {log})"
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

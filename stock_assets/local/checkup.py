@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import readiness
-from local.jars import folders, listed, present
-from local.java import find_java
-from local.services import LEAST_FREE_BYTES, Services, names_of
-from local.states import ServiceState, publishers_of
 from stock_assets.domain.errors import StockAssetsError, TransientError
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.local import readiness
+from stock_assets.local.jars import folders, listed, present
+from stock_assets.local.java import find_java
+from stock_assets.local.preconditions import LEAST_FREE_BYTES
+from stock_assets.local.services import Services, names_of
+from stock_assets.local.states import ServiceState, publishers_of
+from stock_assets.settings.misspelled import misspelled
+from stock_assets.settings.platform import Settings
 
 PYTHONS = ((3, 11), (3, 13))
 
@@ -52,17 +54,24 @@ def _python() -> Finding:
 
 def _settings(settings: Settings) -> Finding:
     try:
-        for values in (settings, settings.vendors, settings.quality):
-            for name in [name for name in dir(type(values)) if not name.startswith("_")]:
-                getattr(values, name)
-        ports = [settings.kafka_port, settings.kafka_port + 1, settings.spark_port, settings.warehouse_port]
-        ports += [settings.dagster_port, settings.dagster_port + 1]
-        ports += [settings.minio_port] if settings.store == "minio" else []
+        for name in [name for name in vars(Settings) if not name.startswith("_")]:
+            getattr(settings, name)
+        ports = [
+            settings.local.kafka_port,
+            settings.local.kafka_port + 1,
+            settings.local.spark_port,
+            settings.local.warehouse_port,
+        ]
+        ports += [settings.local.dagster_port, settings.local.dagster_port + 1]
+        ports += [settings.local.minio_port] if settings.lake.store == "minio" else []
     except StockAssetsError as error:
-        return Finding("settings", False, str(error), f"Mend it in {PROJECT / '.env'} or the environment.")
+        return Finding("settings", False, str(error), f"Mend it in {settings.home / '.env'} or the environment.")
     if len(set(ports)) < len(ports):
         cure = "Set KAFKA_PORT and DAGSTER_PORT (each takes the next one too), SPARK_PORT, WAREHOUSE_PORT, MINIO_PORT apart."
         return Finding("settings", False, f"two services want the same port: {sorted(ports)}", cure)
+    if strange := misspelled(settings.values):
+        said = "; ".join(f"nobody reads {name}: {meant} is meant?" for name, meant in strange.items())
+        return Finding("settings", False, said, "Correct the name, or remove it.")
     return Finding("settings", True, f"local data in {settings.local_dir}")
 
 
@@ -95,11 +104,11 @@ def _jars(settings: Settings) -> Finding:
 def _services(settings: Settings) -> Iterator[Finding]:
     services = Services(settings)
     ports = {
-        "kafka": ("KAFKA_PORT", settings.kafka_port, settings.kafka_port + 1),
-        "minio": ("MINIO_PORT", settings.minio_port),
-        "spark": ("SPARK_PORT", settings.spark_port),
-        "warehouse": ("WAREHOUSE_PORT", settings.warehouse_port),
-        "dagster-webserver": ("DAGSTER_PORT", settings.dagster_port),
+        "kafka": ("KAFKA_PORT", settings.local.kafka_port, settings.local.kafka_port + 1),
+        "minio": ("MINIO_PORT", settings.local.minio_port),
+        "spark": ("SPARK_PORT", settings.local.spark_port),
+        "warehouse": ("WAREHOUSE_PORT", settings.local.warehouse_port),
+        "dagster-webserver": ("DAGSTER_PORT", settings.local.dagster_port),
     }
     states = {each.name: each for each in services.status()}
     for name in names_of(settings):
@@ -130,9 +139,9 @@ def _registry(settings: Settings) -> Iterator[Finding]:
     if settings.broker.registry is None:
         return
     from stock_assets.topic.schema_registry import standing
-    from stock_assets.topic.topics import TOPICS
+    from stock_assets.topic.topics import topics_of
 
-    for topic in TOPICS.values():
+    for topic in topics_of(settings.broker).values():
         try:
             yield Finding("schema-registry", True, standing(settings.broker.registry, topic))
         except TransientError as error:
@@ -162,7 +171,7 @@ def _spark_answers(settings: Settings) -> bool:
     from pyspark.sql import SparkSession
 
     try:
-        session = SparkSession.builder.remote(f"sc://127.0.0.1:{settings.spark_port}").getOrCreate()
+        session = SparkSession.builder.remote(f"sc://127.0.0.1:{settings.local.spark_port}").getOrCreate()
         try:
             return bool(session.range(3).count() == 3)
         finally:

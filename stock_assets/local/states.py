@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from local.programs import LOOPBACK, PUBLISHER
+from stock_assets.local.program import LOOPBACK
+from stock_assets.local.programs import PUBLISHER
 from stock_assets.publishers.health import HealthFile, Verdict
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ def state_of(settings: Settings, name: str, info: dict[str, Any] | None) -> Serv
 def address_of(settings: Settings, name: str) -> str:
     """Where a service listens; ``-`` when it does not."""
     ports = {
-        "kafka": settings.kafka_port,
-        "minio": settings.minio_port,
-        "spark": settings.spark_port,
-        "warehouse": settings.warehouse_port,
-        "dagster-code": settings.dagster_port + 1,
-        "dagster-webserver": settings.dagster_port,
+        "kafka": settings.local.kafka_port,
+        "minio": settings.local.minio_port,
+        "spark": settings.local.spark_port,
+        "warehouse": settings.local.warehouse_port,
+        "dagster-code": settings.local.dagster_port + 1,
+        "dagster-webserver": settings.local.dagster_port,
     }
     return f"{LOOPBACK}:{ports[name]}" if name in ports else "-"
 

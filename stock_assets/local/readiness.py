@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 
 from stock_assets.domain.errors import ServiceUnavailable
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 LOOPBACK = "127.0.0.1"
 ANSWER_S = 3.0
@@ -55,13 +55,13 @@ def wait_for_port(port: int, deadline_s: float) -> None:
 
 def kafka(settings: Settings) -> bool:
     """Whether the broker answers for its cluster, not merely listens."""
-    if not port_open(settings.kafka_port):
+    if not port_open(settings.local.kafka_port):
         return False
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
     try:
-        admin = KafkaAdminClient(bootstrap_servers=f"{LOOPBACK}:{settings.kafka_port}", request_timeout_ms=3000)
+        admin = KafkaAdminClient(bootstrap_servers=f"{LOOPBACK}:{settings.local.kafka_port}", request_timeout_ms=3000)
     except KafkaError:
         return False
     try:
@@ -74,27 +74,27 @@ def kafka(settings: Settings) -> bool:
 
 def minio(settings: Settings) -> bool:
     """Whether MinIO says of itself that it can read and write."""
-    return _get(f"http://{LOOPBACK}:{settings.minio_port}/minio/health/cluster") is not None
+    return _get(f"http://{LOOPBACK}:{settings.local.minio_port}/minio/health/cluster") is not None
 
 
 def spark(settings: Settings) -> bool:
     """Whether the Connect server listens; it does so only once its session exists."""
-    return port_open(settings.spark_port)
+    return port_open(settings.local.spark_port)
 
 
 def warehouse(settings: Settings) -> bool:
     """Whether the stand-in listens; it does so only once its databases are attached."""
-    return port_open(settings.warehouse_port)
+    return port_open(settings.local.warehouse_port)
 
 
 def dagster_code(settings: Settings) -> bool:
     """Whether the code server listens; it does so only once the definitions are loaded."""
-    return port_open(settings.dagster_port + 1)
+    return port_open(settings.local.dagster_port + 1)
 
 
 def dagster_webserver(settings: Settings) -> bool:
     """Whether the web server answers with its version."""
-    return b"dagster_version" in (_get(f"http://{LOOPBACK}:{settings.dagster_port}/server_info") or b"")
+    return b"dagster_version" in (_get(f"http://{LOOPBACK}:{settings.local.dagster_port}/server_info") or b"")
 
 
 def dagster_daemon(settings: Settings) -> bool:
@@ -119,7 +119,7 @@ def code_location_error(settings: Settings) -> str:
 
 
 def _post(settings: Settings, query: str) -> bytes:
-    url = f"http://{LOOPBACK}:{settings.dagster_port}/graphql"
+    url = f"http://{LOOPBACK}:{settings.local.dagster_port}/graphql"
     return _get(url, json.dumps({"query": query}).encode()) or b""
 
 
@@ -132,6 +132,17 @@ def _get(url: str, body: bytes | None = None) -> bytes | None:
             return bytes(answer.read())
     except (urllib.error.URLError, OSError):
         return None
+
+
+def listens(settings: Settings, name: str) -> bool:
+    """Whether something listens where the embedded service ``name`` would; asked often, so no more than that."""
+    ports = {
+        "kafka": settings.local.kafka_port,
+        "minio": settings.local.minio_port,
+        "spark": settings.local.spark_port,
+        "warehouse": settings.local.warehouse_port,
+    }
+    return port_open(ports[name])
 
 
 READY: dict[str, Callable[[Settings], bool]] = {

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from local.programs import Program, run_dir
+from stock_assets.local.java import UTF8
+from stock_assets.local.program import Program, run_dir
 from stock_assets.publishers.health import ENDED_FOR_GOOD, STARTED_AFTER_S
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import HOME, Settings
+from stock_assets.settings.process import loopback_environment, s3_environment
 
 OPEN_S3_NAMES = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ALLOW_HTTP", "AWS_CONDITIONAL_PUT")
 """What may be told of the object store; its keys may not."""
@@ -21,16 +23,19 @@ def configuration(settings: Settings, all_programs: list[Program], socket: Path)
     """Supervisor's configuration; secrets are not in it, the services read them from ``.env`` themselves."""
     run, logs = run_dir(settings), settings.local_dir / "logs"
     places = {
+        **UTF8,
+        **loopback_environment(settings),
+        HOME: str(settings.home),
         "STOCK_ASSETS_LOCAL": str(settings.local_dir),
         "STOCK_ASSETS_JARS": str(settings.jars_dir),
-        "KAFKA_PORT": str(settings.kafka_port),
-        "SPARK_PORT": str(settings.spark_port),
-        "WAREHOUSE_PORT": str(settings.warehouse_port),
-        "DAGSTER_PORT": str(settings.dagster_port),
-        "MINIO_PORT": str(settings.minio_port),
-        "STORE": settings.store,
-        "LAKE_ROOT": settings.text("LAKE_ROOT"),
-        **{name: value for name, value in settings.s3_environment.items() if name in OPEN_S3_NAMES},
+        "KAFKA_PORT": str(settings.local.kafka_port),
+        "SPARK_PORT": str(settings.local.spark_port),
+        "WAREHOUSE_PORT": str(settings.local.warehouse_port),
+        "DAGSTER_PORT": str(settings.local.dagster_port),
+        "MINIO_PORT": str(settings.local.minio_port),
+        "STORE": settings.lake.store,
+        "LAKE_ROOT": settings.values.get("LAKE_ROOT", ""),
+        **{name: value for name, value in s3_environment(settings).items() if name in OPEN_S3_NAMES},
     }
     head = f"""\
 [supervisord]
@@ -55,7 +60,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
         # the sum makes supervisor see that a file changed which the command only names
         rendered = hashlib.sha256("".join(each.files.values()).encode()).hexdigest()[:12]
         environment = {**places, **each.environment, "STOCK_ASSETS_SERVICE": each.name, "STOCK_ASSETS_FILES": rendered}
-        pairs = ",".join(f'{name}="{_quiet(value)}"' for name, value in environment.items())
+        pairs = ",".join(f"{name}={_quoted(value)}" for name, value in environment.items())
         log = logs / f"{each.name}.log"
         parts.append(f"""\
 [program:{each.name}]
@@ -89,6 +94,12 @@ def _restarts(program: Program) -> str:
 def _quiet(value: object) -> str:
     """A value in which supervisor sees no format of its own."""
     return str(value).replace("%", "%%")
+
+
+def _quoted(value: str) -> str:
+    """A value in the quotes that are not in it."""
+    mark = "'" if '"' in value else '"'
+    return f"{mark}{_quiet(value)}{mark}"
 
 
 def _command(words: list[str]) -> str:

@@ -13,8 +13,9 @@ from itertools import groupby, islice
 
 import numpy as np
 
-from local.readiness import wait_for_port
-from stock_assets.settings import Settings
+from stock_assets.local.readiness import wait_for_port
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import load_and_export
 
 START_DEADLINE_S = 120
 SESSION = date(2013, 2, 27)
@@ -26,7 +27,7 @@ def warm(settings: Settings) -> int:
     lake = settings.local_dir / "spark" / "warm"
     shutil.rmtree(lake, ignore_errors=True)
     fill(str(lake))
-    wait_for_port(settings.spark_port, START_DEADLINE_S)
+    wait_for_port(settings.local.spark_port, START_DEADLINE_S)
     from pyspark.sql import SparkSession
 
     from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
@@ -35,7 +36,7 @@ def warm(settings: Settings) -> int:
     spark = SparkSession.builder.remote(settings.shared_spark_remote).getOrCreate()
     build_minute_bars(spark, str(lake), SESSION, SESSION)
     build_daily_bars(spark, str(lake), SESSION, SESSION)
-    return len(build_daily_metrics(spark, str(lake), settings.bar_sources).changed)
+    return len(build_daily_metrics(spark, str(lake), settings.market.bar_sources).changed)
 
 
 def fill(lake: str) -> None:
@@ -59,4 +60,4 @@ def fill(lake: str) -> None:
 
 
 if __name__ == "__main__":
-    print(f"warm: {warm(Settings.load())} rows")
+    print(f"warm: {warm(load_and_export())} rows")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 GO_LOCK = Path(__file__).with_name("minio_build.lock.txt")

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import sys
 
-from stock_assets.settings import LOCAL_KEY, LOCAL_SECRET, Settings
+from stock_assets.settings.lake import LOCAL_KEY, LOCAL_SECRET
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import s3_environment
 
 
 def keys(settings: Settings) -> dict[str, str]:
     """What Amazon's clients read, and under MinIO's own names what its server lets in."""
-    found = settings.s3_environment
-    if settings.store != "minio":
+    found = s3_environment(settings)
+    if settings.lake.store != "minio":
         return found
     account = {
         "MINIO_ROOT_USER": found.get("AWS_ACCESS_KEY_ID", LOCAL_KEY),

@@ -1,4 +1,4 @@
-"""local/jars.sha256 -> the jars of Kafka and Spark, and for a lake on S3 those of s3a, in a local folder.
+"""stock_assets/local/jars.sha256 -> the jars of Kafka and Spark, and for a lake on S3 those of s3a, in a local folder.
 
 Belongs here: fetching them once, with the Ivy that ships inside pyspark, and proving them by their sums.
 Does not belong here: starting anything with them (services.py).
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from local.java import Java, find_java, network_options
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
-from stock_assets.settings import Settings
+from stock_assets.local.java import Java, find_java, network_options
+from stock_assets.settings.platform import Settings
 
 LIST = Path(__file__).with_name("jars.sha256")
 FOLDERS = ("kafka", "spark", "s3a")
