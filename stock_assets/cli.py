@@ -11,8 +11,18 @@ import sys
 
 import typer
 
-from local import commands as services
-from stock_assets.commands import condition, data, history, maintenance, produce, quarantine, store
+from stock_assets.commands import (
+    condition,
+    data,
+    demo,
+    history,
+    maintenance,
+    produce,
+    quarantine,
+    services,
+    store,
+    verify,
+)
 from stock_assets.domain.errors import StockAssetsError
 
 app = typer.Typer(
@@ -23,13 +33,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
+    services.setup,
     services.up,
     services.down,
     services.status,
     services.doctor,
-    data.demo,
+    demo.demo,
     data.land,
-    data.verify,
+    verify.verify,
     data.topics,
     data.adopt_topic,
     condition.condition,

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 
-from stock_assets.broker import Broker
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.landing import Landing, land
 from stock_assets.lake.prepare import Limits
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.leadership import Leadership
 from stock_assets.topic.topics import TICKS, Topic, admin_of, state_of
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.broker import Broker
 from stock_assets.domain import tables
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, UnsuitableTopic
 from stock_assets.domain.messages import Action, Bar, Message, Tick
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.clients import connected
 
 if TYPE_CHECKING:
@@ -43,6 +43,16 @@ def topic_of(message: Message) -> Topic:
     return next(topic for topic in TOPICS.values() if isinstance(message, topic.message))
 
 
+def at(broker: Broker, topic: Topic) -> Topic:
+    """The topic under the name that the settings give it there."""
+    return replace(topic, name=broker.topics.of(topic.stage))
+
+
+def topics_of(broker: Broker) -> dict[str, Topic]:
+    """``TOPICS`` under the names that the settings give them."""
+    return {stage: at(broker, topic) for stage, topic in TOPICS.items()}
+
+
 SETTINGS = {
     "cleanup.policy": "delete",
     # History carries its own old timestamps: by those, a broker would delete it within minutes.
@@ -66,8 +76,8 @@ class TopicState:
     end: dict[int, int]
 
 
-def create_topics(broker: Broker, partitions: int) -> list[str]:
-    """Create the topics that do not exist yet, and return their names.
+def create_topics(broker: Broker, partitions: int, replication: int | None = None) -> list[str]:
+    """Create the topics that do not exist yet, and return their names; without ``replication`` as the broker's default is.
 
     Raises:
         ServiceUnavailable: the broker does not answer.
@@ -77,12 +87,14 @@ def create_topics(broker: Broker, partitions: int) -> list[str]:
 
     with admin_of(broker) as admin:
         existing = set(admin.list_topics())
-        missing = [topic.name for topic in TOPICS.values() if topic.name not in existing]
+        missing = [topic.name for topic in topics_of(broker).values() if topic.name not in existing]
         created = []
         for name in missing:
             # one by one: of several processes that start at once, each creates what the others have not yet
             with suppress(TopicAlreadyExistsError):
-                topic = NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=SETTINGS)
+                topic = NewTopic(
+                    name, num_partitions=partitions, replication_factor=replication or -1, topic_configs=SETTINGS
+                )
                 admin.create_topics([topic], wait_for_metadata=True)
                 created.append(name)
     return created

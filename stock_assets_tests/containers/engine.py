@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from stock_assets.settings import PROJECT
+from stock_assets_tests.checkout import PROJECT
 
 BASE = "debian:bookworm-slim"
 MIRROR = "http://deb.debian.org/debian"

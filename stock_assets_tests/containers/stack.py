@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stock_assets.settings import PROJECT
+from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import free_ports
 from stock_assets_tests.containers.engine import run
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from stock_assets.domain import tables
 from stock_assets.lake.tables import open_table
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.connect import connect
 
 BUILT = (tables.MINUTE_BARS, tables.DAILY_BARS, tables.DAILY_METRICS)

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from stock_assets.domain.tables import DAILY_BARS, MINUTE_BARS
 from stock_assets.lake.tables import open_table
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.settings.platform import Settings
+from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import free_ports
 from stock_assets_tests.containers.dagster_api import Dagster
 from stock_assets_tests.containers.engine import engine, ensure_base, run, share_authorities
@@ -130,7 +131,7 @@ def workers(stack: Stack, settings: Settings, dagster: Dagster) -> str:
     handle = open_table(settings.lake_root, DAILY_BARS)
     assert handle is not None
     days = sorted({str(day) for day in handle.to_pyarrow_dataset().to_table(columns=["trading_day"])[0].to_pylist()})
-    partitions = [day for day in days if day >= settings.first_session]
+    partitions = [day for day in days if day >= str(settings.dagster.first_session)]
     before = built_totals(settings.lake_root)
     dagster.set_sensor("staleness_sensor", False)
     for count in (1, 2):

@@ -23,7 +23,7 @@ from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.quarantine import reason_class, reasons, rejected_record
 from stock_assets.lake.redrive import redrive
 from stock_assets.lake.tables import open_table
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, TOPIC_ID, holds, land, tick
 
@@ -159,7 +159,7 @@ def test_any_payload_can_be_shown(payload: bytes) -> None:
 
 
 def maintain(lake: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
-    job = maintenance_job(session_partitions("2013-01-02"), Settings({"COMPACTION_MIN_FILES": "4"}))
+    job = maintenance_job(session_partitions(date(2013, 1, 2)), Settings({"COMPACTION_MIN_FILES": "4"}))
     return job.execute_in_process(partition_key=partition, resources={"lake": Lake(root=lake)})
 
 
@@ -192,7 +192,7 @@ def test_a_maintenance_run_of_a_partition_takes_that_session_only(lake: str) -> 
 
 def test_the_schedule_asks_for_a_run_of_no_session() -> None:
     settings = Settings({"AUTOMATIC": "false"})
-    job = maintenance_job(session_partitions("2013-01-02"), settings)
+    job = maintenance_job(session_partitions(date(2013, 1, 2)), settings)
     schedule = maintenance_schedule(job, settings)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 2 * * *", "America/New_York")
     asked = schedule.evaluate_tick(dg.build_schedule_context())

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from local import container
-from local.java import Java
-from local.programs import programs
 from stock_assets.domain.errors import PermanentError
-from stock_assets.secret_files import SECRETS
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.local import container, minio
+from stock_assets.local.java import Java
+from stock_assets.local.programs import programs
+from stock_assets.settings.platform import OWNERS, Settings
+from stock_assets.settings.secret_files import SECRETS
+from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.containers import stack
-from stock_assets_tests.unit.test_readme import SETTINGS
 
 DOCKER = PROJECT / "docker"
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
 
 
 def read_settings() -> set[str]:
-    names = set(re.findall(r'(?:text|number|whole|choice|names)\(\s*"([A-Z_]+)"', SETTINGS))
+    names = {name for owner in OWNERS.values() for name in owner.variables()}
     return names | {f"{name}_FILE" for name in SECRETS}
 
 
@@ -72,6 +72,10 @@ def test_each_service_profile_target_and_secret_is_documented() -> None:
     targets = {each["build"]["target"] for each in OURS.values()}
     for name in (*SERVICES, *profiles, *targets, *COMPOSE["secrets"]):
         assert f"`{name}`" in DOCS, name
+
+
+def test_the_minio_that_is_compiled_is_local_modes() -> None:
+    assert re.findall(r"^ARG MINIO_VERSION=(.*)$", DOCKERFILE, re.MULTILINE) == [minio.VERSION]
 
 
 def test_each_target_is_a_stage_and_is_verified() -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.secret_files import SECRETS, secrets_of_files
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import load_and_export
+from stock_assets.settings.secret_files import SECRETS, secrets_of_files
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -31,7 +32,7 @@ def test_a_file_wins_over_what_an_earlier_load_left_in_the_environment(
     (tmp_path / "key").write_text("new")
     monkeypatch.setattr(os, "environ", {"LAKE_ROOT": "s3://bucket/lake", "AWS_ACCESS_KEY_ID": "old"})
     os.environ["AWS_ACCESS_KEY_ID_FILE"] = str(tmp_path / "key")
-    assert Settings.load().s3_environment["AWS_ACCESS_KEY_ID"] == "new"
+    load_and_export()
     assert os.environ["AWS_ACCESS_KEY_ID"] == "new"
 
 

@@ -20,16 +20,18 @@ from typing import IO
 
 import pytest
 
-from local import checkup, jars
-from local.jars import FOLDERS, fetch, listed, present
-from local.java import Java
-from local.programs import programs
-from local.services import ALL, Services
-from local.states import state_of
-from local.supervision import configuration
 from stock_assets.domain.errors import PermanentError
+from stock_assets.local import checkup, jars
+from stock_assets.local.jars import FOLDERS, fetch, listed, present
+from stock_assets.local.java import Java
+from stock_assets.local.preconditions import check_ports
+from stock_assets.local.programs import programs
+from stock_assets.local.services import ALL, Services
+from stock_assets.local.states import state_of
+from stock_assets.local.supervision import configuration
 from stock_assets.publishers.health import ENDED_FOR_GOOD, HealthFile
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.settings.platform import Settings
+from stock_assets_tests.checkout import PROJECT
 
 JAVA = Java(Path("/somewhere/java"), 21, "PATH")
 
@@ -143,9 +145,8 @@ def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path), "WAREHOUSE_PORT": str(port)})
-        services = Services(settings)
         with pytest.raises(PermanentError, match=rf"Port {port}, wanted by warehouse.*WAREHOUSE_PORT"):
-            services._check_ports([each for each in programs(settings, JAVA) if each.name == "warehouse"])
+            check_ports([each for each in programs(settings, JAVA) if each.name == "warehouse"])
 
 
 def test_too_little_room_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
