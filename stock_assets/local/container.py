@@ -151,13 +151,17 @@ def _prepare_dagster(settings: Settings) -> Path:
 
 def _prepare_spark(settings: Settings) -> None:
     """Write Spark's defaults, and put where they are into the environment, beside the lake's keys."""
-    conf = SCRATCH / "conf"
-    conf.mkdir(parents=True, exist_ok=True)
+    conf, temporary = SCRATCH / "conf", SCRATCH / "tmp"
+    for folder in (conf, temporary):
+        folder.mkdir(parents=True, exist_ok=True)
     jars = ":".join(f"{settings.jars_dir / folder}/*" for folder in ("spark", "s3a"))
     properties = {
         **SPARK_PROPERTIES,
         "spark.driver.extraClassPath": jars,
         "spark.executor.extraClassPath": jars,
+        # compression unpacks its native code there and runs it, which /tmp forbids
+        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={temporary}",
+        "spark.executor.extraJavaOptions": f"-Djava.io.tmpdir={temporary}",
         "spark.local.dir": str(SCRATCH / "local"),
         "spark.sql.warehouse.dir": str(SCRATCH / "tables"),
         "spark.connect.grpc.binding.address": EVERYWHERE,
@@ -179,6 +183,8 @@ def _write(path: Path, text: str) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Become the program of the role that ``arguments`` begin with; a sentence and exit status 1 when it cannot be."""
+    if not arguments:
+        sys.exit(f"no role: give one of {', '.join(ROLES)}, or any command")
     name, *rest = arguments
     try:
         settings = load_and_export()  # the lake's keys are in the environment from here on
