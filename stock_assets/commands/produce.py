@@ -272,7 +272,7 @@ def _stream(records: Iterator[Due], name: str = "") -> None:
     """Publish ticks when they are due; with a name, its health is told meanwhile."""
     from stock_assets.signals import stop_event
     from stock_assets.topic.publish_stream import publish_stream
-    from stock_assets.topic.topics import TICKS, create_topics
+    from stock_assets.topic.topics import TICKS, at, create_topics
 
     settings, stop = load_and_export(), stop_event()
     with _told(settings, name) if name else nullcontext() as health:
@@ -284,7 +284,7 @@ def _stream(records: Iterator[Due], name: str = "") -> None:
                 health.write()
 
         create_topics(settings.broker, settings.kafka.partitions, settings.kafka.replication)
-        done = publish_stream(settings.broker, TICKS, records, stop, published)
+        done = publish_stream(settings.broker, at(settings.broker, TICKS), records, stop, published)
         if health is not None:
             health.state.state = "stopped"
             health.state.fetched = health.state.acknowledged = done.records

@@ -94,29 +94,38 @@ class Services:
             started = time.monotonic()
             if {each.name for each in chosen} & set(DAGSTER):
                 create_dagster_storage(self.settings)
-            for each in chosen:
-                if each.fresh:
-                    shutil.rmtree(each.directory)
-                    each.directory.mkdir()
-                if not each.publisher:
-                    server.startProcess(each.name, False)
-            if any(each.name == "spark" for each in chosen):
-                server.startProcess("spark-warm", False)
-            answering = [name for name in names_of(self.settings) if name in names]
-            self._wait(server, answering, {each.name for each in chosen}, started)
-            for each in chosen:
-                if each.publisher:  # what they publish to answers now; how they do is theirs to tell
-                    server.startProcess(each.name, False)
-                    self.say(f"{each.name:<18} started  `stock-assets status` tells how it does")
+            try:
+                self._start(server, chosen, names, started)
+            except BaseException:
+                # nothing half started is left, also when somebody interrupts
+                with suppress(*GONE):
+                    self._stop(server, [each.name for each in reversed(chosen)])
+                raise
+
+    def _start(self, server: Any, chosen: list[Program], names: Sequence[str], started: float) -> None:
+        for each in chosen:
+            if each.fresh:
+                shutil.rmtree(each.directory)
+                each.directory.mkdir()
+            if not each.publisher:
+                server.startProcess(each.name, False)
+        if any(each.name == "spark" for each in chosen):
+            server.startProcess("spark-warm", False)
+        answering = [name for name in names_of(self.settings) if name in names]
+        self._wait(server, answering, {each.name for each in chosen}, started)
+        for each in chosen:
+            if each.publisher:  # what they publish to answers now; how they do is theirs to tell
+                server.startProcess(each.name, False)
+                self.say(f"{each.name:<18} started  `stock-assets status` tells how it does")
 
     def stop(self, names: Sequence[str]) -> list[str]:
         """Stop some services and leave the others; returns those that ran."""
         server = self._connect()
-        running = [
-            name
-            for name in (names if server is not None else ())
-            if server.getProcessInfo(name)["statename"] not in ("STOPPED", "EXITED", "FATAL")
-        ]
+        return self._stop(server, names) if server is not None else []
+
+    def _stop(self, server: Any, names: Sequence[str]) -> list[str]:
+        ended = ("STOPPED", "EXITED", "FATAL")
+        running = [name for name in names if server.getProcessInfo(name)["statename"] not in ended]
         for name in running:
             server.stopProcess(name)
         return running

@@ -16,7 +16,7 @@ from stock_assets.domain.messages import Message, encode
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.clients import connected
 from stock_assets.topic.schema_registry import frame_of
-from stock_assets.topic.topics import Topic, at, topic_of
+from stock_assets.topic.topics import Topic, topic_of
 
 QUEUE_LIMIT = 20_000
 """Records in flight at the most: publishing streams, whatever the length of its input."""
@@ -68,12 +68,11 @@ class Publisher:
             ServiceUnavailable: the registry does not answer.
         """
         # Checked first: a record that is kept because the registry is away must be good when it is back.
-        topic, value = at(self._broker, topic_of(message)), encode(message)
+        topic, value = topic_of(message, self._broker), encode(message)
         self.send_raw(topic, message.symbol, frame_of(self._registry, topic) + value)
 
     def send_raw(self, topic: Topic, symbol: str, value: bytes | None) -> None:
         """Hand over bytes as they are; for tests and the simulator's deliberate faults."""
-        topic = at(self._broker, topic)
         with _named_failures():
             future = self._producer.send(topic.name, key=symbol.encode(), value=value)
         self.published.sent[topic.name] += 1

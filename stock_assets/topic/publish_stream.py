@@ -19,7 +19,7 @@ from stock_assets.domain.messages import Message, encode_all
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.refusal import raise_if_refused
 from stock_assets.topic.schema_registry import frame_of
-from stock_assets.topic.topics import Topic, at
+from stock_assets.topic.topics import Topic
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer
@@ -61,7 +61,6 @@ def publish_stream(
     from confluent_kafka import Producer
 
     raise_if_refused(broker)
-    topic = at(broker, topic)
     frame = frame_of(broker.registry, topic)
     failures: list[KafkaError] = []
     producer = Producer(

@@ -38,9 +38,10 @@ TOPICS: dict[str, Topic] = {topic.stage: topic for topic in (ACTIONS, BARS, TICK
 """Actions first: a bar is un-adjusted by the splits known when it is built."""
 
 
-def topic_of(message: Message) -> Topic:
-    """The topic that carries messages of this kind."""
-    return next(topic for topic in TOPICS.values() if isinstance(message, topic.message))
+def topic_of(message: Message, broker: Broker | None = None) -> Topic:
+    """The topic that carries messages of this kind, under its name at ``broker``; without one, under its usual name."""
+    found = next(topic for topic in TOPICS.values() if isinstance(message, topic.message))
+    return at(broker, found) if broker is not None else found
 
 
 def at(broker: Broker, topic: Topic) -> Topic:

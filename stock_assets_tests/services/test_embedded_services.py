@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.local import java
 from stock_assets.local.processes import end_all, owned
 from stock_assets.local.readiness import port_open
@@ -88,6 +89,33 @@ def test_a_service_that_dies_is_started_again(own_services: Services) -> None:
 
     wait_for(replaced)
     own_services.up(["warehouse"])
+
+
+def test_an_interrupted_start_leaves_nothing_half_started_and_the_next_one_works(
+    own_settings: Settings, own_services: Services
+) -> None:
+    command = [sys.executable, "-m", "stock_assets.cli", "up", "warehouse", "kafka"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as starting:
+        wait_for(lambda: any(state.state != "stopped" for state in own_services.status()), 60)
+        starting.send_signal(signal.SIGINT)
+        said, _ = starting.communicate(timeout=60)
+    assert starting.returncode != 0 and "Traceback" not in said
+    assert {state.state for state in own_services.status()} == {"stopped"}
+    own_services.up(["warehouse"])
+    assert port_open(own_settings.local.warehouse_port)
+
+
+def test_a_start_that_fails_leaves_nothing_half_started(
+    own_services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own_services.settings.local_dir / "kafka").mkdir(parents=True)
+    (own_services.settings.local_dir / "kafka" / "meta.properties").write_text(
+        "version=1\ncluster.id=strange\nnode.id=7\n"
+    )
+    with pytest.raises(ServiceUnavailable, match=r"kafka ended while starting: .*[Nn]ode.?[Ii]d") as failed:
+        own_services.up(["warehouse", "kafka"])
+    assert "\tat " not in str(failed.value)
+    assert {state.state for state in own_services.status()} <= {"stopped", "exited", "fatal"}
 
 
 def test_up_applies_changed_settings(own_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

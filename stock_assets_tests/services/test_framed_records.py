@@ -37,7 +37,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
 @pytest.fixture
 def framing(kafka: Broker, fake: FakeRegistry, topic: Topic, monkeypatch: pytest.MonkeyPatch) -> Broker:
     """The broker with a registry; ticks go to the test's own topic."""
-    monkeypatch.setattr(publishing, "topic_of", lambda message: topic)
+    monkeypatch.setattr(publishing, "topic_of", lambda *_: topic)
     return replace(kafka, registry=Registry(fake.url))
 
 

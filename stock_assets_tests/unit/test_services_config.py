@@ -6,6 +6,7 @@ import configparser
 import fcntl
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -21,6 +22,8 @@ from typing import IO
 import pytest
 
 from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.tables import open_or_create_table
 from stock_assets.local import checkup, jars
 from stock_assets.local.jars import FOLDERS, fetch, listed, present
 from stock_assets.local.java import Java
@@ -122,6 +125,39 @@ def test_a_folder_with_odd_characters_survives_rendering(tmp_path: Path) -> None
     section = rendered(settings)["program:warehouse"]
     words = shlex.split(section["command"].replace("%%", "%"))
     assert words[words.index("--db-path") + 1] == str(settings.local_dir / "warehouse")
+
+
+def test_java_reads_any_folder_out_of_its_properties(tmp_path: Path) -> None:
+    folder = tmp_path / "Zoë’s 50%25 \\ 😀"
+    every = {each.name: each for each in programs(Settings({"STOCK_ASSETS_LOCAL": str(folder)}), JAVA)}
+    (text,) = every["kafka"].files.values()
+    (line,) = [line for line in text.splitlines() if line.startswith("log.dirs=")]
+    assert line.isascii()
+    codes = re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found.group(1), 16)), line.removeprefix("log.dirs="))
+    units = codes.encode("utf-16", "surrogatepass").decode("utf-16").replace("\\\\", "\\")
+    assert units == str(folder / "kafka")
+
+
+def test_every_service_has_the_same_language_and_reaches_loopback_directly() -> None:
+    parser = rendered(Settings({"NO_PROXY": ".corp"}))
+    for name in ALL:
+        environment = parser[f"program:{name}"]["environment"]
+        assert 'NO_PROXY=".corp,127.0.0.1,localhost,::1"' in environment
+        assert sys.platform != "linux" or 'LC_ALL="C.UTF-8"' in environment
+    for name in ("kafka", "spark"):
+        assert "-Duser.language=en" in parser[f"program:{name}"]["command"]
+
+
+@pytest.mark.parametrize("folder", ["a,b", "a:b"])
+def test_a_folder_that_java_would_misread_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(PermanentError, match="in its name.*STOCK_ASSETS_LOCAL"):
+        Services(Settings({"STOCK_ASSETS_LOCAL": str(tmp_path / folder)})).up(["warehouse"])
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null/nowhere"])
+def test_a_lake_that_cannot_be_written_is_a_sentence(place: str) -> None:
+    with pytest.raises(PermanentError, match=f"^The lake at {place} cannot be written: .*; set LAKE_ROOT.$"):
+        open_or_create_table(place, RAW_TICKS)
 
 
 def test_a_changed_file_changes_the_program() -> None:

@@ -1,14 +1,17 @@
 """What settings mean, and what is said of those that cannot be."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from stock_assets.domain.errors import PermanentError
+from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.misspelled import misspelled
-from stock_assets.settings.platform import Settings
+from stock_assets.settings.platform import OWNERS, Settings
 from stock_assets.settings.process import environment, loopback_environment
 from stock_assets.topic.topics import TICKS, at, topics_of
+from stock_assets_tests.checkout import PROJECT
 
 
 def home(folder: Path, **values: str) -> Settings:
@@ -103,3 +106,15 @@ def test_secrets_are_shown_nowhere() -> None:
     settings = Settings({name: "hunter2" for name in secrets})
     for shown in (settings, settings.warehouse, settings.lake, settings.kafka, settings.vendors, settings.snowflake):
         assert "hunter2" not in repr(shown)
+
+
+@pytest.mark.parametrize("profile", ["development", "production"])
+def test_profiles_hold_settings_that_exist_and_no_secret(profile: str, tmp_path: Path) -> None:
+    values = read_env_file(PROJECT / "config" / f"{profile}.env", {})
+    known = {name for owner in OWNERS.values() for name in owner.variables()}
+    assert values and values.keys() <= known
+    assert not [name for name in values if re.search("PASSWORD|SECRET|KEY", name)]
+    settings = home(tmp_path, **values)
+    for owner in OWNERS:
+        assert getattr(settings, owner)
+    assert settings.embedded_kafka == settings.embedded_spark == (profile == "development")
