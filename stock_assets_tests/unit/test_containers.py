@@ -14,6 +14,7 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.local import container, minio
 from stock_assets.local.java import Java
 from stock_assets.local.programs import programs
+from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.platform import OWNERS, Settings
 from stock_assets.settings.secret_files import SECRETS
 from stock_assets_tests.checkout import PROJECT
@@ -65,6 +66,12 @@ def test_what_compose_asks_for_is_a_setting_or_told_in_its_documentation() -> No
     assert asked - read_settings() - OF_COMPOSE == set()
     assert OF_COMPOSE <= asked
     assert {name for name in OF_COMPOSE if f"`{name}`" not in DOCS} == set()
+
+
+@pytest.mark.parametrize("profile", ["config/production.env", "docker/standin.env"])
+def test_compose_passes_on_each_setting_of_a_file_it_is_given(profile: str) -> None:
+    asked = set(re.findall(r"\$\{([A-Z_]+)", (DOCKER / "compose.yaml").read_text()))
+    assert read_env_file(PROJECT / profile, {}).keys() - {"COMPOSE_PROFILES"} <= asked
 
 
 def test_each_service_profile_target_and_secret_is_documented() -> None:
