@@ -18,7 +18,6 @@ from pathlib import Path
 from stock_assets_tests.checkout import PROJECT
 
 BASE = "debian:bookworm-slim"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ("docker.io", "docker-compose", "debootstrap")
 START_DEADLINE_S = 60
 LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists")
@@ -82,7 +81,7 @@ def ensure_base(say: Callable[[str], None]) -> None:
         return
     say(f"making {BASE} with debootstrap, as it cannot be pulled")
     with tempfile.TemporaryDirectory() as folder:
-        run(["debootstrap", "--variant=minbase", "bookworm", folder, MIRROR], timeout_s=1200)
+        run(["debootstrap", "--variant=minbase", "bookworm", folder], timeout_s=1200)
         excluded = [f"--exclude=./{path}/*" for path in LEFT_OUT]
         packed = subprocess.Popen(["tar", "-C", folder, *excluded, "-c", "."], stdout=subprocess.PIPE)
         subprocess.run(["docker", "import", "-", BASE], stdin=packed.stdout, check=True, capture_output=True)
