@@ -10,6 +10,7 @@ of garbage collection (they hold no cycles), which halves the cost of decoding t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
@@ -21,6 +22,9 @@ from msgspec import Meta
 from stock_assets.domain.errors import BadRecord
 
 SCHEMA_VERSION = 1
+MAX_NESTING = 64
+"""Objects and arrays inside each other. The parser's own limit depends on how deep its caller is: without this one, a record
+would be good here and bad there."""
 
 Instant = Annotated[int, Meta(ge=0, lt=2**53, description="microseconds since 1970-01-01 UTC")]
 Symbol = Annotated[str, Meta(min_length=1, max_length=24)]
@@ -144,14 +148,38 @@ def decode(kind: type[Message], value: bytes) -> Message:
         BadRecord: the text begins with the class of the reason and names record, field and reason.
     """
     try:
+        check_unread(value)
         return msgspec.json.decode(value, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as broken:
+    except MemoryError:
+        raise
+    except Exception as broken:  # whatever a parser raises about a record is that record's fault
         start = value[:80].decode("utf-8", "replace")
-        raise BadRecord(f"{_reason_class(broken)}: {kind.__name__.lower()} {start}...: {broken}") from broken
+        foreseen = isinstance(broken, msgspec.MsgspecError | ValueError | RecursionError)
+        reason = str(broken) if foreseen else f"{type(broken).__name__}: {broken}"
+        raise BadRecord(f"{_reason_class(broken)}: {kind.__name__.lower()} {start}...: {reason}") from broken
 
 
+def check_unread(value: bytes) -> None:
+    """Check what a parser does not where it passes over a field: that it is text, and not nested too deeply.
+
+    Raises:
+        ValueError: it is not.
+    """
+    value.decode("utf-8")
+    if value.count(b"[") + value.count(b"{") <= MAX_NESTING:
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(_TEXTS.sub(b"", value)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_NESTING:
+            raise ValueError(f"JSON is malformed: nested deeper than {MAX_NESTING} levels")
+
+
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
 _REASON_CLASSES = {
     "malformed": "bad json",
+    "recursion depth": "bad json",
     "truncated": "bad json",
     "missing required field": "missing field",
     ", got": "wrong type",

@@ -116,6 +116,8 @@ def _cell(topic: Topic, payload: bytes | None) -> Cell | None:
             day = datetime.fromtimestamp(told["event_time"] / 1e6, sessions.EXCHANGE_ZONE).date()
         else:
             day = date.fromisoformat(told["trading_day"])
-    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError, OverflowError, OSError):
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a record may hold anything at all; then it tells nothing
         return None
     return (symbol, day) if isinstance(symbol, str) and sessions.is_session(day) else None

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stock_assets.domain.errors import BadRecord
-from stock_assets.domain.messages import Tick, decode, encode
+from stock_assets.domain.messages import MAX_NESTING, Tick, decode, encode
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.decode import MAX_RECORD_BYTES, Decoder
 from stock_assets.lake.rows import rows_of
 from stock_assets.topic.consume import Chunk
+from stock_assets.topic.schema_registry import MAGIC
 from stock_assets.topic.topics import BARS, TICKS
 
 GOOD = encode(
@@ -28,6 +29,9 @@ GOOD = encode(
         size=100,
     )
 )
+DEEP = GOOD[:-1] + b',"x":' + b"[" * 1000
+"""Two kilobytes that a parser goes down into, one call deeper at each bracket."""
+CLOSED_DEEP = DEEP + b"]" * 1000 + b"}"
 SATURDAY = GOOD.replace(b"1381152600000000", b"1380979800000000")
 
 
@@ -43,6 +47,12 @@ SATURDAY = GOOD.replace(b"1381152600000000", b"1380979800000000")
         (GOOD.replace(b'"symbol":"IBM",', b""), "missing field"),
         (GOOD.replace(b"IBM", b"IB\xff"), "wrong encoding"),
         (GOOD + b"\n" + GOOD, "bad json"),
+        (DEEP, "bad json"),
+        (CLOSED_DEEP, "bad json"),
+        (b"[" * 2000, "bad json"),
+        (b'{"x":' + b"[" * 1000, "bad json"),
+        (MAGIC + b"\0\0\0\1" + DEEP, "bad json"),
+        (GOOD[:-1] + b',"x":"\xff"}', "wrong encoding"),
         (GOOD + b" " * MAX_RECORD_BYTES, "oversize"),
         (SATURDAY, "closed session"),
         (GOOD.replace(b"1381152600000000", b"9007199254740991"), "absurd time"),
@@ -62,6 +72,8 @@ def test_a_bad_record_is_kept_with_its_reason_and_bytes_and_its_neighbours_land(
     assert bad["trading_day"].null_count == 1
 
 
+NESTED = GOOD[:-1] + b',"x":' + b"[" * (MAX_NESTING - 1) + b"]" * (MAX_NESTING - 1) + b"}"
+TOO_NESTED = GOOD[:-1] + b',"x":' + b"[" * MAX_NESTING + b"]" * MAX_NESTING + b"}"
 fragments = st.sampled_from(
     [
         GOOD,
@@ -77,6 +89,14 @@ fragments = st.sampled_from(
         b'{"x":[{}',
         b"{}]}",
         b"\n",
+        GOOD + b" " + GOOD,
+        GOOD[:30] + b"}",
+        DEEP,
+        CLOSED_DEEP,
+        NESTED,
+        TOO_NESTED,
+        GOOD[:-1] + b',"x":"\xff"}',
+        GOOD[:-1] + b',"x":"\n"}',
     ]
 )
 
@@ -101,10 +121,55 @@ def test_bars_of_a_day_without_session_are_rejected() -> None:
 
 
 def acceptable(value: bytes | None) -> bool:
+    """Whether the record alone is good."""
     try:
-        return value is not None and decode(Tick, value) is not None and value != SATURDAY
-    except BadRecord:
+        if value is None or value == SATURDAY:
+            return False
+        return decode(Tick, value) is not None and bool(value.decode("utf-8"))
+    except (BadRecord, UnicodeDecodeError):
         return False
+
+
+def test_brackets_inside_texts_are_no_nesting() -> None:
+    value = GOOD[:-1] + b',"x":"\\"' + b"[{" * MAX_NESTING + b'"}'
+    assert landed([value])["rejected_because"].null_count == 1
+
+
+@pytest.mark.parametrize("step", ["_message_columns", "_decode_together", "_decode_one"])
+def test_whatever_a_decoder_raises_about_a_record_rejects_that_record_alone(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault that nobody has thought of yet must not stop a topic."""
+    work = getattr(Decoder, step)
+
+    def fail_on_the_odd_one(self: Decoder, given: Any, *more: Any) -> Any:
+        texts = [given] if isinstance(given, bytes) else given
+        if any(b"ODD" in text if isinstance(text, bytes) else text.symbol == "ODD" for text in texts):
+            raise SystemError("error return without exception set")
+        return work(self, given, *more)
+
+    monkeypatch.setattr(Decoder, step, fail_on_the_odd_one)
+    good = GOOD[:-1] + b',"conditions":["1"]}'  # in no uniform run
+    odd = good.replace(b"IBM", b"ODD")
+    if step == "_decode_one":
+        odd += b" "  # white space at the end is looked at alone
+    values = [*[good] * 9, odd, *[good] * 5, b"{bad", good]
+    rows = landed(values)
+    bad = rows.filter(pc.is_valid(rows["rejected_because"])).sort_by("kafka_offset")
+    assert bad["kafka_offset"].to_pylist() == [9, 15]
+    assert bad["payload"].to_pylist() == [odd, b"{bad"]
+    assert "SystemError: error return without exception set" in bad["rejected_because"][0].as_py()
+    assert sorted(rows["kafka_offset"].to_pylist()) == list(range(len(values)))
+    assert rows["price"].to_pylist().count(182.0) == len(values) - 2
+
+
+def test_memory_that_runs_out_is_no_fault_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(Decoder, "_message_columns", fail)
+    with pytest.raises(MemoryError):
+        landed([GOOD + b" "])
 
 
 def test_fields_of_a_newer_version_are_kept_with_the_record_and_its_neighbours_stay_as_they_are() -> None:
