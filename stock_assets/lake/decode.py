@@ -206,8 +206,7 @@ class Decoder:
         """All records of a run, or None when one of them needs to be looked at alone."""
         try:
             document = b"\n".join(run)  # type: ignore[arg-type]
-            # Neighbours must be two whole objects, or a record could hide two and another none.
-            if document[:1] != b"{" or document[-1:] != b"}" or document.count(b"}\n{") != len(run) - 1:
+            if not _are_apart(document, run):
                 return None
             if len(document) > MAX_RECORD_BYTES and max(map(len, run)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]
                 return None
@@ -255,6 +254,20 @@ class Decoder:
             else:
                 columns[field.name] = pa.array(read, field.type)
         return columns
+
+
+def _are_apart(document: bytes, run: Sequence[bytes | None]) -> bool:
+    """Whether each of the joined records holds one whole JSON value at least, if the document is JSON.
+
+    Each begins with ``{`` and ends with ``}``. No value goes on from ``}`` over a newline to ``{``: a value ends at each
+    boundary, and as many values as records are one each. A count of boundaries alone would not do, as a record may hold
+    something that looks like one (two objects on two lines) and make up for a record that is half of one.
+    """
+    boundaries = len(run) - 1
+    if document[:1] != b"{" or document[-1:] != b"}" or document.count(b"}\n{") < boundaries:
+        return False
+    # without a newline inside of a record, each of them is a boundary
+    return document.count(b"\n") == boundaries or all(value[:1] == b"{" and value[-1:] == b"}" for value in run)  # type: ignore[index]
 
 
 def _bare(run: Sequence[bytes | None]) -> list[bytes | None]:

@@ -1,5 +1,6 @@
 """Decoding in bulk: one bad record must not touch its neighbours, and none may hide behind another."""
 
+import itertools
 import json
 from typing import Any
 
@@ -128,6 +129,53 @@ def acceptable(value: bytes | None) -> bool:
         return decode(Tick, value) is not None and bool(value.decode("utf-8"))
     except (BadRecord, UnicodeDecodeError):
         return False
+
+
+def numbered(number: int) -> bytes:
+    """A good record, spelled with spaces as other producers do; its event_id tells it from all others."""
+    return json.dumps(json.loads(GOOD) | {"event_id": str(number), "conditions": []}).encode()
+
+
+def own_ids(values: list[bytes | None]) -> dict[int, str]:
+    """Per offset the event_id that the record itself states, of those that are good alone."""
+    return {at: json.loads(value or b"")["event_id"] for at, value in enumerate(values) if acceptable(value)}
+
+
+def landed_ids(values: list[bytes | None]) -> dict[int, str]:
+    rows = landed(values)
+    rows = rows.filter(pc.is_null(rows["rejected_because"]))
+    return dict(zip(rows["kafka_offset"].to_pylist(), rows["event_id"].to_pylist(), strict=True))
+
+
+def test_a_record_of_two_objects_does_not_make_up_for_half_a_one() -> None:
+    whole = [numbered(n) for n in range(5)]
+    cut = whole[0].index(b", ") + 2
+    values: list[bytes | None] = [whole[0][:cut], whole[0][cut:], whole[1], whole[2] + b"\n" + whole[3], whole[4]]
+    assert landed_ids(values) == {2: "1", 4: "4"}
+
+
+@given(st.integers(2, 9), st.data())
+def test_records_cut_anywhere_are_accepted_as_what_they_are_themselves(count: int, data: st.DataObject) -> None:
+    separators = st.sampled_from([b"\n", b"\n", b" \n", b"", b" "])
+    text = b"".join(numbered(n) + data.draw(separators) for n in range(count))
+    # cuts where a whole record ends or a field does, and anywhere
+    places = [at for at in range(len(text)) if text[at - 2 : at] in (b", ", b"}\n")]
+    cuts = data.draw(st.lists(st.sampled_from(places) | st.integers(0, len(text)), max_size=2 * count))
+    edges = [0, *sorted(set(cuts)), len(text)]
+    pieces = [text[first:end] for first, end in itertools.pairwise(edges)]
+    values: list[bytes | None] = [piece.strip(b"\n") if data.draw(st.booleans()) else piece for piece in pieces]
+    assert landed_ids(values) == own_ids(values)
+
+
+def test_records_spelled_on_several_lines_are_decoded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    values: list[bytes | None] = [json.dumps(json.loads(numbered(n)), indent=1).encode() for n in range(50)]
+    calls: list[int] = []
+    together = Decoder._decode_together
+    monkeypatch.setattr(
+        Decoder, "_decode_together", lambda self, run, lines: calls.append(len(run)) or together(self, run, lines)
+    )
+    assert landed_ids(values) == {n: str(n) for n in range(50)}
+    assert calls == [50]
 
 
 def test_brackets_inside_texts_are_no_nesting() -> None:
