@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stock_assets.commands.day_argument import session_of
-from stock_assets.domain.errors import PermanentError, StockAssetsError
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable, StockAssetsError
 from stock_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,8 +96,11 @@ def _line(topic: Topic, landing: Landing) -> str:
 
 def verify(
     day: Annotated[str, typer.Argument(help="Session YYYY-MM-DD; without it, everything.")] = "",
+    every_record: Annotated[
+        bool, typer.Option("--every-record", help="Compare each row with its record, not a sample.")
+    ] = False,
 ) -> None:
-    """Prove from the stored rows that nothing is missing or twice, and that the warehouse equals the lake."""
+    """Prove that nothing is missing or twice, that rows say what their records say, and that the warehouse equals the lake."""
     from stock_assets.demo import show_completeness
     from stock_assets.domain.tables import DAILY_METRICS
     from stock_assets.lake.tables import read_sessions
@@ -107,6 +110,7 @@ def verify(
 
     settings, console, wanted = Settings.load(), _console(), session_of(day) if day else None
     complete = show_completeness(settings, console, wanted)
+    as_sent = _show_comparison(settings, console, wanted, every_record)
     first, last = wanted or date.min, wanted or date.max
     rows = read_sessions(settings.lake_root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
     with connect(settings.snowflake) as connection:
@@ -117,8 +121,37 @@ def verify(
     console.print(
         f"Warehouse: {rows.num_rows} rows of the lake, " + ("all equal" if not found else f"{len(found)} differences")
     )
-    if not complete or found:
+    if not complete or not as_sent or found:
         raise typer.Exit(1)
+
+
+def _show_comparison(settings: Settings, console: Console, day: date | None, every: bool) -> bool:
+    """Print how rows compare with their records, and say whether none differs."""
+    from stock_assets.lake.comparison import compare
+    from stock_assets.topic.topics import TOPICS
+
+    days = [day] if day else None
+    try:
+        compared = [
+            found
+            for topic in TOPICS.values()
+            for found in compare(settings.lake_root, settings.broker, topic, days, every=every)
+        ]
+    except ServiceUnavailable as fault:
+        console.print(f"[yellow]Records: rows were compared with none: {fault}[/]", highlight=False)
+        return True
+    differences = [difference for found in compared for difference in found.differences]
+    for difference in differences[:20]:
+        console.print(f"[red]{difference}[/]", highlight=False)
+    rows, looked_at, gone = (
+        sum(getattr(found, name) for found in compared) for name in ("rows", "compared", "not_held")
+    )
+    console.print(
+        f"Records: {looked_at:,} of {rows:,} rows compared with their records, "
+        + (f"{len(differences):,} differ" if differences else "all equal")
+        + (f"; of {gone:,} the topics hold no record any more" if gone else "")
+    )
+    return not differences
 
 
 def adopt_topic(stage: Annotated[str, typer.Argument(help="ticks, bars or actions")]) -> None:

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from stock_assets.domain.errors import BadRecord
+from stock_assets.domain.sessions import EXCHANGE_ZONE
 
 SCHEMA_VERSION = 1
 MAX_NESTING = 64
@@ -99,6 +100,13 @@ Message = Tick | Bar | Action
 def instant(moment: datetime) -> int:
     """An aware datetime as microseconds since 1970-01-01 UTC."""
     return round(moment.timestamp() * 1_000_000)
+
+
+def day_of(message: Message) -> date:
+    """The exchange-local day that a message is about; whether it is a session is another question."""
+    if isinstance(message, Tick):
+        return datetime.fromtimestamp(message.event_time // 1_000_000, EXCHANGE_ZONE).date()
+    return message.trading_day if isinstance(message, Bar) else message.ex_date
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -7,14 +7,14 @@ Does not belong here: dropping repeats of a live stream (bars do that).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from msgspec import structs
 
 from stock_assets.domain.errors import BadRecord
-from stock_assets.domain.messages import Action, Bar, Message, Tick, decode, encode
-from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session
+from stock_assets.domain.messages import Action, Bar, Message, Tick, day_of, decode, encode
+from stock_assets.domain.sessions import is_session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
 from stock_assets.lake.tables import open_table
 from stock_assets.topic.schema_registry import unframed
@@ -46,7 +46,7 @@ class Known:
 
     def _is_known(self, message: Message) -> bool:
         kind = type(message)
-        if not is_session(_day(message)):
+        if not is_session(day_of(message)):
             return _without_known_at(message) in self._quarantine(kind)
         if isinstance(message, Tick):
             return (message.symbol, message.event_id) in self._event_ids(message)
@@ -57,7 +57,7 @@ class Known:
         """Symbol and event_id of what the source said of the tick's day."""
         import pyarrow.dataset as ds
 
-        key = (tick.source, _day(tick))
+        key = (tick.source, day_of(tick))
         if key not in self._ticks:
             of_day = (ds.field("trading_day") == key[1]) & (ds.field("source") == tick.source)
             rows = self._accepted(RAW_TICKS, ["symbol", "event_id"], of_day)
@@ -109,12 +109,6 @@ class Known:
                 rows = rows.set_column(index, field.name, rows[field.name].cast(pa.int64()))
         found: list[dict[str, Any]] = rows.to_pylist()
         return found
-
-
-def _day(message: Message) -> date:
-    if isinstance(message, Tick):
-        return datetime.fromtimestamp(message.event_time / 1e6, EXCHANGE_ZONE).date()
-    return message.trading_day if isinstance(message, Bar) else message.ex_date
 
 
 def _fields(message: Message, names: tuple[str, ...]) -> _Values:
