@@ -31,8 +31,11 @@ Instant = Annotated[int, Meta(ge=0, lt=2**53, description="microseconds since 19
 Symbol = Annotated[str, Meta(min_length=1, max_length=24)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217")]
-Price = Annotated[float, Meta(gt=0, lt=1e11)]
+Price = Annotated[float, Meta(ge=1e-6, lt=1e11)]
+"""Bars hold prices in steps of a millionth: less than one step would become 0."""
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
+Shares = Annotated[int, Meta(ge=0, lt=10**12)]
+"""More than any company has issued; of more, a session's sum of prices x shares would fit no number that Spark has."""
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -44,8 +47,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     currency: Currency
     source: Name
     event_id: Annotated[str, Meta(min_length=1, max_length=200, description="the source's own id, else its ordinal")]
-    size: Annotated[Count | None, Meta(description="shares of this trade")] = None
-    day_volume: Annotated[Count | None, Meta(description="cumulative shares of the session, regular hours")] = None
+    size: Annotated[Shares | None, Meta(description="shares of this trade")] = None
+    day_volume: Annotated[Shares | None, Meta(description="cumulative shares of the session, regular hours")] = None
     bid: Price | None = None
     ask: Price | None = None
     exchange: str | None = None
@@ -65,7 +68,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     high: Price
     low: Price
     close: Price
-    volume: Count | None
+    volume: Shares | None
     currency: Currency
     price_basis: Literal["as_traded", "split_adjusted"]
     final: Annotated[bool, Meta(description="false while the session could still move it")]
@@ -87,7 +90,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     symbol: Symbol
     ex_date: date
     kind: Literal["split", "dividend"]
-    value: Annotated[float, Meta(gt=0, lt=1e9, description="new shares per old share, or cash per share as traded")]
+    value: Annotated[float, Meta(ge=1e-9, lt=1e9, description="new shares per old share, or cash per share as traded")]
     source: Name
     known_at: Instant
     currency: Currency | None = None

@@ -16,8 +16,9 @@ from stock_assets.domain.messages import Action, Bar, Message, Tick
 from stock_assets.domain.session_index import Int64s, place
 from stock_assets.domain.universe import Universe
 
-LONGEST_AHEAD_US = 24 * 3600 * 1_000_000
-"""An event may not be later than this after the broker got its record: clocks differ, by hours where zones are confused."""
+_DAY_US = 24 * 3600 * 1_000_000
+LONGEST_AHEAD_US = _DAY_US
+"""Nothing may have happened later than this after the broker got its record: clocks differ, by hours where zones are confused."""
 _EPOCH = date(1970, 1, 1)
 _DAY_OF = {Bar: "trading_day", Action: "ex_date"}
 
@@ -30,11 +31,11 @@ def place_rows(kind: type[Message], columns: Columns, times_ms: Int64s | None) -
     Args:
         times_ms: when the broker got each; without it, or where it is not positive, no event is too late.
     """
-    return _place_ticks(columns, times_ms) if kind is Tick else _place_dated(kind, columns)
+    return _place_ticks(columns, times_ms) if kind is Tick else _place_dated(kind, columns, times_ms)
 
 
 def _place_ticks(columns: Columns, times_ms: Int64s | None) -> dict[int, str]:
-    event_time = np.concatenate([part.view(pa.int64()).to_numpy() for part in columns["event_time"].chunks])
+    event_time = _integers(columns["event_time"])
     placement = place(event_time)
     columns["trading_day"] = pa.chunked_array([pa.array(placement.epoch_day.astype(np.int32)).view(pa.date32())])
     phases = pa.DictionaryArray.from_arrays(placement.phase, list(sessions.PHASES))
@@ -43,28 +44,43 @@ def _place_ticks(columns: Columns, times_ms: Int64s | None) -> dict[int, str]:
         int(position): f"closed session: event_time {_instant(event_time[position])} is on a day without a session"
         for position in np.flatnonzero(~placement.has_session)
     }
-    calendar = sessions.calendar()
-    early = event_time < _midnight_us(calendar.first)
-    if times_ms is not None:
-        got = times_ms * 1000
-        early |= (got > 0) & (event_time > got + LONGEST_AHEAD_US)
-    for position in np.flatnonzero(early).tolist():
-        text = f"absurd time: event_time {_instant(event_time[position])} is before {calendar.first}"
-        if times_ms is not None and times_ms[position] > 0:
-            text += f", or more than a day after the broker got it, {_instant(times_ms[position] * 1000)}"
-        outside[position] = text
-    return outside
+    first = sessions.calendar().first
+    for position in np.flatnonzero(event_time < _midnight_us(first)).tolist():
+        outside[position] = f"absurd time: event_time {_instant(event_time[position])} is before {first}"
+    return outside | _ahead("event_time", event_time, times_ms)
 
 
-def _place_dated(kind: type[Message], columns: Columns) -> dict[int, str]:
+def _place_dated(kind: type[Message], columns: Columns, times_ms: Int64s | None) -> dict[int, str]:
     days: list[date] = columns[_DAY_OF[kind]].to_pylist()
     columns["trading_day"] = pa.chunked_array([pa.array(days, pa.date32())])
     columns["year"] = pa.chunked_array([pa.array([day.year for day in days], pa.int32())])
-    return {
+    outside = {
         position: f"closed session: trading_day {day} has no session"
         for position, day in enumerate(days)
         if not sessions.is_session(day)
     }
+    if kind is Bar:
+        # an action is announced before its day, a bar is not
+        midnights = np.array([(day - _EPOCH).days for day in days], dtype=np.int64) * _DAY_US
+        outside |= _ahead("trading_day", midnights, times_ms)
+        outside |= _ahead("start_time", _integers(columns["start_time"]), times_ms)
+    return outside | _ahead("known_at", _integers(columns["known_at"]), times_ms)
+
+
+def _ahead(name: str, instants: Int64s, times_ms: Int64s | None) -> dict[int, str]:
+    """The reason of each row of which something happened long after the broker got it."""
+    if times_ms is None:
+        return {}
+    got = times_ms * 1000
+    return {
+        at: f"absurd time: {name} {_instant(instants[at])} is more than a day after the broker got it, {_instant(got[at])}"
+        for at in np.flatnonzero((got > 0) & (instants > got + LONGEST_AHEAD_US)).tolist()
+    }
+
+
+def _integers(column: pa.ChunkedArray) -> Int64s:
+    found: Int64s = np.concatenate([part.view(pa.int64()).to_numpy() for part in column.chunks])
+    return found
 
 
 def strangers(universe: Universe | None, columns: Columns) -> dict[int, str]:
