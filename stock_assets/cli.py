@@ -35,6 +35,7 @@ for command in (
     condition.condition,
     history.as_of,
     quarantine.redrive,
+    quarantine.withdraw,
     maintenance.compact,
     maintenance.vacuum,
     store.files,

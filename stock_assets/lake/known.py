@@ -17,6 +17,7 @@ from stock_assets.domain.messages import Action, Bar, Message, Tick, day_of, dec
 from stock_assets.domain.sessions import is_session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
 from stock_assets.lake.tables import open_table
+from stock_assets.lake.withdrawn import withdrawn_rows
 from stock_assets.topic.schema_registry import unframed
 
 _TABLES: dict[type[Message], Table] = {Tick: RAW_TICKS, Bar: RAW_BARS, Action: RAW_ACTIONS}
@@ -39,6 +40,7 @@ class Known:
         self._stated: dict[type[Message], dict[_Values, set[_Values]]] = {}
         self._ticks: dict[tuple[str, date], set[tuple[str, str]]] = {}
         self._rejected: dict[type[Message], set[bytes]] = {}
+        self._taken_out: dict[type[Message], set[bytes]] = {}
 
     def new(self, messages: Iterable[Message]) -> Iterator[Message]:
         """The messages that say something new: a tick not landed yet, a bar or action that differs from the newest."""
@@ -48,6 +50,8 @@ class Known:
         kind = type(message)
         if not is_session(day_of(message)):
             return _without_known_at(message) in self._quarantine(kind)
+        if self._withdrawn(kind) and _without_known_at(message) in self._withdrawn(kind):
+            return True
         if isinstance(message, Tick):
             return (message.symbol, message.event_id) in self._event_ids(message)
         newest = self._newest(kind).get(_fields(message, _KEYS[kind]), set())
@@ -89,6 +93,14 @@ class Known:
             payloads = {unframed(row["payload"]) for row in rows}
             self._rejected[kind] = payloads if kind is Tick else set(_stated_before(kind, payloads))
         return self._rejected[kind]
+
+    def _withdrawn(self, kind: type[Message]) -> set[bytes]:
+        """Messages that were withdrawn: to say the same again would bring them back."""
+        if kind not in self._taken_out:
+            handle = open_table(self._lake_root, _TABLES[kind])
+            rows = withdrawn_rows(handle).to_pylist() if handle is not None else []
+            self._taken_out[kind] = set(_stated_before(kind, (unframed(row["payload"]) for row in rows)))
+        return self._taken_out[kind]
 
     def _accepted(self, table: Table, columns: list[str], wanted: Any = None) -> list[dict[str, Any]]:
         import pyarrow.dataset as ds

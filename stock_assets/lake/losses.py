@@ -20,7 +20,7 @@ from stock_assets.lake.offsets import GAP
 from stock_assets.lake.quarantine import waiting
 from stock_assets.lake.tables import open_table
 from stock_assets.topic.schema_registry import unframed
-from stock_assets.topic.topics import BARS, TICKS, TOPICS, Topic
+from stock_assets.topic.topics import ACTIONS, BARS, TICKS, TOPICS, Topic
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -66,7 +66,7 @@ def _rejected(stage: str, of: Snapshot) -> Mapping[Cell, Sequence[datetime]]:
     cells: dict[Cell, list[datetime]] = defaultdict(list)
     for _, rows in waiting(of.handle, columns):
         for payload, stored in zip(rows["payload"].to_pylist(), rows["kafka_time"].to_pylist(), strict=True):
-            cell = _cell(TOPICS[stage], payload)
+            cell = cell_of(TOPICS[stage], payload)
             if cell is not None:
                 cells[cell].append(stored or _LONG_AGO)
     return MappingProxyType(dict(cells))
@@ -106,7 +106,8 @@ def _days_around(rows: Sequence[dict[str, Any]], first: int) -> list[date]:
     return sorted({*before, *after})
 
 
-def _cell(topic: Topic, payload: bytes | None) -> Cell | None:
+def cell_of(topic: Topic, payload: bytes | None) -> Cell | None:
+    """The symbol and session that a record is about, whether it is good or not; None when it does not say."""
     import msgspec
 
     try:
@@ -115,7 +116,7 @@ def _cell(topic: Topic, payload: bytes | None) -> Cell | None:
         if topic is TICKS:
             day = datetime.fromtimestamp(told["event_time"] / 1e6, sessions.EXCHANGE_ZONE).date()
         else:
-            day = date.fromisoformat(told["trading_day"])
+            day = date.fromisoformat(told["ex_date" if topic is ACTIONS else "trading_day"])
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a record may hold anything at all; then it tells nothing
