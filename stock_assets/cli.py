@@ -12,7 +12,7 @@ import sys
 import typer
 
 from local import commands as services
-from stock_assets.commands import condition, data, history, maintenance, produce, quarantine, store
+from stock_assets.commands import condition, data, history, maintenance, produce, produce_raw, quarantine, store
 from stock_assets.domain.errors import StockAssetsError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(quarantine.quarantine, name="quarantine")
+produce.produce.command()(produce_raw.raw)
 app.add_typer(produce.produce, name="produce")
 
 
