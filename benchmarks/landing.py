@@ -27,12 +27,12 @@ import numpy as np
 from children import Children
 from own_services import machine, own_services
 
-from local.services import Services
-from stock_assets.broker import Broker
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.lake.tables import table_uri
-from stock_assets.settings import Settings
+from stock_assets.local.services import Services
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS, create_topics, topic_state
 
 RECORDS = 1_000_000
@@ -107,7 +107,7 @@ def _landing(settings: Settings, folder: Path, records: int, processes: int = 1)
 
     place(np.zeros(1, dtype=np.int64))  # reads the calendar
 
-    limits = Limits(settings.landing_max_rows, settings.landing_max_bytes, processes)
+    limits = Limits(settings.landing.max_rows, settings.landing.max_bytes, processes)
 
     def work() -> int:
         landings = list(land(str(folder), settings.broker, TICKS, limits))
@@ -188,7 +188,7 @@ def _spark_streaming(settings: Settings, folder: Path, records: int) -> Callable
         options = {
             "subscribe": TICKS.name,
             "startingOffsets": start,
-            "kafka.bootstrap.servers": settings.kafka_bootstrap,
+            "kafka.bootstrap.servers": settings.broker.bootstrap,
         }
         read = spark.readStream.format("kafka").options(**options).option("maxOffsetsPerTrigger", 1_000_000).load()
         tick = read.select(

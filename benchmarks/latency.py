@@ -19,16 +19,17 @@ import numpy as np
 from confluent_kafka import Producer
 from own_services import machine, own_services
 
-from stock_assets.broker import Broker
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
 from stock_assets.sources.simulated_market import endless_ticks
 from stock_assets.topic.topics import TICKS, create_topics, topic_state
+from stock_assets_tests.checkout import PROJECT
 
 LIMIT_S = 2.0
 

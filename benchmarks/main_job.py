@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Any
 
 from own_services import cpu_seconds, machine, own_services
 
-from local.services import ALL
 from stock_assets.domain.sessions import sessions_between
+from stock_assets.local.services import ALL
 from stock_assets_tests.fakes.fake_yahoo import fake_yahoo
 from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing
 
 if TYPE_CHECKING:
     import dagster as dg
 
-    from stock_assets.settings import Settings
+    from stock_assets.settings.platform import Settings
 
 RECORDED = Path(__file__).resolve().parents[2] / "shared" / "data" / "eqker"
 SYMBOLS = ["AAPL", "AMZN", "BAC", "JPM", "MSFT", "QQQ", "SBUX", "SPY", "TSLA", "V"]
@@ -71,7 +71,6 @@ def main() -> None:
             "YAHOO_PROXY": yahoo.proxy,
             "YAHOO_CA_BUNDLE": str(yahoo.ca_bundle),
             "FIRST_SESSION": DAYS[0].isoformat(),
-            "AUTOMATIC": "false",
         }
         with own_services(ALL):
             _in_a_process_of_its_own([WARM_SYMBOL], WARM_DAYS)
@@ -96,15 +95,16 @@ def job(first: date, last: date, answer: Path) -> None:
     with watch.measure("start"):
         import dagster as dg
 
-        from stock_assets.defs.runs import run_main_job
-        from stock_assets.settings import Settings
+        from stock_assets.defs.holdings import holdings
+        from stock_assets.defs.runs import wait_for_main_job
+        from stock_assets.settings.platform import Settings
 
         settings = Settings.load()
     since = datetime.now(UTC)
     fetched, published = _fetch_and_publish(settings, first, last, watch)
     before = cpu_seconds(settings)
     with watch.measure("runs"):
-        done = run_main_job(settings, since)
+        done = wait_for_main_job(settings, since)
     total = time.perf_counter() - began
     services_cpu = cpu_seconds(settings) - before
     with watch.measure("as an asset"), dg.DagsterInstance.get() as instance:
@@ -119,7 +119,10 @@ def job(first: date, last: date, answer: Path) -> None:
                 "runs": done.runs,
                 "fetched": fetched,
                 "published": published,
-                "stages": [[stage.asset, stage.sessions, stage.rows, stage.seconds] for stage in done.stages],
+                "stages": [
+                    [name, held.sessions, held.rows, done.seconds.get(name, 0.0)]
+                    for name, held in holdings(settings).items()
+                ],
                 "checks": done.checks_passed,
                 "failed_checks": done.failed_checks,
                 "in_warehouse": _warehouse_rows(settings),
@@ -143,7 +146,7 @@ def _fetch_and_publish(settings: Settings, first: date, last: date, watch: Stopw
         from stock_assets.topic.publish import publish
         from stock_assets.topic.topics import create_topics
 
-        create_topics(settings.broker, settings.kafka_partitions)
+        create_topics(settings.broker, settings.kafka.partitions)
         done = publish(settings.broker, Known(settings.lake_root).new(fetched))
     return len(fetched), done.total
 
@@ -158,7 +161,7 @@ def _fetch_as_asset(settings: Settings, instance: dg.DagsterInstance, first: dat
 
     given = resources(settings)
     dg.materialize(
-        [vendor_history(session_partitions(settings.first_session), settings)],
+        [vendor_history(session_partitions(settings.dagster.first_session), settings)],
         instance=instance,
         resources={name: given[name] for name in ("lake", "kafka")},
         tags={

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from local.processes import owned
-from local.services import Services
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.local.processes import owned
+from stock_assets.local.services import Services
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import load_and_export
 
 # A benchmark must not reach the user's own clusters, buckets and accounts.
 _ELSEWHERE = (
@@ -32,7 +33,7 @@ _ELSEWHERE = (
 def own_services(names: Sequence[str]) -> Iterator[Settings]:
     """Running services ``names``; their settings are also this process's and its children's environment."""
     with tempfile.TemporaryDirectory(prefix="stock-assets-benchmark-") as folder:
-        jars = Settings.load().text("STOCK_ASSETS_JARS", str(PROJECT / ".local" / "jars"))
+        jars = str(Settings.load().jars_dir)
         kafka, _controller, spark, warehouse, dagster = _free_ports(5)
         os.environ.update(
             {
@@ -46,7 +47,7 @@ def own_services(names: Sequence[str]) -> Iterator[Settings]:
                 **dict.fromkeys(_ELSEWHERE, ""),
             }
         )
-        settings = Settings.load()
+        settings = load_and_export()
         services = Services(settings, print)
         try:
             services.up(names)

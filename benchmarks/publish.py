@@ -19,7 +19,7 @@ from itertools import islice
 from own_services import machine, own_services
 
 from stock_assets.domain.messages import encode
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.sources.simulated_market import due_at_rate, endless_ticks
 from stock_assets.topic.topics import TICKS, create_topics
 

@@ -21,7 +21,7 @@ if __package__ in (None, ""):  # spark-submit puts this folder on the path, not 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spark.jobs import StageReport, build_daily_bars, build_daily_metrics, build_minute_bars, disagreeing
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 STAGES = ("minute_bars", "daily_bars", "daily_metrics")
 

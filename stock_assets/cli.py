@@ -7,13 +7,28 @@ Does not belong here: what a command does.
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
 
-from local import commands as services
-from stock_assets.commands import condition, data, history, maintenance, produce, produce_raw, quarantine, store
+from stock_assets.commands import (
+    condition,
+    data,
+    demo,
+    history,
+    maintenance,
+    produce,
+    produce_raw,
+    quarantine,
+    services,
+    store,
+    verify,
+)
 from stock_assets.domain.errors import StockAssetsError
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What a full disk, or one that may not be written, answers."""
 
 app = typer.Typer(
     help="A stock-market data platform whose numbers can be proved.",
@@ -23,13 +38,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
+    services.setup,
     services.up,
     services.down,
     services.status,
     services.doctor,
-    data.demo,
+    demo.demo,
     data.land,
-    data.verify,
+    verify.verify,
     data.topics,
     data.adopt_topic,
     condition.condition,
@@ -47,12 +63,19 @@ app.add_typer(produce.produce, name="produce")
 
 
 def main() -> None:
-    """Run the command line; an error raised on purpose is one red sentence on stderr and exit status 1."""
+    """Run the command line; an error raised on purpose, or a disk that refuses, is one red sentence and exit status 1."""
     try:
         app()
     except StockAssetsError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
-        sys.exit(1)
+        said = str(error)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        said = f"{error.filename or 'A file'} cannot be written: {error.strerror}."
+    else:
+        return
+    typer.secho(said, fg=typer.colors.RED, err=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -24,20 +24,22 @@ from stock_assets.defs.raw_assets import kafka_assets, quarantine_asset, raw_ass
 from stock_assets.defs.resources import resources
 from stock_assets.defs.sensors import drain_sensor, failure_sensor, staleness_sensor
 from stock_assets.defs.vendor_history import vendor_history
-from stock_assets.settings import Settings
-from stock_assets.topic.topics import TOPICS
+from stock_assets.local.on_demand import give_way
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import load_and_export
+from stock_assets.topic.topics import topics_of
 
 
 def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Definitions:
     """All definitions for these settings; tests replace resources by name."""
-    partitions = session_partitions(settings.first_session)
-    status = dg.DefaultSensorStatus.RUNNING if settings.automatic else dg.DefaultSensorStatus.STOPPED
+    partitions = session_partitions(settings.dagster.first_session)
+    status = dg.DefaultSensorStatus.RUNNING if settings.dagster.automatic else dg.DefaultSensorStatus.STOPPED
     maintenance = maintenance_job(partitions, settings)
     return dg.Definitions(
         assets=[
             vendor_history(partitions, settings),
-            *kafka_assets(),
-            *(raw_asset(topic, partitions, settings) for topic in TOPICS.values()),
+            *kafka_assets(settings.broker),
+            *(raw_asset(topic, partitions, settings) for topic in topics_of(settings.broker).values()),
             quarantine_asset(),
             *built_assets(partitions, settings),
             *quality_assets(partitions, settings),
@@ -56,4 +58,10 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
     )
 
 
-defs = build_definitions(Settings.load())
+def _load() -> dg.Definitions:
+    settings = load_and_export()
+    give_way(settings)
+    return build_definitions(settings)
+
+
+defs = _load()

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from local.minio import program as minio_program
-from local.services import Services
-from stock_assets.broker import Broker
-from stock_assets.settings import PROJECT, Settings, Snowflake
+from stock_assets.local.minio import program as minio_program
+from stock_assets.local.services import Services
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.warehouse import Snowflake
 
 # a developer's real accounts and clusters must not be reached by a test
 ELSEWHERE = (
+    "DAGSTER_HOME",
     "SNOWFLAKE_ACCOUNT",
     "SNOWFLAKE_HOST",
     "SNOWFLAKE_PORT",
@@ -25,7 +27,7 @@ ELSEWHERE = (
     "SPARK_REMOTE",
     "STORE",
 )
-# ``Settings.load`` puts these into the environment for a lake on S3: unset, not empty, or S3's clients stumble
+# a program puts these into its environment for a lake on S3: unset, not empty, or S3's clients stumble
 OBJECT_STORE = (
     "AWS_ENDPOINT_URL",
     "AWS_ACCESS_KEY_ID",
@@ -74,8 +76,8 @@ def _is_free(port: int) -> bool:
 def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settings:
     """Settings with a folder and ports of their own, also for every process started from here."""
     kafka, _controller, spark, warehouse, dagster, _code, minio = free_ports(7)
+    patch.setenv("STOCK_ASSETS_JARS", str(Settings.load().jars_dir))
     patch.setenv("STOCK_ASSETS_LOCAL", str(local_dir))
-    patch.setenv("STOCK_ASSETS_JARS", Settings.load().text("STOCK_ASSETS_JARS", str(PROJECT / ".local" / "jars")))
     patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
     patch.setenv("KAFKA_PORT", str(kafka))
     patch.setenv("SPARK_PORT", str(spark))

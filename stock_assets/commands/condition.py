@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from stock_assets.settings import Settings
+    from stock_assets.settings.platform import Settings
 
 Row = dict[str, Any]
 
@@ -45,11 +45,11 @@ def condition(
     """Show which symbols and sessions are available, corrected, partial, degraded, missing or legitimately empty."""
     from rich.console import Console
 
-    from stock_assets.settings import Settings
+    from stock_assets.settings.process import load_and_export
 
     console = Console()
     console = console if console.is_terminal else Console(width=140)
-    settings = Settings.load()
+    settings = load_and_export()
     last = session_of(day) if day else _newest(settings)
     show_conditions(console, judged(settings, last, sessions))
 

@@ -31,12 +31,12 @@ def as_of(
     from rich.table import Table
 
     from stock_assets.lake.as_of import statements
-    from stock_assets.settings import Settings
+    from stock_assets.settings.process import load_and_export
 
     if interval not in INTERVALS:
         raise PermanentError(f"{interval!r} is none of {', '.join(INTERVALS)}")
     session, moment = session_of(day), _instant(at)
-    told = statements(Settings.load().lake_root, symbol, session, interval, moment)
+    told = statements(load_and_export().lake_root, symbol, session, interval, moment)
     if not told:
         raise PermanentError(f"the lake holds no {interval} bar of {symbol} for {session}")
     table = Table(title=f"{symbol} {session}, as of {moment or 'now'}")

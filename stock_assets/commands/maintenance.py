@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from stock_assets.commands.day_argument import day_of
-from stock_assets.settings import Settings
+from stock_assets.settings.process import load_and_export
 
 
 def compact(
@@ -24,21 +24,21 @@ def compact(
     from stock_assets.lake.compaction import compact as compact_session
     from stock_assets.lake.compaction import sessions_to_compact
 
-    settings = Settings.load()
+    settings = load_and_export()
     for table in RAW_TABLES.values():
         days = (
             [None if day == "none" else day_of(day, ", or none")]
             if day
             else sessions_to_compact(
-                settings.lake_root, table, settings.compaction_min_files, settings.compaction_target_bytes
+                settings.lake_root, table, settings.lake.compaction_min_files, settings.lake.compaction_target_bytes
             )
         )
         for chosen in days:
-            done = compact_session(settings.lake_root, table, chosen, settings.compaction_target_bytes)
+            done = compact_session(settings.lake_root, table, chosen, settings.lake.compaction_target_bytes)
             numbers = f": {done.files_before} files -> {done.files_after}, {done.rows:,} rows" if done.done else ""
             typer.echo(f"{table.path} {chosen or 'without a session'}: {done.reason}{numbers}")
         if not days:
-            typer.echo(f"{table.path}: no session has {settings.compaction_min_files} files to compact")
+            typer.echo(f"{table.path}: no session has {settings.lake.compaction_min_files} files to compact")
 
 
 def vacuum(
@@ -48,7 +48,7 @@ def vacuum(
     from stock_assets.domain.tables import RAW_TABLES
     from stock_assets.lake.compaction import vacuum as vacuum_table
 
-    settings = Settings.load()
+    settings = load_and_export()
     for table in RAW_TABLES.values():
-        count = vacuum_table(settings.lake_root, table, settings.vacuum_keep_days, dry_run=dry_run)
+        count = vacuum_table(settings.lake_root, table, settings.lake.vacuum_keep_days, dry_run=dry_run)
         typer.echo(f"{table.path}: {count:,} files {'would be' if dry_run else 'were'} deleted")

@@ -19,7 +19,8 @@ import typer
 
 from stock_assets.commands.day_argument import day_of
 from stock_assets.domain.errors import PermanentError
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import load_and_export
 
 if TYPE_CHECKING:
     from stock_assets.domain.messages import Tick
@@ -49,7 +50,7 @@ def _until_stopped(command: Callable[..., None]) -> Callable[..., None]:
             command(*given, **named)
         except PermanentError as error:
             typer.secho(str(error), fg=typer.colors.RED, err=True)
-            if Settings.load().text("STOCK_ASSETS_SERVICE"):
+            if load_and_export().local.service:
                 # Supervisor starts whoever ends sooner again, whatever the exit status says.
                 stop_event().wait(max(0.0, BEGAN + STARTED_AFTER_S - time.monotonic()))
             raise typer.Exit(ENDED_FOR_GOOD) from None
@@ -101,7 +102,7 @@ def simulator(
 
     from stock_assets.sources.simulated_market import Faults, due_as_recorded, due_at_rate, endless_ticks, faulty
 
-    settings = Settings.load()
+    settings = load_and_export()
     faults = Faults(duplicates, late, malformed)
     if replay:
         _stream(due_as_recorded(_session_ticks(replay, seed), speed or float("inf")))
@@ -127,7 +128,7 @@ def yahoo_stream() -> None:
     from stock_assets.publishers.yahoo_stream import YahooStream
     from stock_assets.sources.yahoo_session import stoppable_session
 
-    settings = Settings.load()
+    settings = load_and_export()
     proxy, ca_bundle = settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle
     _serve(
         settings,
@@ -152,7 +153,7 @@ def yahoo_quotes(
     """Yahoo's quotes of all symbols as ticks, until stopped."""
     from stock_assets.publishers.yahoo_quotes import YahooQuotes
 
-    settings = Settings.load()
+    settings = load_and_export()
     session = _yahoo_session(settings)
     _serve(
         settings,
@@ -165,20 +166,19 @@ def yahoo_quotes(
 @_until_stopped
 def alpha_vantage() -> None:
     """Alpha Vantage's bars that the lake lacks, and quotes as the key's plan allows, until stopped."""
-    from datetime import date
 
     from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
     from stock_assets.publishers.alpha_vantage_minutes import AlphaVantageMinutes
     from stock_assets.publishers.catch_up import newest_minute_sessions, newest_sessions
     from stock_assets.sources.alpha_vantage_client import AlphaVantageClient, budget_of
 
-    settings = Settings.load()
+    settings = load_and_export()
     vendor = settings.vendors.alpha_vantage
-    first, newest = date.fromisoformat(settings.first_session), newest_sessions(settings.lake_root, NAME)
+    first, newest = settings.dagster.first_session, newest_sessions(settings.lake_root, NAME)
     minutes = newest_minute_sessions(settings.lake_root, NAME, first) if vendor.minutes else None
 
     def connect(health: HealthFile) -> Connect:
-        client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.ca_bundle)
+        client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.local.ca_bundle)
         wanted = AlphaVantageMinutes(minutes.get, health.refuse) if minutes is not None else None
         return AlphaVantagePolling(client, settings.symbols, first, newest.get, health.refuse, wanted)
 
@@ -194,7 +194,7 @@ def health(
     """How publishers that run until stopped are doing; exit status 1 when one is not well."""
     from stock_assets.publishers.health import HealthFile
 
-    settings = Settings.load()
+    settings = load_and_export()
     folder = settings.local_dir / "publishers"
     names = [name] if name else sorted(file.stem for file in folder.glob("[!.]*.json"))
     if not names:
@@ -220,7 +220,7 @@ def _serve(
     stop = stop_event()
     with _told(settings, name, secrets) as health:
         source = connect(health)
-        create_topics(settings.broker, settings.kafka_partitions)
+        create_topics(settings.broker, settings.kafka.partitions, settings.kafka.replication)
         publisher = Publisher(settings.broker)
         try:
             done = run_publisher(name, source, publisher, health, stop)
@@ -260,10 +260,10 @@ def _session_ticks(day: str, seed: int) -> list[Tick]:
 
 
 def _publish_new(source: str, folder: Path | None) -> None:
-    from stock_assets.demo import demo_input, publish_new
+    from stock_assets.publishers.backlog import backlog_of, publish_new
 
-    settings = Settings.load()
-    done = publish_new(settings, demo_input(settings, source, folder))
+    settings = load_and_export()
+    done = publish_new(settings, backlog_of(settings, source, folder))
     counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(done.acknowledged.items()))
     typer.echo(f"published {counts or 'nothing: the lake holds every record already'}")
 
@@ -272,9 +272,9 @@ def _stream(records: Iterator[Due], name: str = "") -> None:
     """Publish ticks when they are due; with a name, its health is told meanwhile."""
     from stock_assets.signals import stop_event
     from stock_assets.topic.publish_stream import publish_stream
-    from stock_assets.topic.topics import TICKS, create_topics
+    from stock_assets.topic.topics import TICKS, at, create_topics
 
-    settings, stop = Settings.load(), stop_event()
+    settings, stop = load_and_export(), stop_event()
     with _told(settings, name) if name else nullcontext() as health:
 
         def published(acknowledged: int) -> None:
@@ -283,8 +283,8 @@ def _stream(records: Iterator[Due], name: str = "") -> None:
                 health.state.fetched = health.state.acknowledged = acknowledged
                 health.write()
 
-        create_topics(settings.broker, settings.kafka_partitions)
-        done = publish_stream(settings.broker, TICKS, records, stop, published)
+        create_topics(settings.broker, settings.kafka.partitions, settings.kafka.replication)
+        done = publish_stream(settings.broker, at(settings.broker, TICKS), records, stop, published)
         if health is not None:
             health.state.state = "stopped"
             health.state.fetched = health.state.acknowledged = done.records

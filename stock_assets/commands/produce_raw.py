@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.settings import Settings
+from stock_assets.settings.process import load_and_export
 
 
 def raw(
@@ -30,16 +30,17 @@ def raw(
 
     from stock_assets.sources.raw_lines import raw_lines
     from stock_assets.topic.publish_stream import publish_stream
-    from stock_assets.topic.topics import TOPICS, create_topics
+    from stock_assets.topic.topics import create_topics, topics_of
 
-    settings = Settings.load()
-    if topic not in TOPICS:
-        raise PermanentError(f"{topic!r} is none of {', '.join(TOPICS)}")
+    settings = load_and_export()
+    topics = topics_of(settings.broker)
+    if topic not in topics:
+        raise PermanentError(f"{topic!r} is none of {', '.join(topics)}")
     if str(file) != "-" and not file.is_file():
         raise PermanentError(f"there is no file {file}")
-    create_topics(settings.broker, settings.kafka_partitions)
+    create_topics(settings.broker, settings.kafka.partitions, settings.kafka.replication)
     given: BinaryIO = typer.get_binary_stream("stdin") if str(file) == "-" else file.open("rb")
     with nullcontext(given) if str(file) == "-" else given as lines:
         records = ((0.0, record) for record in raw_lines(lines, as_base64=as_base64))
-        done = publish_stream(settings.broker, TOPICS[topic], records, partition=partition)
-    typer.echo(f"published {done.records:,} records to {TOPICS[topic].name}, each acknowledged by the broker")
+        done = publish_stream(settings.broker, topics[topic], records, partition=partition)
+    typer.echo(f"published {done.records:,} records to {topics[topic].name}, each acknowledged by the broker")

@@ -13,10 +13,11 @@ import typer
 
 from stock_assets.commands.day_argument import day_of
 from stock_assets.domain.errors import PermanentError
-from stock_assets.settings import Settings
+from stock_assets.settings.process import load_and_export
 
 if TYPE_CHECKING:
     from stock_assets.lake.quarantine import RejectedRecord
+    from stock_assets.settings.platform import Settings
     from stock_assets.topic.topics import Topic
 
 ALL = "all"
@@ -41,7 +42,8 @@ def list_reasons(topic: TopicName = "", day: Day = "") -> None:
 
     from stock_assets.lake.quarantine import reasons
 
-    settings, wanted, topics = Settings.load(), day_of(day) if day else None, _topics(topic)
+    settings, wanted = load_and_export(), day_of(day) if day else None
+    topics = _topics(settings, topic)
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     for chosen in topics:
@@ -74,8 +76,9 @@ def show(
     """Show everything that is known of one rejected record."""
     from stock_assets.lake.quarantine import rejected_record
 
-    (chosen,) = _topics(topic)
-    records = rejected_record(Settings.load().lake_root, chosen, partition, offset)
+    settings = load_and_export()
+    (chosen,) = _topics(settings, topic)
+    records = rejected_record(settings.lake_root, chosen, partition, offset)
     if not records:
         raise PermanentError(f"{chosen.name} partition {partition} offset {offset}: no record there was rejected")
     for record in records:
@@ -131,7 +134,8 @@ def redrive(
     from stock_assets.lake.quarantine import reasons
     from stock_assets.lake.redrive import redrive as redrive_topic
 
-    settings, wanted, topics = Settings.load(), day_of(day) if day else None, _topics(topic)
+    settings, wanted = load_and_export(), day_of(day) if day else None
+    topics = _topics(settings, topic)
     kind = None if reason == ALL else reason
     if kind == "withdrawn":
         raise PermanentError(
@@ -170,7 +174,8 @@ def withdraw(
     from stock_assets.lake.withdrawal import reinstate
     from stock_assets.lake.withdrawal import withdraw as take_out
 
-    settings, (chosen,) = Settings.load(), _topics(topic)
+    settings = load_and_export()
+    (chosen,) = _topics(settings, topic)
     if undo:
         done = reinstate(settings.lake_root, chosen, partition, offset, Decoder(chosen, settings.universe))
     else:
@@ -181,14 +186,15 @@ def withdraw(
     )
 
 
-def _topics(name: str) -> list[Topic]:
-    from stock_assets.topic.topics import TOPICS
+def _topics(settings: Settings, name: str) -> list[Topic]:
+    from stock_assets.topic.topics import topics_of
 
+    known = topics_of(settings.broker)
     if not name:
-        return list(TOPICS.values())
-    if name not in TOPICS:
-        raise PermanentError(f"{name!r} is none of {', '.join(TOPICS)}")
-    return [TOPICS[name]]
+        return list(known.values())
+    if name not in known:
+        raise PermanentError(f"{name!r} is none of {', '.join(known)}")
+    return [known[name]]
 
 
 def _moment(moment: datetime | None) -> str:

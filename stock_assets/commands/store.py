@@ -16,9 +16,9 @@ def files(
 ) -> None:
     """List the lake's files with their sizes in bytes, in a folder as on S3."""
     from stock_assets.lake import store
-    from stock_assets.settings import Settings
+    from stock_assets.settings.process import load_and_export
 
-    settings = Settings.load()
+    settings = load_and_export()
     count = size = 0
     for file in store.files(settings.lake_root, prefix):
         typer.echo(f"{file.size:>14,}  {file.path}")

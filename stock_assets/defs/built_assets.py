@@ -25,7 +25,7 @@ from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, T
 from stock_assets.lake import staleness
 from stock_assets.lake.judging import Judging
 from stock_assets.lake.tables import read_sessions
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 if TYPE_CHECKING:
     from spark.jobs import StageReport
@@ -120,7 +120,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
 
         first, last = (days[0], days[-1]) if forced and days else (None, None)
         with permanent_failures():
-            report = build_daily_metrics(spark.session(), lake.root, settings.bar_sources, first, last, without)
+            report = build_daily_metrics(spark.session(), lake.root, settings.market.bar_sources, first, last, without)
         staleness.record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, staleness.GONE) for day in days})
         yield from _report_build(context, lake, DAILY_METRICS, partitions, days, report)
 
@@ -138,7 +138,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
 
         now = staleness.metrics_state(lake.root)
         # Whatever range was asked for: a changed bar reaches the rows of all later sessions.
-        everything = Range(first=config.first and settings.first_session)
+        everything = Range(first=config.first and str(settings.dagster.first_session))
         days, _ = sessions_to_build(context, everything, partitions, lake.root, now, staleness.WAREHOUSE)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}

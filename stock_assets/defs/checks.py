@@ -30,7 +30,7 @@ from stock_assets.domain.tables import Table
 from stock_assets.lake import staleness
 from stock_assets.lake.judging import Judging
 from stock_assets.lake.tables import read_sessions
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 QUALITY_TABLES: dict[dg.AssetKey, Table] = {
     **{RAW_KEYS[stage]: table for stage, table in tables.RAW_TABLES.items()},

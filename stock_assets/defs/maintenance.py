@@ -17,7 +17,7 @@ from stock_assets.defs.resources import Lake
 from stock_assets.domain.quality_tables import QUALITY_TABLES
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.domain.tables import RAW_TABLES
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 
 def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.JobDefinition:
@@ -38,11 +38,11 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
                     [asked]
                     if asked
                     else sessions_to_compact(
-                        lake.root, table, settings.compaction_min_files, settings.compaction_target_bytes
+                        lake.root, table, settings.lake.compaction_min_files, settings.lake.compaction_target_bytes
                     )
                 )
                 for day in days:
-                    done = compact(lake.root, table, day, settings.compaction_target_bytes)
+                    done = compact(lake.root, table, day, settings.lake.compaction_target_bytes)
                     context.log.info(f"{table.path} {day or 'without a session'}: {done.reason}")
                     report.append(
                         {
@@ -55,13 +55,13 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
                         }
                     )
                 if not asked:
-                    deleted = vacuum(lake.root, table, settings.vacuum_keep_days)
+                    deleted = vacuum(lake.root, table, settings.lake.vacuum_keep_days)
                     context.log.info(
-                        f"{table.path}: {deleted} files older than {settings.vacuum_keep_days} days were deleted"
+                        f"{table.path}: {deleted} files older than {settings.lake.vacuum_keep_days} days were deleted"
                     )
                     report.append({"table": table.path, "outcome": f"{deleted} files deleted"})
             for judged in QUALITY_TABLES if not asked else ():
-                deleted = vacuum(lake.root, judged, settings.vacuum_keep_days)
+                deleted = vacuum(lake.root, judged, settings.lake.vacuum_keep_days)
                 report.append({"table": judged.path, "outcome": f"{deleted} files deleted"})
         columns = ["table", "session", "rows", "files before", "files after", "outcome"]
         context.add_output_metadata({"report": markdown_table(report, columns)})
@@ -85,7 +85,9 @@ def maintenance_schedule(job: dg.JobDefinition, settings: Settings) -> dg.Schedu
         job=job,
         cron_schedule="30 2 * * *",
         execution_timezone=str(EXCHANGE_ZONE),
-        default_status=dg.DefaultScheduleStatus.RUNNING if settings.automatic else dg.DefaultScheduleStatus.STOPPED,
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if settings.dagster.automatic
+        else dg.DefaultScheduleStatus.STOPPED,
         description="Compacts and vacuums the raw tables each night.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:

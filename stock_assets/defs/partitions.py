@@ -16,15 +16,14 @@ from stock_assets.domain import sessions
 
 
 @cache
-def session_partitions(first_session: str) -> dg.DailyPartitionsDefinition:
-    """One partition per session from ``first_session`` to today, today's included from midnight on.
+def session_partitions(first: date) -> dg.DailyPartitionsDefinition:
+    """One partition per session from ``first`` to today, today's included from midnight on.
 
     Ask ``has_partition_key`` before anything else of a day: a time window of a day without a session is the next one's.
     """
-    first = date.fromisoformat(first_session)
     holidays = sorted(day for day in sessions.calendar().holidays if day >= first)
     return dg.DailyPartitionsDefinition(
-        start_date=first_session,
+        start_date=first.isoformat(),
         timezone=str(sessions.EXCHANGE_ZONE),
         end_offset=1,
         exclusions=["0 0 * * 0,6", *(datetime.combine(day, time(0)) for day in holidays)],

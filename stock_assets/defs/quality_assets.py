@@ -34,7 +34,7 @@ from stock_assets.domain.reconciliation import VERDICTS
 from stock_assets.domain.tables import DAILY_BARS, Table
 from stock_assets.lake import staleness
 from stock_assets.lake.judging import Judging
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 AGREEMENT = "agreement"
 SHOWN = 20

@@ -14,13 +14,13 @@ from typing import Any
 
 import dagster as dg
 
-from stock_assets.broker import Broker
 from stock_assets.defs.failures import RETRIES, permanent_failures
 from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table
 from stock_assets.defs.partitions import asked_sessions, within
 from stock_assets.defs.resources import Kafka, Lake
-from stock_assets.settings import Settings
-from stock_assets.topic.topics import ACTIONS, BARS, TICKS, Topic
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
+from stock_assets.topic.topics import ACTIONS, BARS, TICKS, Topic, topics_of
 
 KAFKA_KEYS = {
     TICKS.stage: dg.AssetKey(["kafka", "realtime"]),
@@ -39,7 +39,7 @@ _TEXT = {
 }
 
 
-def kafka_assets() -> list[dg.AssetSpec]:
+def kafka_assets(broker: Broker) -> list[dg.AssetSpec]:
     """The topics, outside of Dagster; their lag is observed by the drain sensor."""
     return [
         dg.AssetSpec(
@@ -51,8 +51,7 @@ def kafka_assets() -> list[dg.AssetSpec]:
             owners=OWNERS,
         )
         for stage, key in KAFKA_KEYS.items()
-        for topic in (TICKS, BARS, ACTIONS)
-        if topic.stage == stage
+        for topic in (topics_of(broker)[stage],)
     ]
 
 

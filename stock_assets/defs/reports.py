@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -26,9 +26,8 @@ log = logging.getLogger(__name__)
 
 
 def instance_home(settings: Settings) -> Path | None:
-    """Folder of the Dagster instance: ``DAGSTER_HOME``, else the embedded one; None when neither exists."""
-    named = settings.text("DAGSTER_HOME")
-    home = Path(named) if named else settings.dagster_home
+    """Folder of the Dagster instance; None when there is none yet."""
+    home = settings.dagster_home
     return home if (home / "dagster.yaml").is_file() else None
 
 
@@ -42,7 +41,7 @@ def report_redriven(settings: Settings, topic: Topic, done: Redrive) -> int:
     from stock_assets.defs.partitions import session_partitions, within
     from stock_assets.defs.raw_assets import RAW_KEYS
 
-    days = within(session_partitions(settings.first_session), done.sessions)
+    days = within(session_partitions(settings.dagster.first_session), done.sessions)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         for day in days:
             instance.report_runless_asset_event(
@@ -121,7 +120,7 @@ class LandingReports:
         from stock_assets.defs.partitions import session_partitions, within
         from stock_assets.defs.raw_assets import RAW_KEYS
 
-        known = set(within(session_partitions(self._settings.first_session), (day for _, day in noted)))
+        known = set(within(session_partitions(self._settings.dagster.first_session), (day for _, day in noted)))
         for stage, day in sorted(noted):
             if day in known:
                 instance.report_runless_asset_event(

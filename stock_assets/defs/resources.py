@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import PrivateAttr
 
-from stock_assets.broker import Broker
-from stock_assets.settings import Settings
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,6 +24,12 @@ class Lake(dg.ConfigurableResource[Any]):
     """The lake: a local folder or ``s3://bucket/prefix``."""
 
     root: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Start the embedded store when the lake lies on it and it does not run."""
+        settings = Settings.load()
+        if settings.lake.store == "minio" and self.root == settings.lake_root:
+            _ensure(settings, "minio")
 
 
 class ObjectStore(dg.ConfigurableResource[Any]):
@@ -59,6 +65,14 @@ class Kafka(dg.ConfigurableResource[Any]):
 
     @property
     def broker(self) -> Broker:
+        """The broker; the embedded one is started when it does not run.
+
+        Raises:
+            StockAssetsError: it cannot be started.
+        """
+        settings = Settings.load()
+        if settings.embedded_kafka and settings.broker.bootstrap == self.bootstrap:
+            _ensure(settings, "kafka")
         return Settings.load(KAFKA_BOOTSTRAP_SERVERS=self.bootstrap).broker
 
 
@@ -77,6 +91,9 @@ class Spark(dg.ConfigurableResource[Any]):
         if self._session is None:
             from dagster_pyspark import PySparkResource
 
+            settings = Settings.load()
+            if settings.embedded_spark and settings.shared_spark_remote == self.remote:
+                _ensure(settings, "spark")
             resource = PySparkResource(spark_config={"spark.remote": self.remote})
             with dg.build_resources({"pyspark": resource}) as opened:
                 self._session = opened.pyspark.spark_session
@@ -94,11 +111,20 @@ class Warehouse(dg.ConfigurableResource[Any]):
 
         from stock_assets.warehouse.connect import parameters
 
-        given = parameters(Settings.load().snowflake)
+        settings = Settings.load()
+        if settings.embedded_warehouse:
+            _ensure(settings, "warehouse")
+        given = parameters(settings.snowflake)
         own = {name: given.pop(name) for name in list(given) if name in SnowflakeResource.model_fields}
         resource = SnowflakeResource(**own, additional_snowflake_connection_args=given)
         with resource.get_connection() as connection:
             yield connection
+
+
+def _ensure(settings: Settings, name: str) -> None:
+    from stock_assets.local.on_demand import ensure
+
+    ensure(settings, name)
 
 
 def resources(settings: Settings) -> dict[str, Any]:
@@ -106,7 +132,7 @@ def resources(settings: Settings) -> dict[str, Any]:
     return {
         "lake": Lake(root=settings.lake_root),
         "store": ObjectStore(root=settings.lake_root),
-        "kafka": Kafka(bootstrap=settings.kafka_bootstrap),
+        "kafka": Kafka(bootstrap=settings.broker.bootstrap),
         "spark": Spark(remote=settings.shared_spark_remote),
         "warehouse": Warehouse(),
     }

@@ -1,39 +1,28 @@
-"""the two jobs -> runs of the running Dagster, waited for.
+"""sensors' runs -> what they did, once nothing is left to do.
 
-Belongs here: asking from the command line for what the sensors ask for, and telling what came of it.
+Belongs here: waiting until everything that was published is landed and built, and telling what came of it.
+Does not belong here: asking for runs. The sensors do; asking for the same once more would only race with them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
-from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags
 from stock_assets.defs.partitions import session_partitions
-from stock_assets.defs.raw_assets import QUARANTINE, RAW_KEYS
-from stock_assets.defs.sensors import UNFINISHED, stale_sessions
-from stock_assets.domain import sessions
-from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+from stock_assets.defs.sensors import UNFINISHED, read_lags, stale_sessions
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.lake.judging import Judging
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
-LONGEST_RUN_S = 3600.0
-RAW = {*RAW_KEYS.values(), QUARANTINE}
-
-
-@dataclass(frozen=True)
-class StageRun:
-    """One asset of the runs: how many sessions they materialized, their rows, and their seconds."""
-
-    asset: str
-    sessions: int
-    rows: int
-    seconds: float
+LONGEST_WAIT_S = 3600.0
+INTERVAL_S = 0.3
+SENSORS = ("drain_sensor", "staleness_sensor")
 
 
 @dataclass(frozen=True)
@@ -42,96 +31,115 @@ class MainJob:
 
     Attributes:
         runs: name of the job of each run, and its seconds from request to end, in order.
-        stages: one per asset, in the order of their first materialization.
+        seconds: of each asset, over all runs, in the order of their first step.
         checks_passed, failed_checks: by the last evaluation of each check; failures are sentences.
     """
 
     runs: list[tuple[str, float]]
-    stages: list[StageRun]
+    seconds: dict[str, float]
     checks_passed: int
     failed_checks: list[str]
 
 
-def run_main_job(settings: Settings, since: datetime) -> MainJob:
-    """Land what the topics hold, then build what is stale; what the sensors ran ``since`` is waited for and told, too.
+def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], None] = lambda _: None) -> MainJob:
+    """Return when no record waits in a topic, no session is stale and no run is in flight; runs count from ``since`` on.
 
-    ``since`` is when publishing began: a sensor may see the first records before anybody asks for the job.
-
-    Needs Dagster's web server, daemon and code server, and ``DAGSTER_HOME``.
+    ``say`` is told of each run when it has ended. Needs Dagster's daemon and ``DAGSTER_HOME``.
 
     Raises:
-        PermanentError: a run failed; the text says which step and why.
-        ServiceUnavailable: Dagster does not answer.
+        PermanentError: a run failed, or a topic or sensor is stopped; the text says why and where to look.
+        ServiceUnavailable: it takes longer than an hour.
     """
     with dg.DagsterInstance.get() as instance:
-        _wait(instance)
-        _wait(instance, [_submit(settings, DRAIN.name)])
-        _wait(instance)  # the staleness sensor may have asked for the same builds
-        partitions = session_partitions(settings.first_session)
-        stale = stale_sessions(settings.lake_root, partitions, Judging.of(settings))
-        for first, last in sessions.contiguous_ranges(stale):
-            tags = {**build_tags(first, last), "dagster/partition": build_partition(last)}
-            _wait(instance, [_submit(settings, BUILD.name, build_config(first, last), tags)])
-        return _outcome(instance, instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True))
+        told: set[str] = set()
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while True:
+            records = instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
+            _tell_ended(settings, instance, records, told, say)
+            if not instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+                waiting = _waiting(settings)
+                # a sensor may have asked for a run while the tables were looked at
+                if not waiting and not instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+                    return _outcome(
+                        instance, instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
+                    )
+                _refuse_stopped_sensors(instance, settings)
+            if time.monotonic() > deadline:
+                raise ServiceUnavailable(f"The main job has not ended after an hour. {_look(settings)}")
+            time.sleep(INTERVAL_S)
 
 
-def _submit(
-    settings: Settings, job: str, config: dict[str, Any] | None = None, tags: dict[str, str] | None = None
-) -> str:
-    """Id of the run that Dagster was asked for."""
-    from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
-    from requests.exceptions import RequestException
-
+def _waiting(settings: Settings) -> bool:
+    """Whether something is left to land or to build."""
     try:
-        client = DagsterGraphQLClient("127.0.0.1", port_number=settings.dagster_port)
-        return client.submit_job_execution(job, "stock_assets", "__repository__", config, tags)
-    except (DagsterGraphQLClientError, RequestException) as away:
-        raise ServiceUnavailable(
-            f"Dagster at port {settings.dagster_port} did not take a run of {job}: {away}"
-        ) from None
+        lags = read_lags(settings.lake_root, settings.broker)
+    except TransientError:
+        return True
+    if stopped := [lag for lag in lags.values() if isinstance(lag, str)]:
+        raise PermanentError(stopped[0])
+    if any(lags.values()):
+        return True
+    return bool(
+        stale_sessions(settings.lake_root, session_partitions(settings.dagster.first_session), Judging.of(settings))
+    )
 
 
-def _wait(instance: dg.DagsterInstance, run_ids: Sequence[str] | None = None) -> None:
-    """Return when these runs have ended; without ids, when no run is in flight.
+def _refuse_stopped_sensors(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Nobody would ever do what is left."""
+    stopped = {each.name for each in instance.all_instigator_state() if each.name in SENSORS and not each.is_running}
+    if stopped or not settings.dagster.automatic:
+        names = ", ".join(sorted(stopped)) or " and ".join(SENSORS)
+        raise PermanentError(
+            f"Records wait, but {names} is switched off: switch it on in Dagster's UI, or set AUTOMATIC=true."
+        )
 
-    Raises:
-        ServiceUnavailable: they go on for more than an hour.
-    """
-    wanted = dg.RunsFilter(run_ids=run_ids, statuses=UNFINISHED)
-    deadline = time.monotonic() + LONGEST_RUN_S
-    while left := instance.get_run_records(wanted, limit=1):
-        if time.monotonic() > deadline:
-            raise ServiceUnavailable(f"run {left[0].dagster_run.run_id[:8]} has not ended after an hour")
-        time.sleep(0.2)
+
+def _tell_ended(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    records: Sequence[dg.RunRecord],
+    told: set[str],
+    say: Callable[[str], None],
+) -> None:
+    for record in records:
+        run = record.dagster_run
+        if not run.is_finished or run.run_id in told:
+            continue
+        told.add(run.run_id)
+        if run.status != dg.DagsterRunStatus.SUCCESS:
+            causes = "; ".join(_causes(instance, run.run_id)) or "it was ended from outside"
+            raise PermanentError(
+                f"run {run.run_id[:8]} of {run.job_name} failed: {causes} {_look(settings, run.run_id)}"
+            )
+        say(f"{run.job_name:<10} run {run.run_id[:8]} done in {_seconds(record):.1f} s")
+
+
+def _look(settings: Settings, run_id: str = "") -> str:
+    place = f"/runs/{run_id}" if run_id else "/runs"
+    return f"Look at http://127.0.0.1:{settings.local.dagster_port}{place}, and run `stock-assets doctor`."
+
+
+def _seconds(record: dg.RunRecord) -> float:
+    return (record.end_time or 0) - record.create_timestamp.timestamp()
 
 
 def _outcome(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> MainJob:
-    rows: dict[str, dict[str | None, int]] = {}
     seconds: dict[str, float] = {}
     checks: dict[dg.AssetCheckKey, Any] = {}
     for record in records:
-        run = record.dagster_run
-        if run.status != dg.DagsterRunStatus.SUCCESS:
-            causes = "; ".join(_causes(instance, run.run_id))
-            raise PermanentError(f"run {run.run_id[:8]} of {run.job_name} failed. {causes}")
-        for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
-            materialization = event.step_materialization_data.materialization
-            count = materialization.metadata.get("dagster/row_count")
-            of_asset = rows.setdefault(materialization.asset_key.to_user_string(), {})
-            # A drain adds to a session, a build replaces it.
-            before = of_asset.get(materialization.partition, 0) if materialization.asset_key in RAW else 0
-            of_asset[materialization.partition] = before + int(getattr(count, "value", 0) or 0)
-        for stats in instance.get_run_step_stats(run.run_id):
-            spent = (stats.end_time or 0) - (stats.start_time or 0)
-            seconds[stats.step_key] = seconds.get(stats.step_key, 0.0) + spent
-        for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        run_id = record.dagster_run.run_id
+        steps = {stats.step_key: stats for stats in instance.get_run_step_stats(run_id)}
+        for event in _events(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
+            asset = event.step_materialization_data.materialization.asset_key
+            stats = steps.pop(asset.to_python_identifier(), None)  # once per run, however many sessions it reports
+            spent = (stats.end_time or 0) - (stats.start_time or 0) if stats is not None else 0.0
+            name = asset.to_user_string()
+            seconds[name] = seconds.get(name, 0.0) + spent
+        for event in _events(instance, run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
             checks[event.asset_check_evaluation_data.asset_check_key] = event.asset_check_evaluation_data
     return MainJob(
-        runs=[(r.dagster_run.job_name, (r.end_time or 0) - r.create_timestamp.timestamp()) for r in records],
-        stages=[
-            StageRun(asset, len(found), sum(found.values()), seconds.get(asset.replace("/", "__"), 0.0))
-            for asset, found in rows.items()
-        ],
+        runs=[(record.dagster_run.job_name, _seconds(record)) for record in records],
+        seconds=seconds,
         checks_passed=sum(check.passed for check in checks.values()),
         failed_checks=[
             f"{check.asset_key.to_user_string()} {check.check_name}: {check.description}"

@@ -12,7 +12,6 @@ from typing import Any
 
 import dagster as dg
 
-from stock_assets.broker import Broker
 from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_partition, build_tags
 from stock_assets.defs.partitions import within
@@ -21,7 +20,8 @@ from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import StockAssetsError, TransientError
 from stock_assets.lake.judging import Judging
-from stock_assets.settings import Settings
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -70,7 +70,7 @@ class Pacing:
 
 def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """Asks for a drain of the topics that lag, and records their lag on the Kafka assets."""
-    pacing = Pacing(settings.landing_min_rows, settings.landing_max_delay_s)
+    pacing = Pacing(settings.landing.min_rows, settings.landing_max_delay_s)
 
     @dg.sensor(
         name="drain_sensor",
@@ -120,10 +120,10 @@ def read_lags(lake_root: str, broker: Broker) -> dict[str, int | str]:
     """Offsets that wait, per topic; a sentence instead where landing must not go on by itself."""
     from stock_assets.lake.plan import plan_landing
     from stock_assets.lake.tables import open_table
-    from stock_assets.topic.topics import TOPICS, topic_state
+    from stock_assets.topic.topics import topic_state, topics_of
 
     lags: dict[str, int | str] = {}
-    for stage, topic in TOPICS.items():
+    for stage, topic in topics_of(broker).items():
         try:
             state = topic_state(broker, topic)
             lags[stage] = plan_landing(open_table(lake_root, topic.table), topic, state).lag if state else 0

@@ -15,7 +15,7 @@ from stock_assets.defs.metadata import OWNERS, markdown_table
 from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.raw_assets import HISTORY
 from stock_assets.defs.resources import Kafka, Lake
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.sources.fetched import Fetched
 
 
@@ -49,7 +49,7 @@ def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         days: list[date] = asked_sessions(context) or []
         report, published = [], 0
         with permanent_failures():
-            create_topics(kafka.broker, settings.kafka_partitions)
+            create_topics(kafka.broker, settings.kafka.partitions)
             for source in settings.vendors.history_sources:
                 cells = missing_cells(lake.root, source, settings.symbols, days, settings.universe)
                 if config.again:
@@ -81,7 +81,7 @@ def _fetch(source: str, settings: Settings) -> Callable[[str, date, date], Fetch
         from stock_assets.sources.alpha_vantage_client import AlphaVantageClient, budget_of
 
         vendor = settings.vendors.alpha_vantage
-        client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.ca_bundle)
+        client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.local.ca_bundle)
         return lambda symbol, first, last: fetch_daily(client, symbol, first, last)
     from stock_assets.sources.yahoo import fetch_history, http_session
 

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 
-from stock_assets.broker import Broker
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.landing import Landing, land
 from stock_assets.lake.prepare import Limits
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.leadership import Leadership
-from stock_assets.topic.topics import TICKS, Topic, admin_of, state_of
+from stock_assets.topic.topics import TICKS, Topic, admin_of, at, state_of
 
 LONGEST_PAUSE_S = 60.0
 
@@ -73,7 +73,7 @@ def follow(
             raise PermanentError(f"nothing can be landed any more. {'; '.join(broken)}")
 
     _import()
-    with closing(Leadership(broker, TICKS)) as leadership:
+    with closing(Leadership(broker, at(broker, TICKS))) as leadership:
         while not stop.is_set():
             try:
                 # One connection for all looks: opening one takes longer than all that is asked.

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from stock_assets.domain.reconciliation import Pair, Tolerance, vendor
 from stock_assets.domain.universe import Universe
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Judging:
         """
         now = settings.now()
         quality = now.quality
-        return cls(now.bar_sources, quality.pairs, quality.tolerance, now.universe, quality.require_agreement)
+        return cls(now.market.bar_sources, quality.pairs, quality.tolerance, now.universe, quality.require_agreement)
 
     def rank(self, source: str) -> tuple[int, str]:
         """Sorts sources as the metrics prefer them: those not listed come last, alphabetically."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import IncompleteLanding, LostOffsets, ServiceUnavailable
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.decode import Decoder
@@ -24,7 +23,8 @@ from stock_assets.lake.offsets import GAP, Coverage, cover
 from stock_assets.lake.plan import Plan
 from stock_assets.lake.raw_files import write_files
 from stock_assets.lake.rows import gap_row, rows_of, rows_schema
-from stock_assets.settings import Settings
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.consume import Reader
 from stock_assets.topic.topics import Topic, topic_state
 
@@ -50,7 +50,7 @@ class Limits:
     @classmethod
     def of(cls, settings: Settings) -> Limits:
         """As the settings say."""
-        return cls(settings.landing_max_rows, settings.landing_max_bytes, settings.landing_processes)
+        return cls(settings.landing.max_rows, settings.landing.max_bytes, settings.landing.processes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import LandingConflict, NotRebuildable, PermanentError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.compaction import next_rewrite
@@ -28,6 +27,7 @@ from stock_assets.lake.offsets import REBUILD
 from stock_assets.lake.rows import rows_of, rows_schema
 from stock_assets.lake.tables import committed_version, open_table
 from stock_assets.lake.withdrawn import withdrawn_rows
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import Topic, topic_state
 

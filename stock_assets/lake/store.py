@@ -1,7 +1,7 @@
 """root of the lake -> its bucket and its files.
 
 Belongs here: what is asked of the object store itself: whether it answers and lets us in, whether the bucket is there,
-which files there are. Boto3 reads endpoint, region and keys from the environment, where ``Settings.load`` puts them.
+which files there are. Boto3 reads endpoint, region and keys from the environment, where a program puts them as it begins (``settings.process``).
 Does not belong here: tables and their commits (``tables`` and beyond); delta-rs and Spark reach the store by themselves.
 """
 
@@ -11,14 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 SCHEME = "s3://"
 _MISSING = ("404", "NoSuchBucket")
 _OURS_ALREADY = ("BucketAlreadyOwnedByYou",)
 _REFUSED = ("400", "401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
+_ELSEWHERE = ("301", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
+_BUSY = ("503", "SlowDown", "ServiceUnavailable", "ThrottlingException", "RequestLimitExceeded")
+_CLOCK = ("RequestTimeTooSkewed", "RequestExpired")
 _existing: set[str] = set()
 """Buckets this process has seen: they do not vanish under a running platform, and asking costs a request."""
 
@@ -77,7 +83,8 @@ def bucket_exists(root: str, client: Any = None) -> bool:
     if bucket not in _existing:
         client = client or connect()
         with _sentences(bucket, client) as failures:
-            client.head_bucket(Bucket=bucket)
+            # not a HEAD, whose answer has no room for the reason of a refusal
+            client.list_objects_v2(Bucket=bucket, MaxKeys=1)
         if failures:
             return False
         _existing.add(bucket)
@@ -136,6 +143,12 @@ def _files_of_folder(root: Path, prefix: str) -> Iterator[LakeFile]:
             yield LakeFile(name, path.stat().st_size)
 
 
+def _region_of(error: ClientError) -> str:
+    """Where the answer says that the bucket is; empty when it does not."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region") or "")
+
+
 @contextmanager
 def _sentences(bucket: str, client: Any) -> Iterator[list[str]]:
     """Failures of the client as sentences without keys; that the bucket is missing, or ours already, is only noted."""
@@ -153,6 +166,18 @@ def _sentences(bucket: str, client: Any) -> Iterator[list[str]]:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in (*_MISSING, *_OURS_ALREADY):
             noted.append(code)
+        elif code in _ELSEWHERE and (region := _region_of(error)):
+            raise PermanentError(
+                f"The bucket {bucket} is in the region {region}, not in {client.meta.region_name}: set AWS_REGION={region}."
+            ) from None
+        elif code in _CLOCK:
+            raise PermanentError(
+                f"The object store at {where} refuses requests by this machine's clock ({code}): set the clock right."
+            ) from None
+        elif code in _BUSY:
+            raise ServiceUnavailable(
+                f"The object store at {where} is busy ({code}); it was asked several times."
+            ) from None
         elif code in _REFUSED:
             raise PermanentError(
                 f"The object store at {where} refuses access to the bucket {bucket} ({code}): check AWS_ACCESS_KEY_ID, "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import Table
 from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
 
@@ -44,9 +45,7 @@ def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:
     if is_s3(lake_root):
         create_bucket(lake_root)
     else:
-        from pathlib import Path
-
-        Path(uri).mkdir(parents=True, exist_ok=True)
+        _make_writable(lake_root, uri)
     DeltaTable.create(
         uri,
         table.arrow_schema(),
@@ -56,6 +55,19 @@ def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:
         configuration={"delta.deletedFileRetentionDuration": "interval 7 days"},
     )
     return DeltaTable(uri)
+
+
+def _make_writable(lake_root: str, uri: str) -> None:
+    """Create a table's folder, and see that files can be put there, before delta-rs says so in many words."""
+    import os
+    from pathlib import Path
+
+    try:
+        Path(uri).mkdir(parents=True, exist_ok=True)
+    except OSError as refused:
+        raise PermanentError(f"The lake at {lake_root} cannot be written: {refused.strerror}; set LAKE_ROOT.") from None
+    if not os.access(uri, os.W_OK | os.X_OK):
+        raise PermanentError(f"The lake at {lake_root} cannot be written: permission denied at {uri}; set LAKE_ROOT.")
 
 
 def committed_version(lake_root: str, table: Table, key: str, value: str) -> int | None:

@@ -11,8 +11,8 @@ from collections import defaultdict
 from datetime import date
 from typing import TYPE_CHECKING
 
-from stock_assets.lake.losses import Cell, cell_of
 from stock_assets.lake.offsets import WITHDRAW, WITHDRAWN
+from stock_assets.topic.subject import Cell, cell_of
 from stock_assets.topic.topics import Topic
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import NothingFetched, UnknownSymbol
 from stock_assets.domain.messages import Action, Bar, Message
 from stock_assets.domain.sessions import session
@@ -21,6 +20,7 @@ from stock_assets.domain.tables import RAW_BARS
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.known import Known
 from stock_assets.lake.tables import read_sessions
+from stock_assets.settings.kafka import Broker
 from stock_assets.sources.fetched import Fetched
 from stock_assets.topic.publish import publish
 

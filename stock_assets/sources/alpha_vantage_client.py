@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import InvalidKey, ServiceUnavailable, StockAssetsError, VendorThrottled
 from stock_assets.domain.redaction import redacted
+from stock_assets.settings.vendors import AlphaVantageSettings
 from stock_assets.sources.alpha_vantage_answers import MINUTE_PAUSE, Unreadable, data_of, failure_of
 from stock_assets.sources.rate_budget import RateBudget
-from stock_assets.vendor_settings import AlphaVantageSettings
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

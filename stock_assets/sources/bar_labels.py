@@ -16,7 +16,7 @@ from datetime import date, datetime, time, timedelta
 from statistics import median
 
 from stock_assets.domain.errors import WrongSetting
-from stock_assets.vendor_settings import BarLabels
+from stock_assets.settings.vendors import BarLabels
 
 MINUTE = timedelta(minutes=1)
 AT_OPEN, AFTER_OPEN, LAST = time(9, 30), time(9, 31), time(16, 0)

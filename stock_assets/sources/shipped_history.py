@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from importlib import resources
+from importlib.util import find_spec
 from itertools import pairwise
 
+from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.messages import Action, Bar, Message, Tick, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, is_session, session
 from stock_assets.sources.simulator import DayBar, session_ticks
@@ -78,6 +80,8 @@ def shipped_session(day: date) -> list[DayBar]:
 
 
 def _rows_by_symbol() -> dict[str, list[_Row]]:
+    if find_spec("bokeh_sampledata") is None:
+        raise PermanentError("The shipped history is part of the extra: pip install 'stock-assets[local]'")
     packed = resources.files("bokeh_sampledata").joinpath("_data/stocks.csv.gz").read_bytes()
     found: dict[str, list[_Row]] = {}
     for row in csv.DictReader(gzip.decompress(packed).decode().splitlines()):

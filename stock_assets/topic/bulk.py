@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import LostOffsets, PermanentError, ServiceUnavailable
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.clients import connected
 from stock_assets.topic.consume import NO_ANSWER_S, Chunk, RangeReader, Reader
 from stock_assets.topic.record_batches import RecordBatch, unpack

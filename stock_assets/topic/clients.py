@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.refusal import raise_if_refused
 
 Client = TypeVar("Client")

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import LostOffsets, ServiceUnavailable
 from stock_assets.domain.session_index import Int64s
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.payloads import Payloads
 from stock_assets.topic.topics import Topic
 

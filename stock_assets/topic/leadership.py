@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic, admin_of
 
 if TYPE_CHECKING:

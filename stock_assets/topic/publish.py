@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, encode
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.clients import connected
 from stock_assets.topic.schema_registry import frame_of
 from stock_assets.topic.topics import Topic, topic_of
@@ -56,7 +56,7 @@ class Publisher:
             delivery_timeout_ms=60_000,
         )
         self.published = Published()
-        self._registry = broker.registry
+        self._registry, self._broker = broker.registry, broker
         self._in_flight: list[tuple[Topic, object]] = []
 
     def send(self, message: Message) -> None:
@@ -68,7 +68,7 @@ class Publisher:
             ServiceUnavailable: the registry does not answer.
         """
         # Checked first: a record that is kept because the registry is away must be good when it is back.
-        topic, value = topic_of(message), encode(message)
+        topic, value = topic_of(message, self._broker), encode(message)
         self.send_raw(topic, message.symbol, frame_of(self._registry, topic) + value)
 
     def send_raw(self, topic: Topic, symbol: str, value: bytes | None) -> None:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, encode_all
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.refusal import raise_if_refused
 from stock_assets.topic.schema_registry import frame_of
 from stock_assets.topic.topics import Topic

@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError
+from stock_assets.settings.kafka import Broker
 
 _ASKED_S = 8.0
 

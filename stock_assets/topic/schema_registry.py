@@ -22,10 +22,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from stock_assets.broker import Registry
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Message, json_schema
 from stock_assets.domain.redaction import redacted
+from stock_assets.settings.kafka import Registry
 from stock_assets.topic.topics import Topic
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.broker import Broker
 from stock_assets.domain import tables
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, UnsuitableTopic
 from stock_assets.domain.messages import Action, Bar, Message, Tick
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.clients import connected
 
 if TYPE_CHECKING:
@@ -38,9 +38,20 @@ TOPICS: dict[str, Topic] = {topic.stage: topic for topic in (ACTIONS, BARS, TICK
 """Actions first: a bar is un-adjusted by the splits known when it is built."""
 
 
-def topic_of(message: Message) -> Topic:
-    """The topic that carries messages of this kind."""
-    return next(topic for topic in TOPICS.values() if isinstance(message, topic.message))
+def topic_of(message: Message, broker: Broker | None = None) -> Topic:
+    """The topic that carries messages of this kind, under its name at ``broker``; without one, under its usual name."""
+    found = next(topic for topic in TOPICS.values() if isinstance(message, topic.message))
+    return at(broker, found) if broker is not None else found
+
+
+def at(broker: Broker, topic: Topic) -> Topic:
+    """The topic under the name that the settings give it there."""
+    return replace(topic, name=broker.topics.of(topic.stage))
+
+
+def topics_of(broker: Broker) -> dict[str, Topic]:
+    """``TOPICS`` under the names that the settings give them."""
+    return {stage: at(broker, topic) for stage, topic in TOPICS.items()}
 
 
 SETTINGS = {
@@ -66,8 +77,8 @@ class TopicState:
     end: dict[int, int]
 
 
-def create_topics(broker: Broker, partitions: int) -> list[str]:
-    """Create the topics that do not exist yet, and return their names.
+def create_topics(broker: Broker, partitions: int, replication: int | None = None) -> list[str]:
+    """Create the topics that do not exist yet, and return their names; without ``replication`` as the broker's default is.
 
     Raises:
         ServiceUnavailable: the broker does not answer.
@@ -77,12 +88,14 @@ def create_topics(broker: Broker, partitions: int) -> list[str]:
 
     with admin_of(broker) as admin:
         existing = set(admin.list_topics())
-        missing = [topic.name for topic in TOPICS.values() if topic.name not in existing]
+        missing = [topic.name for topic in topics_of(broker).values() if topic.name not in existing]
         created = []
         for name in missing:
             # one by one: of several processes that start at once, each creates what the others have not yet
             with suppress(TopicAlreadyExistsError):
-                topic = NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=SETTINGS)
+                topic = NewTopic(
+                    name, num_partitions=partitions, replication_factor=replication or -1, topic_configs=SETTINGS
+                )
                 admin.create_topics([topic], wait_for_metadata=True)
                 created.append(name)
     return created

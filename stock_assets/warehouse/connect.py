@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
-from stock_assets.settings import Snowflake
+from stock_assets.settings.warehouse import Snowflake
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError, TransientError
 from stock_assets.domain.tables import Table
-from stock_assets.settings import Snowflake
+from stock_assets.settings.warehouse import Snowflake
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,10 +140,11 @@ def _copy(cursor: SnowflakeCursor, rows: pa.Table, staging: str, load: str) -> N
 
     if not rows.num_rows:
         return
-    with tempfile.TemporaryDirectory(prefix="stock_assets_load_") as folder:
-        file = Path(folder) / "rows.parquet"
+    with tempfile.TemporaryFile() as file:
         pq.write_table(rows, file, compression="snappy")
-        cursor.execute(f"PUT 'file://{file}' @{STAGE}/{load} AUTO_COMPRESS = FALSE")
+        file.seek(0)
+        # a stream, since the connector takes a path for a pattern: folders may have brackets and quotes in their names
+        cursor.execute(f"PUT 'file://rows.parquet' @{STAGE}/{load} AUTO_COMPRESS = FALSE", file_stream=file)
     cursor.execute(
         f"COPY INTO {staging} FROM @{STAGE}/{load} FILE_FORMAT = (FORMAT_NAME = '{FILE_FORMAT}') "
         "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE PURGE = TRUE"

@@ -12,8 +12,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from local.services import DAGSTER, Services
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.local.services import DAGSTER, Services
+from stock_assets.settings.platform import Settings
+from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import place
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -54,7 +55,7 @@ def dagster_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 instance.report_runless_asset_event(
                     dg.AssetCheckEvaluation(asset_key=key, check_name="completeness", passed=True, metadata={})
                 )
-            yield f"http://127.0.0.1:{settings.dagster_port}"
+            yield f"http://127.0.0.1:{settings.local.dagster_port}"
         finally:
             services.down()
 

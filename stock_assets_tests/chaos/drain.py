@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from stock_assets.settings import PROJECT
+from stock_assets_tests.checkout import PROJECT
 
 LONGEST_S = 120.0
 

@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 
 from stock_assets.domain.errors import StockAssetsError
 from stock_assets.lake import landing, prepare
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Producer
 
-from stock_assets.broker import Broker
 from stock_assets.domain.messages import Tick, encode
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import TICKS
 from stock_assets_tests.chaos.drain import LONGEST_S
 

@@ -24,13 +24,13 @@ from confluent_kafka import Producer
 from kafka import TopicPartition
 from kafka.admin import NewPartitions
 
-from local.services import Services
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.adopt import adopt_topic
 from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
-from stock_assets.settings import Settings
+from stock_assets.local.services import Services
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS, admin_of, create_topics, topic_state
 from stock_assets_tests.chaos.drain import LONGEST_S, Drain
 from stock_assets_tests.chaos.publishing import Publishing
@@ -241,7 +241,7 @@ def soak(seed: int, minutes: float, folder: Path) -> dict[str, Any]:
         stack.callback(services.down)
         services.up(["kafka", "minio", "spark"])
         create_topics(settings.broker, 3)
-        proxy = StoreProxy(settings.minio_port)
+        proxy = StoreProxy(settings.local.minio_port)
         stack.callback(proxy.close)
         for name, value in settings.s3_environment.items():
             patch.setenv(name, value)

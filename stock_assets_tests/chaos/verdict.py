@@ -9,7 +9,7 @@ from stock_assets.domain.messages import Tick
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.tables import open_table
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS
 from stock_assets_tests.chaos.stream import DAYS, split, store_cleanly
 
@@ -56,7 +56,7 @@ def _build_and_compare(settings: Settings, clean_root: str) -> dict[str, int]:
     for root in (clean_root, settings.lake_root):
         build_minute_bars(spark, root, min(DAYS), max(DAYS))
         build_daily_bars(spark, root, min(DAYS), max(DAYS))
-        build_daily_metrics(spark, root, settings.bar_sources)
+        build_daily_metrics(spark, root, settings.market.bar_sources)
     counts = {}
     for table in (MINUTE_BARS, DAILY_BARS, DAILY_METRICS):
         ours, clean = (_rows(root, table) for root in (settings.lake_root, clean_root))

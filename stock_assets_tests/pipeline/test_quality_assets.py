@@ -27,7 +27,7 @@ from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.lake.judging import Judging
 from stock_assets.lake.quality_state import stale_stages
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets_tests.pipeline.daily_rows import daily, store_daily
 
 DAYS = sessions_between(date(2013, 10, 7), date(2013, 10, 11))

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from stock_assets.domain.messages import Bar
+from stock_assets.settings.vendors import VendorSettings
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient, budget_of
 from stock_assets.sources.fetched import Fetched
-from stock_assets.vendor_settings import Vendors
 from stock_assets_tests.fakes.fake_alpha_vantage import RECORDINGS, FakeAlphaVantage, fake_alpha_vantage
 
 KEY = "T0PS3CRET+KEY/42"
@@ -58,7 +58,7 @@ def running_vendor(folder: Path) -> Iterator[Vendor]:
             "ALPHA_VANTAGE_URL": fake.url + "/",
             "ALPHA_VANTAGE_REQUESTS_PER_DAY": "50",
         }
-        settings = replace(Vendors(given).alpha_vantage, requests_per_second=0)
+        settings = replace(VendorSettings.of(given).alpha_vantage, requests_per_second=0)
         budget = budget_of(settings, folder)
         budget.now = lambda: NOW
         waits = Waits()

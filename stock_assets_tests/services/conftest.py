@@ -8,7 +8,7 @@ import pytest
 import yfinance
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.broker import Broker
+from stock_assets.settings.kafka import Broker
 from stock_assets.sources import yahoo_stream
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.fakes.fake_streamer import FakeStreamer, fake_streamer

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 from confluent_kafka import Producer
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from stock_assets.broker import Broker
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_TICKS
@@ -19,6 +18,7 @@ from stock_assets.lake.landing import Landing, land
 from stock_assets.lake.prepare import Limits
 from stock_assets.lake.rows import rows_of
 from stock_assets.lake.tables import open_table
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import SETTINGS, Topic
 

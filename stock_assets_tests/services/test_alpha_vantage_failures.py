@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stock_assets.domain.errors import InvalidKey, PremiumOnly, ServiceUnavailable, UnknownSymbol, VendorThrottled
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.sources.alpha_vantage import fetch_quote
 from stock_assets.sources.alpha_vantage_answers import meaning
 from stock_assets.sources.alpha_vantage_client import ATTEMPTS

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import VendorThrottled
 from stock_assets.domain.messages import Bar
 from stock_assets.domain.sessions import EXCHANGE_ZONE, session
 from stock_assets.lake.landing import land
 from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
 from stock_assets.publishers.catch_up import closes_session, newest_minute_sessions, newest_sessions
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.vendors import VendorSettings
 from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import BARS, create_topics
-from stock_assets.vendor_settings import Vendors
 from stock_assets_tests.fakes.fake_alpha_vantage import Row, recorded_messages, row
 from stock_assets_tests.services.alpha_vantage_desk import DAYS, OPENED, SETTLED, SYMBOLS, TODAY, Desk
 from stock_assets_tests.services.alpha_vantage_vendor import Vendor, recorded, running_vendor
@@ -85,8 +85,8 @@ def test_a_symbol_without_minutes_begins_with_the_newest_session(desk: Desk) -> 
 
 def test_without_the_setting_no_minute_is_asked_for(desk: Desk) -> None:
     assert ended(desk, desk.polling()) == [] and desk.asked() == []
-    assert not Vendors({}).alpha_vantage.minutes
-    assert Vendors({"ALPHA_VANTAGE_MINUTES": "true"}).alpha_vantage.minutes
+    assert not VendorSettings.of({}).alpha_vantage.minutes
+    assert VendorSettings.of({"ALPHA_VANTAGE_MINUTES": "true"}).alpha_vantage.minutes
 
 
 def test_daily_bars_come_first(desk: Desk) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import InvalidKey, PermanentError, VendorThrottled
 from stock_assets.domain.messages import Bar
 from stock_assets.domain.sessions import EXCHANGE_ZONE
@@ -18,6 +17,7 @@ from stock_assets.publishers import alpha_vantage as service
 from stock_assets.publishers.alpha_vantage import NAME
 from stock_assets.publishers.health import HealthFile
 from stock_assets.publishers.service import Backoff, run_publisher
+from stock_assets.settings.kafka import Broker
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
 from stock_assets.topic.publish import publisher
 from stock_assets.topic.topics import BARS, create_topics, topic_state

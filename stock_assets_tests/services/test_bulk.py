@@ -9,9 +9,9 @@ from confluent_kafka import Producer
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import LostOffsets
 from stock_assets.domain.messages import encode
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.bulk import BulkReader
 from stock_assets.topic.consume import RangeReader, Reader
 from stock_assets.topic.topics import Topic, topic_state

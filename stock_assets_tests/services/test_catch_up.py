@@ -6,7 +6,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from stock_assets.broker import Broker
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.vendor_history import vendor_history
@@ -14,7 +13,8 @@ from stock_assets.domain.sessions import EXCHANGE_ZONE, sessions_between
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.landing import land
 from stock_assets.publishers.catch_up import missing_cells
-from stock_assets.settings import Settings
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import BARS
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing
@@ -33,7 +33,7 @@ def market(yahoo: FakeYahoo) -> FakeYahoo:
 def run(
     settings: Settings, lake: str, kafka: Broker, first: date, last: date, **config: bool
 ) -> dg.AssetMaterialization:
-    partitions = session_partitions("2021-06-01")
+    partitions = session_partitions(date(2021, 6, 1))
     done = dg.materialize(
         [vendor_history(partitions, settings)],
         resources={"lake": Lake(root=lake), "kafka": Kafka(bootstrap=kafka.bootstrap)},

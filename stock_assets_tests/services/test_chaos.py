@@ -4,8 +4,9 @@ import json
 import subprocess
 import sys
 
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.settings.platform import Settings
 from stock_assets_tests.chaos.soak import Soak
+from stock_assets_tests.checkout import PROJECT
 
 
 def test_every_fault_fires_and_nothing_is_lost_or_doubled(minio: Settings) -> None:

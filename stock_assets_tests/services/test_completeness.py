@@ -7,7 +7,6 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import LandingConflict, NotRebuildable
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.alerts import alert
@@ -15,6 +14,7 @@ from stock_assets.lake.completeness import prove
 from stock_assets.lake.plan import next_offset
 from stock_assets.lake.rebuild import rebuild
 from stock_assets.lake.tables import open_table
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.services.landing_records import DAY, NEXT_DAY, holds, land_all, send, stored, tick
 

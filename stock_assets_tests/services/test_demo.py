@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.services import Services
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.local.services import Services
+from stock_assets.settings.platform import Settings
+from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import place
 
 
@@ -48,7 +49,7 @@ def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(demo_
     real = dict(re.findall(r"(AAPL|FB|GOOG|IBM|MSFT) +bokeh +(.+\S) *$", first, re.MULTILINE))
     built = dict(re.findall(r"(AAPL|FB|GOOG|IBM|MSFT) +simulator_ticks +(.+\S) *$", first, re.MULTILINE))
     assert len(real) == 5 and real == built
-    assert f"http://127.0.0.1:{demo_settings.dagster_port}" in first
+    assert f"http://127.0.0.1:{demo_settings.local.dagster_port}" in first
     assert "There is nothing new" in run("demo")
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from local import java
-from local.processes import end_all, owned
-from local.readiness import port_open
-from local.services import Services
-from stock_assets.broker import Broker
-from stock_assets.settings import Settings, Snowflake
+from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.local import java
+from stock_assets.local.processes import end_all, owned
+from stock_assets.local.readiness import port_open
+from stock_assets.local.services import Services
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.warehouse import Snowflake
 from stock_assets_tests.services.patience import wait_for
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -68,7 +70,7 @@ def test_data_survives_a_crash_of_the_supervisor_and_down_and_up(own_services: S
 
     own_services.down()
     assert owned(settings.local_dir) == []
-    assert not port_open(settings.kafka_port)
+    assert not port_open(settings.local.kafka_port)
     assert {each.state for each in own_services.status()} == {"stopped"}
     own_services.down()  # with nothing running it is no error
 
@@ -89,6 +91,33 @@ def test_a_service_that_dies_is_started_again(own_services: Services) -> None:
     own_services.up(["warehouse"])
 
 
+def test_an_interrupted_start_leaves_nothing_half_started_and_the_next_one_works(
+    own_settings: Settings, own_services: Services
+) -> None:
+    command = [sys.executable, "-m", "stock_assets.cli", "up", "warehouse", "kafka"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as starting:
+        wait_for(lambda: any(state.state != "stopped" for state in own_services.status()), 60)
+        starting.send_signal(signal.SIGINT)
+        said, _ = starting.communicate(timeout=60)
+    assert starting.returncode != 0 and "Traceback" not in said
+    assert {state.state for state in own_services.status()} == {"stopped"}
+    own_services.up(["warehouse"])
+    assert port_open(own_settings.local.warehouse_port)
+
+
+def test_a_start_that_fails_leaves_nothing_half_started(
+    own_services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own_services.settings.local_dir / "kafka").mkdir(parents=True)
+    (own_services.settings.local_dir / "kafka" / "meta.properties").write_text(
+        "version=1\ncluster.id=strange\nnode.id=7\n"
+    )
+    with pytest.raises(ServiceUnavailable, match=r"kafka ended while starting: .*[Nn]ode.?[Ii]d") as failed:
+        own_services.up(["warehouse", "kafka"])
+    assert "\tat " not in str(failed.value)
+    assert {state.state for state in own_services.status()} <= {"stopped", "exited", "fatal"}
+
+
 def test_up_applies_changed_settings(own_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     from stock_assets_tests.conftest import free_ports
 
@@ -97,7 +126,7 @@ def test_up_applies_changed_settings(own_services: Services, monkeypatch: pytest
     monkeypatch.setenv("WAREHOUSE_PORT", str(moved))
     Services(Settings.load(), print).up(["warehouse"])
     assert port_open(moved)
-    assert not port_open(own_services.settings.warehouse_port)
+    assert not port_open(own_services.settings.local.warehouse_port)
 
 
 def test_a_folder_whose_name_is_too_long_for_a_socket_works(
@@ -211,7 +240,12 @@ def test_nothing_listens_beyond_loopback(
     addresses = listening(owned(services.settings.local_dir))
     ports = {port for _, port in addresses}
     settings = services.settings
-    assert {settings.kafka_port, settings.kafka_port + 1, settings.spark_port, settings.warehouse_port} <= ports
+    assert {
+        settings.local.kafka_port,
+        settings.local.kafka_port + 1,
+        settings.local.spark_port,
+        settings.local.warehouse_port,
+    } <= ports
     assert {address for address, _ in addresses} <= {"0100007F", "0000000000000000FFFF00000100007F"}
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from stock_assets.broker import Broker
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
-from stock_assets.settings import PROJECT
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.leadership import somebody_leads
 from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import TICKS, create_topics, topic_state
+from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.services.landing_records import DAY, tick
 from stock_assets_tests.services.patience import wait_for
 

@@ -7,13 +7,13 @@ import pyarrow.compute as pc
 import pytest
 from msgspec import structs
 
-from stock_assets.broker import Broker, Registry
 from stock_assets.domain.errors import BadRecord, PermanentError
 from stock_assets.domain.messages import Tick, encode, json_schema
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.decode import Decoder
 from stock_assets.lake.landing import land
 from stock_assets.lake.redrive import redrive
+from stock_assets.settings.kafka import Broker, Registry
 from stock_assets.topic import publish as publishing
 from stock_assets.topic import schema_registry
 from stock_assets.topic.consume import RangeReader
@@ -37,7 +37,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
 @pytest.fixture
 def framing(kafka: Broker, fake: FakeRegistry, topic: Topic, monkeypatch: pytest.MonkeyPatch) -> Broker:
     """The broker with a registry; ticks go to the test's own topic."""
-    monkeypatch.setattr(publishing, "topic_of", lambda message: topic)
+    monkeypatch.setattr(publishing, "topic_of", lambda *_: topic)
     return replace(kafka, registry=Registry(fake.url))
 
 

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from local.jars import fetch
-from local.java import find_java
-from local.programs import LOOPBACK, format_kafka, programs
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.landing import land
 from stock_assets.lake.prepare import Limits
-from stock_assets.settings import Settings
+from stock_assets.local.jars import fetch
+from stock_assets.local.java import find_java
+from stock_assets.local.kafka import format_kafka
+from stock_assets.local.program import LOOPBACK
+from stock_assets.local.programs import programs
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.leadership import Leadership, somebody_leads
 from stock_assets.topic.publish import publish
 from stock_assets.topic.publish_stream import publish_stream
@@ -47,7 +49,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         )
         kafka.directory.mkdir(parents=True, exist_ok=True)
         format_kafka(settings, java)
-        patch.setenv("KAFKA_BOOTSTRAP_SERVERS", f"localhost:{settings.kafka_port}")
+        patch.setenv("KAFKA_BOOTSTRAP_SERVERS", f"localhost:{settings.local.kafka_port}")
         patch.setenv("KAFKA_SECURITY_PROTOCOL", "sasl_ssl")
         patch.setenv("KAFKA_SSL_CA_FILE", str(ca_file))
         patch.setenv("KAFKA_SASL_USERNAME", USER)
@@ -70,8 +72,8 @@ def listener(settings: Settings, folder: Path) -> dict[str, str]:
     )
     scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
     return {
-        "listeners": f"SASL_SSL://{LOOPBACK}:{settings.kafka_port},CONTROLLER://{LOOPBACK}:{settings.kafka_port + 1}",
-        "advertised.listeners": f"SASL_SSL://localhost:{settings.kafka_port}",
+        "listeners": f"SASL_SSL://{LOOPBACK}:{settings.local.kafka_port},CONTROLLER://{LOOPBACK}:{settings.local.kafka_port + 1}",
+        "advertised.listeners": f"SASL_SSL://localhost:{settings.local.kafka_port}",
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
         "inter.broker.listener.name": "SASL_SSL",
         "sasl.mechanism.inter.broker.protocol": "PLAIN",

@@ -8,7 +8,6 @@ import textwrap
 import pytest
 from confluent_kafka import Producer
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import (
     IncompleteLanding,
     LandingConflict,
@@ -19,6 +18,7 @@ from stock_assets.lake.landing import commit
 from stock_assets.lake.plan import transaction_id
 from stock_assets.lake.prepare import Limits
 from stock_assets.lake.tables import open_or_create_table, open_table
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic, topic_state
 from stock_assets_tests.services.landing_records import (
     DAY,
@@ -173,7 +173,7 @@ def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
     script = textwrap.dedent(
         f"""
         import os, signal, deltalake
-        from stock_assets.broker import Broker
+        from stock_assets.settings.kafka import Broker
         from stock_assets.domain.messages import Tick
         from stock_assets.domain.tables import RAW_TICKS
         from stock_assets.lake.landing import land

@@ -7,7 +7,6 @@ from confluent_kafka import Producer
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, KafkaAdminClient
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import (
     LostOffsets,
     TopicRecreated,
@@ -19,6 +18,7 @@ from stock_assets.lake.adopt import adopt_topic
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import GROUP
 from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import Topic, topic_state

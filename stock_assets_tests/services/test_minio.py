@@ -14,11 +14,6 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from local import checkup
-from local.processes import owned
-from local.services import Services
-from local.warm_spark import fill
-from stock_assets.broker import Broker
 from stock_assets.commands.store import files
 from stock_assets.defs.resources import ObjectStore
 from stock_assets.domain.errors import LandingConflict, PermanentError, ServiceUnavailable, StockAssetsError
@@ -28,8 +23,14 @@ from stock_assets.lake.landing import commit, land
 from stock_assets.lake.prepare import Limits
 from stock_assets.lake.staleness import built_from, record_built, stale_by_stage
 from stock_assets.lake.tables import open_or_create_table, open_table, read_sessions
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.local import checkup
+from stock_assets.local.processes import owned
+from stock_assets.local.services import Services
+from stock_assets.local.warm_spark import fill
+from stock_assets.settings.kafka import Broker
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import Topic, topic_state
+from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.services.landing_records import DAY, NEXT_DAY, holds, land_all, rows_for, send, tick
 from stock_assets_tests.services.test_embedded_services import linux, listening
 
@@ -189,7 +190,7 @@ def test_files_lists_s3_as_it_lists_a_folder(
 
 def test_minio_is_a_service_like_the_others(minio: Settings, tmp_path: Path) -> None:
     state = {each.name: each for each in Services(minio).status()}["minio"]
-    assert (state.state, state.address) == ("running", f"127.0.0.1:{minio.minio_port}")
+    assert (state.state, state.address) == ("running", f"127.0.0.1:{minio.local.minio_port}")
     with pytest.raises(StockAssetsError, match="minio needs STORE=minio"):
         Services(Settings({"STOCK_ASSETS_LOCAL": str(tmp_path)})).up(["minio"])
 
@@ -204,7 +205,7 @@ def test_doctor_asks_minio_with_our_keys(on_s3: Settings, monkeypatch: pytest.Mo
 @linux
 def test_minio_listens_on_loopback_only(minio: Settings) -> None:
     addresses = listening(owned(minio.local_dir))
-    assert minio.minio_port in {port for _, port in addresses}
+    assert minio.local.minio_port in {port for _, port in addresses}
     loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert {address for address, _ in addresses} <= loopback
 

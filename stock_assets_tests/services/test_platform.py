@@ -13,14 +13,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from local.services import Services
 from stock_assets.domain import tables
 from stock_assets.domain.messages import Tick, instant
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.lake import staleness
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.tables import read_sessions
-from stock_assets.settings import Settings
+from stock_assets.local.services import Services
+from stock_assets.settings.platform import Settings
 from stock_assets.sources.shipped_history import shipped_messages
 from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import TICKS, create_topics
@@ -74,7 +74,7 @@ class Platform:
 
     def graphql(self, query: str, **variables: Any) -> Any:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.settings.dagster_port}/graphql",
+            f"http://127.0.0.1:{self.settings.local.dagster_port}/graphql",
             data=json.dumps({"query": query, "variables": variables}).encode(),
             headers={"Content-Type": "application/json"},
         )
@@ -96,7 +96,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         services = Services(settings, print)
         try:
             services.up()
-            create_topics(settings.broker, settings.kafka_partitions)
+            create_topics(settings.broker, settings.kafka.partitions)
             publish(settings.broker, shipped_messages(FIRST))
             with dg.DagsterInstance.get() as instance:
                 yield Platform(settings, instance)

@@ -8,12 +8,11 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from typer.testing import CliRunner
 
-from stock_assets.broker import Broker
 from stock_assets.cli import app
 from stock_assets.domain.errors import BadRecord, PermanentError
-from stock_assets.topic import topics
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import RangeReader
-from stock_assets.topic.topics import TOPICS, Topic, topic_state
+from stock_assets.topic.topics import Topic, topic_state
 from stock_assets_tests.services.landing_records import create
 
 
@@ -21,7 +20,7 @@ from stock_assets_tests.services.landing_records import create
 def ticks(kafka: Broker, admin: KafkaAdminClient, monkeypatch: pytest.MonkeyPatch) -> Topic:
     """The ticks' topic, under a name of the test's own."""
     topic = create(admin, f"ticks-{uuid.uuid4().hex[:8]}")
-    monkeypatch.setattr(topics, "TOPICS", TOPICS | {"ticks": topic})
+    monkeypatch.setenv("KAFKA_TICKS_TOPIC", topic.name)
     return topic
 
 

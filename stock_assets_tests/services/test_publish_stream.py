@@ -6,8 +6,8 @@ from itertools import islice
 
 import pytest
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import PermanentError
+from stock_assets.settings.kafka import Broker
 from stock_assets.sources.simulated_market import Faults, due_at_rate, endless_ticks, faulty
 from stock_assets.topic.publish_stream import publish_stream
 from stock_assets.topic.topics import Topic, topic_state

@@ -16,15 +16,15 @@ import pytest
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from local import checkup
-from local.processes import owned
-from local.services import Services
-from local.states import ServiceState
 from stock_assets.cli import app
 from stock_assets.domain.messages import Message
+from stock_assets.local import checkup
+from stock_assets.local.processes import owned
+from stock_assets.local.services import Services
+from stock_assets.local.states import ServiceState
 from stock_assets.publishers.health import Health, HealthFile
 from stock_assets.publishers.service import run_publisher
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.sources.simulated_market import endless_ticks
 from stock_assets.topic.publish import publisher
 from stock_assets.topic.topics import TICKS, create_topics, topic_state

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import requests
 
-from local import checkup
-from stock_assets.broker import Registry
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Tick, json_schema
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.local import checkup
+from stock_assets.settings.kafka import Registry
+from stock_assets.settings.platform import Settings
 from stock_assets.topic import schema_registry
 from stock_assets.topic.schema_registry import ATTEMPTS, frame_of, standing
 from stock_assets.topic.topics import ACTIONS, TICKS
+from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.fakes.certificates import make_authority
 from stock_assets_tests.fakes.fake_registry import (
     ELSEWHERE,

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.broker import Broker
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic import topics
 from stock_assets.topic.topics import TOPICS, create_topics
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.broker import Broker
 from stock_assets.domain.messages import Action, Bar, Message, Tick, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.lake.completeness import prove
 from stock_assets.lake.redrive import redrive
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import TOPICS, Topic
 from stock_assets_tests.services.landing_records import create, land_all, send
 

@@ -11,9 +11,9 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
-from local.services import Services
 from stock_assets.domain.tables import DAILY_METRICS
-from stock_assets.settings import Snowflake
+from stock_assets.local.services import Services
+from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse import load
 from stock_assets.warehouse.connect import connect
 from stock_assets.warehouse.load import LoadReport, load_range, set_up
@@ -147,7 +147,7 @@ def test_data_survives_a_restart(connection: SnowflakeConnection, services: Serv
 
 
 def test_what_a_dead_client_left_open_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    from local import warehouse_server as server
+    from stock_assets.local import warehouse_server as server
 
     class Session:
         _in_transaction = True
@@ -161,7 +161,7 @@ def test_what_a_dead_client_left_open_is_rolled_back(monkeypatch: pytest.MonkeyP
             self.rolled_back += 1
 
     clock, dead, living = [0.0], Session(), Session()
-    monkeypatch.setattr("local.warehouse_server.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("stock_assets.local.warehouse_server.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("fakesnow.server.sessions", {"dead": dead, "living": living})
     abandoned = server.Abandoned()
     with abandoned.request("dead"):

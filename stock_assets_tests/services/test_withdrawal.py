@@ -4,11 +4,11 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from msgspec import json
 
-from stock_assets.broker import Broker
 from stock_assets.domain.messages import encode
 from stock_assets.lake.comparison import compare
 from stock_assets.lake.rebuild import rebuild
 from stock_assets.lake.withdrawal import reinstate, withdraw
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.services.landing_records import DAY, holds, land_all, send, stored, tick
 

@@ -11,8 +11,8 @@ from kafka.errors import KafkaConnectionError, LogTruncationError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from kafka.record.util import calc_crc32c
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import LostOffsets, PermanentError, ServiceUnavailable
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic import bulk
 from stock_assets.topic.bulk import BulkReader
 from stock_assets.topic.topics import TICKS

@@ -8,8 +8,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.broker import Broker
 from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.clients import connected
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import confluent_kafka
 import pytest
 
-from stock_assets.broker import Broker
+from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import TICKS
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local.java import TRUSTSTORE_PASSWORD, find_java, network_options
 from stock_assets.domain.errors import PermanentError
-from stock_assets.settings import Settings
+from stock_assets.local.java import TRUSTSTORE_PASSWORD, find_java, network_options
+from stock_assets.settings.platform import Settings
 
 
 def java_at(home: Path, version: str) -> Path:

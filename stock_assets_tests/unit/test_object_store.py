@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from local import minio
-from local.jars import folders
-from local.java import Java
-from local.programs import programs
-from local.services import ALL, names_of
-from local.supervision import configuration
-from local.with_store_keys import keys
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.lake import store
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.local import minio
+from stock_assets.local.jars import folders
+from stock_assets.local.java import Java
+from stock_assets.local.programs import programs
+from stock_assets.local.services import ALL, names_of
+from stock_assets.local.supervision import configuration
+from stock_assets.local.with_store_keys import keys
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import export, s3_environment
+from stock_assets_tests.checkout import PROJECT
 
 JAVA = Java(Path("/somewhere/java"), 21, "PATH")
 EMBEDDED = Settings({"STORE": "minio", "MINIO_PORT": "9107"})
@@ -28,7 +30,7 @@ FOLDER = Settings({"STOCK_ASSETS_LOCAL": "/nowhere", "AWS_SECRET_ACCESS_KEY": "h
 
 def test_the_embedded_store_implies_everything_its_clients_need() -> None:
     assert EMBEDDED.lake_root == "s3://stock-assets/lake"
-    assert EMBEDDED.s3_environment == {
+    assert s3_environment(EMBEDDED) == {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9107",
         "AWS_ACCESS_KEY_ID": "stock-assets",
         "AWS_SECRET_ACCESS_KEY": "stock-assets-local",
@@ -41,31 +43,34 @@ def test_the_embedded_store_implies_everything_its_clients_need() -> None:
 
 def test_what_is_set_is_not_overruled() -> None:
     given = {"AWS_ENDPOINT_URL": "https://elsewhere", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_REGION": "eu-west-1"}
-    found = Settings({"STORE": "minio", **given}).s3_environment
+    found = s3_environment(Settings({"STORE": "minio", **given}))
     assert {name: found[name] for name in given} == given
     assert "AWS_ALLOW_HTTP" not in found  # it is not http
 
 
 def test_amazon_s_own_store_needs_its_keys_and_the_conditional_put_only() -> None:
     keys_given = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hunter2"}
-    assert AMAZON.s3_environment == {**keys_given, "AWS_CONDITIONAL_PUT": "etag"}
+    assert s3_environment(AMAZON) == {**keys_given, "AWS_CONDITIONAL_PUT": "etag"}
 
 
 def test_a_lake_in_a_folder_leaves_the_environment_alone() -> None:
     assert FOLDER.lake_root == "/nowhere/lake"
-    assert FOLDER.s3_environment == {}
+    assert s3_environment(FOLDER) == {}
 
 
-def test_loading_tells_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {"STORE": "minio", "MINIO_PORT": "9107"})
-    Settings.load()
+def test_a_program_tells_the_clients_and_loading_settings_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"STORE": "minio", "MINIO_PORT": "9107"}
+    monkeypatch.setattr(os, "environ", dict(given))
+    settings = Settings.load()
+    assert os.environ == given
+    export(settings)
     assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9107"
     assert os.environ["AWS_CONDITIONAL_PUT"] == "etag"
 
 
 def test_an_unknown_store_is_named() -> None:
-    with pytest.raises(PermanentError, match="STORE must be one of folder, minio, not 'gcs'"):
-        _ = Settings({"STORE": "gcs"}).store
+    with pytest.raises(PermanentError, match="STORE must be 'folder' or 'minio', not 'gcs'"):
+        _ = Settings({"STORE": "gcs"}).lake
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_only_what_the_lake_needs_is_fetched_and_started(
     assert ("fs.s3.impl=" in properties) == on_s3
     class_path = every["spark"].command[every["spark"].command.index("-cp") + 1]
     assert ("/s3a/*" in class_path) == on_s3
-    assert ("local.with_store_keys" in every["spark"].command) == on_s3
+    assert ("stock_assets.local.with_store_keys" in every["spark"].command) == on_s3
 
 
 def test_spark_finds_the_embedded_store_by_path_and_without_tls() -> None:
@@ -107,7 +112,7 @@ def test_no_key_is_written_for_supervisor(store_name: str) -> None:
 
 
 def test_minio_lets_in_whom_its_clients_are() -> None:
-    assert keys(AMAZON) == AMAZON.s3_environment
+    assert keys(AMAZON) == s3_environment(AMAZON)
     own = keys(Settings({"STORE": "minio", "AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "hunter2"}))
     assert (own["MINIO_ROOT_USER"], own["MINIO_ROOT_PASSWORD"]) == ("me", "hunter2")
 
@@ -115,7 +120,7 @@ def test_minio_lets_in_whom_its_clients_are() -> None:
 def test_a_command_gets_the_keys_in_its_environment() -> None:
     code = "import os; print(os.environ['MINIO_ROOT_PASSWORD'], os.environ['AWS_ENDPOINT_URL'])"
     done = subprocess.run(
-        [sys.executable, "-m", "local.with_store_keys", sys.executable, "-c", code],
+        [sys.executable, "-m", "stock_assets.local.with_store_keys", sys.executable, "-c", code],
         env={**os.environ, **EMBEDDED.values, "AWS_SECRET_ACCESS_KEY": "hunter2", "LAKE_ROOT": ""},
         capture_output=True,
         text=True,
@@ -211,7 +216,7 @@ def test_too_little_room_to_compile_is_a_sentence(monkeypatch: pytest.MonkeyPatc
 
 
 def test_removing_strange_jars_leaves_the_program(tmp_path: Path) -> None:
-    from local.jars import _remove_strangers, listed
+    from stock_assets.local.jars import _remove_strangers, listed
 
     kept = tmp_path / "minio" / f"minio-{minio.VERSION}"
     strange = tmp_path / "s3a" / "strange-1.jar"

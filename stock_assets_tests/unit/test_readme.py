@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stock_assets.settings import PROJECT
+from stock_assets.settings.documentation import example, written
+from stock_assets.settings.env_file import read_env_file
+from stock_assets.settings.platform import OWNERS
+from stock_assets_tests.checkout import PROJECT
 
 README = (PROJECT / "README.md").read_text()
-SETTINGS = "".join(
-    (PROJECT / "stock_assets" / name).read_text()
-    for name in ("settings.py", "vendor_settings.py", "quality_settings.py", "broker.py")
-)
 COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", README)
 GROUPS = {"produce", "quarantine"}
 MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
@@ -47,31 +46,34 @@ def test_each_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (PROJECT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_each_setting_is_read_and_each_read_setting_is_told() -> None:
-    settings = README.split("## Settings")[1].split("## Trouble")[0]
-    told = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", settings)) | set(
-        re.findall(r"^\| `([A-Z]+)`", settings, re.MULTILINE)
-    )
-    told = {f"SNOWFLAKE{name}" if name.startswith("_") else name for name in told}
-    read = set(re.findall(r'(?:text|number|whole|choice|names)\(\s*"([A-Z_]+)"', SETTINGS))
-    assert {name for name in told if not name.startswith("SNOWFLAKE")} <= read
-    known_elsewhere = {name for name in read if name.startswith("SNOWFLAKE")}
-    everyday = {"JAVA_HOME", "PATH", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE"}
-    assert read - told - known_elsewhere - everyday <= {
-        "REQUESTS_CA_BUNDLE",
-        "CURL_CA_BUNDLE",
-    }
+def test_the_table_of_settings_and_the_example_are_those_of_the_models() -> None:
+    assert written(README) == README, "run `make docs`"
+    assert example() == (PROJECT / ".env.example").read_text(), "run `make docs`"
 
 
-def test_env_example_names_only_settings_that_are_read() -> None:
-    for name in re.findall(r"^#?([A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE):
-        assert f'"{name}"' in SETTINGS, name
+def test_each_setting_is_told_once() -> None:
+    names = [name for owner in OWNERS.values() for name in owner.variables()]
+    assert len(names) == len(set(names)) > 70
+    for owner in OWNERS.values():
+        for name, field in owner.variables().items():
+            assert field.description, name
+            assert not field.json_schema_extra["listed"] or f"`{name}`" in README
+
+
+def test_the_example_is_a_file_that_can_be_read_and_sets_nothing(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(example())
+    assert read_env_file(file, {}) == {}
+    file.write_text(re.sub("^#([A-Z])", r"\1", example(), flags=re.MULTILINE))
+    told = read_env_file(file, {})
+    for owner in OWNERS.values():
+        owner.of({name: text for name, text in told.items() if name != "SCHEMA_REGISTRY_URL"})
 
 
 def test_pictures_and_folders_are_there() -> None:
     for path in re.findall(r"\]\((docs/[^)]+)\)", README):
         assert (PROJECT / path).stat().st_size > 10_000
-    for folder in ("domain", "sources", "topic", "lake", "warehouse", "quality", "defs"):
+    for folder in ("domain", "settings", "sources", "topic", "lake", "warehouse", "quality", "defs", "local"):
         assert (PROJECT / "stock_assets" / folder).is_dir()
 
 

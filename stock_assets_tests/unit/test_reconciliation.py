@@ -13,7 +13,7 @@ from stock_assets.domain.tables import DAILY_BARS
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.judging import Judging
 from stock_assets.quality.row_rules import broken_rules
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
 TOLERANCE = Tolerance(close_bps=Decimal(5), volume_percent=Decimal(2), no_auction_percent=Decimal(20))
 

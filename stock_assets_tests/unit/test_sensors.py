@@ -12,9 +12,9 @@ from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, 
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.sensors import Pacing, drain_sensor, seconds_to_wait, staleness_sensor
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 
-PARTITIONS = session_partitions("2013-01-02")
+PARTITIONS = session_partitions(date(2013, 1, 2))
 
 
 @pytest.fixture

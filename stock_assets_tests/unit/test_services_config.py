@@ -6,6 +6,7 @@ import configparser
 import fcntl
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -20,16 +21,20 @@ from typing import IO
 
 import pytest
 
-from local import checkup, jars
-from local.jars import FOLDERS, fetch, listed, present
-from local.java import Java
-from local.programs import programs
-from local.services import ALL, Services
-from local.states import state_of
-from local.supervision import configuration
 from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.tables import open_or_create_table
+from stock_assets.local import checkup, jars
+from stock_assets.local.jars import FOLDERS, fetch, listed, present
+from stock_assets.local.java import Java
+from stock_assets.local.preconditions import check_ports
+from stock_assets.local.programs import programs
+from stock_assets.local.services import ALL, Services
+from stock_assets.local.states import state_of
+from stock_assets.local.supervision import configuration
 from stock_assets.publishers.health import ENDED_FOR_GOOD, HealthFile
-from stock_assets.settings import PROJECT, Settings
+from stock_assets.settings.platform import Settings
+from stock_assets_tests.checkout import PROJECT
 
 JAVA = Java(Path("/somewhere/java"), 21, "PATH")
 
@@ -122,6 +127,39 @@ def test_a_folder_with_odd_characters_survives_rendering(tmp_path: Path) -> None
     assert words[words.index("--db-path") + 1] == str(settings.local_dir / "warehouse")
 
 
+def test_java_reads_any_folder_out_of_its_properties(tmp_path: Path) -> None:
+    folder = tmp_path / "Zoë’s 50%25 \\ 😀"
+    every = {each.name: each for each in programs(Settings({"STOCK_ASSETS_LOCAL": str(folder)}), JAVA)}
+    (text,) = every["kafka"].files.values()
+    (line,) = [line for line in text.splitlines() if line.startswith("log.dirs=")]
+    assert line.isascii()
+    codes = re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found.group(1), 16)), line.removeprefix("log.dirs="))
+    units = codes.encode("utf-16", "surrogatepass").decode("utf-16").replace("\\\\", "\\")
+    assert units == str(folder / "kafka")
+
+
+def test_every_service_has_the_same_language_and_reaches_loopback_directly() -> None:
+    parser = rendered(Settings({"NO_PROXY": ".corp"}))
+    for name in ALL:
+        environment = parser[f"program:{name}"]["environment"]
+        assert 'NO_PROXY=".corp,127.0.0.1,localhost,::1"' in environment
+        assert sys.platform != "linux" or 'LC_ALL="C.UTF-8"' in environment
+    for name in ("kafka", "spark"):
+        assert "-Duser.language=en" in parser[f"program:{name}"]["command"]
+
+
+@pytest.mark.parametrize("folder", ["a,b", "a:b"])
+def test_a_folder_that_java_would_misread_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(PermanentError, match="in its name.*STOCK_ASSETS_LOCAL"):
+        Services(Settings({"STOCK_ASSETS_LOCAL": str(tmp_path / folder)})).up(["warehouse"])
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null/nowhere"])
+def test_a_lake_that_cannot_be_written_is_a_sentence(place: str) -> None:
+    with pytest.raises(PermanentError, match=f"^The lake at {place} cannot be written: .*; set LAKE_ROOT.$"):
+        open_or_create_table(place, RAW_TICKS)
+
+
 def test_a_changed_file_changes_the_program() -> None:
     before, after = (rendered(Settings({"KAFKA_PORT": port}))["program:kafka"] for port in ("9092", "9192"))
     assert before["environment"] != after["environment"]
@@ -143,9 +181,8 @@ def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path), "WAREHOUSE_PORT": str(port)})
-        services = Services(settings)
         with pytest.raises(PermanentError, match=rf"Port {port}, wanted by warehouse.*WAREHOUSE_PORT"):
-            services._check_ports([each for each in programs(settings, JAVA) if each.name == "warehouse"])
+            check_ports([each for each in programs(settings, JAVA) if each.name == "warehouse"])
 
 
 def test_too_little_room_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

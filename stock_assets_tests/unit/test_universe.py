@@ -13,7 +13,7 @@ from stock_assets.domain.sessions import session
 from stock_assets.domain.universe import Universe, default_universe
 from stock_assets.lake.decode import Decoder
 from stock_assets.lake.rows import rows_of
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import TICKS
 

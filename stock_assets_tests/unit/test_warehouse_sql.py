@@ -14,7 +14,7 @@ from snowflake.connector.errors import DatabaseError, OperationalError
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.tables import DAILY_METRICS
-from stock_assets.settings import Settings
+from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.connect import ATTEMPTS, connect, parameters
 from stock_assets.warehouse.load import load_range, merge_sql, set_up, statements, value_columns
 

@@ -1,0 +1,60 @@
+"""settings -> the programs of all embedded services.
+
+Belongs here: which there are, in which order; and those that need no more than a command.
+Does not belong here: starting, waiting and stopping (``services``), and when one counts as ready (``readiness``).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from stock_assets.local.dagster import dagster
+from stock_assets.local.java import Java
+from stock_assets.local.kafka import kafka
+from stock_assets.local.minio import program as minio_program
+from stock_assets.local.program import LOOPBACK, WITH_STORE_KEYS, Program
+from stock_assets.local.spark import spark, spark_warm
+from stock_assets.settings.platform import Settings
+
+PUBLISHER = "publisher-"
+"""What the names of publishers begin with, as services."""
+
+
+def programs(settings: Settings, java: Java) -> list[Program]:
+    """All embedded services, in the order in which they are started and shown; publishers last."""
+    return [
+        kafka(settings, java),
+        *([_minio(settings)] if settings.lake.store == "minio" else []),
+        spark(settings, java),
+        spark_warm(settings),
+        _warehouse(settings),
+        *dagster(settings),
+        *(_publisher(settings, name) for name in settings.vendors.publishers),
+    ]
+
+
+def _minio(settings: Settings) -> Program:
+    port, data = settings.local.minio_port, settings.local_dir / "minio"
+    command = [str(minio_program(settings)), "server", "--quiet", "--address", f"{LOOPBACK}:{port}", str(data)]
+    # its console would listen on a port of its own choice, and it would ask the world for its newest version
+    environment = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
+    command = [*WITH_STORE_KEYS, *command]
+    return Program("minio", command, data, ports={port: "MINIO_PORT"}, environment=environment)
+
+
+def _warehouse(settings: Settings) -> Program:
+    data, port = settings.local_dir / "warehouse", settings.local.warehouse_port
+    command = [sys.executable, "-m", "stock_assets.local.warehouse_server", "--db-path", str(data), "--port", str(port)]
+    return Program("warehouse", command, settings.home, ports={port: "WAREHOUSE_PORT"})
+
+
+def _publisher(settings: Settings, name: str) -> Program:
+    # 100 a second: a disk holds what comes in weeks
+    options = ["--seconds", "0", "--rate", "100"] if name == "simulator" else []
+    return Program(
+        PUBLISHER + name,
+        [sys.executable, "-m", "stock_assets.cli", "produce", name, *options],
+        settings.home,
+        environment={"SYMBOLS": settings.values.get("SYMBOLS", "")},
+        publisher=True,
+    )

@@ -1,0 +1,270 @@
+"""settings -> running embedded services, and none left when they are stopped.
+
+Belongs here: starting, waiting, stopping, recovering after a crash, telling the state.
+Does not belong here: what a service is (programs.py) and when it is ready (readiness.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+from stock_assets.local import readiness
+from stock_assets.local.causes import first_cause
+from stock_assets.local.dagster import create_dagster_storage
+from stock_assets.local.jars import fetch
+from stock_assets.local.java import find_java
+from stock_assets.local.kafka import format_kafka
+from stock_assets.local.minio import build
+from stock_assets.local.preconditions import check_extra, check_ports, check_room
+from stock_assets.local.processes import end_all, owned
+from stock_assets.local.program import Program, run_dir
+from stock_assets.local.programs import PUBLISHER, programs
+from stock_assets.local.states import ServiceState, address_of, publishers_of, state_of
+from stock_assets.local.supervision import configuration
+from stock_assets.settings.platform import Settings
+
+DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
+ALL = ("kafka", "spark", "warehouse", *DAGSTER)
+WITH_MINIO = (ALL[0], "minio", *ALL[1:])
+START_DEADLINE_S = 180
+LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
+GONE = (OSError, xmlrpc.client.Error)
+
+
+def names_of(settings: Settings) -> tuple[str, ...]:
+    """The services of these settings, in starting order: ``ALL``, and MinIO when the lake lies on it."""
+    return WITH_MINIO if settings.lake.store == "minio" else ALL
+
+
+class Services:
+    """The embedded services of one ``local_dir``.
+
+    ``say`` gets each progress line. Errors are sentences: PermanentError when something must be changed first (a taken
+    port, no Java, no room), ServiceUnavailable when a service did not come up.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        self.say = say
+
+    def up(self, names: Sequence[str] = ()) -> None:
+        """Start what of ``names`` does not run (all when none is named), with the settings of now; return when all answer."""
+        known = (*names_of(self.settings), *publishers_of(self.settings))
+        names = names or known
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            hint = " (minio needs STORE=minio)" if "minio" in unknown else ""
+            hint = " (publishers are those of PUBLISHERS)" if unknown[0].startswith(PUBLISHER) else hint
+            raise PermanentError(f"There is no service {unknown[0]!r}; there are {', '.join(known)}{hint}.")
+        check_extra()
+        check_room(self.settings)
+        with self._alone():
+            java = find_java(self.settings)
+            if {"kafka", "spark"} & set(names):
+                fetch(self.settings, self.say)
+            if "minio" in names:
+                build(self.settings, self.say)
+            every = programs(self.settings, java)
+            server = self._supervisor(every)
+            running = {
+                info["name"]
+                for info in server.getAllProcessInfo()
+                if info["statename"] in ("RUNNING", "STARTING", "BACKOFF")
+            }
+            chosen = [each for each in every if each.name in names and each.name not in running]
+            check_ports(chosen)
+            if any(each.name == "kafka" for each in chosen):
+                format_kafka(self.settings, java)
+            started = time.monotonic()
+            if {each.name for each in chosen} & set(DAGSTER):
+                create_dagster_storage(self.settings)
+            try:
+                self._start(server, chosen, names, started)
+            except BaseException:
+                # nothing half started is left, also when somebody interrupts
+                with suppress(*GONE):
+                    self._stop(server, [each.name for each in reversed(chosen)])
+                raise
+
+    def _start(self, server: Any, chosen: list[Program], names: Sequence[str], started: float) -> None:
+        for each in chosen:
+            if each.fresh:
+                shutil.rmtree(each.directory)
+                each.directory.mkdir()
+            if not each.publisher:
+                server.startProcess(each.name, False)
+        if any(each.name == "spark" for each in chosen):
+            server.startProcess("spark-warm", False)
+        answering = [name for name in names_of(self.settings) if name in names]
+        self._wait(server, answering, {each.name for each in chosen}, started)
+        for each in chosen:
+            if each.publisher:  # what they publish to answers now; how they do is theirs to tell
+                server.startProcess(each.name, False)
+                self.say(f"{each.name:<18} started  `stock-assets status` tells how it does")
+
+    def stop(self, names: Sequence[str]) -> list[str]:
+        """Stop some services and leave the others; returns those that ran."""
+        server = self._connect()
+        return self._stop(server, names) if server is not None else []
+
+    def _stop(self, server: Any, names: Sequence[str]) -> list[str]:
+        ended = ("STOPPED", "EXITED", "FATAL")
+        running = [name for name in names if server.getProcessInfo(name)["statename"] not in ended]
+        for name in running:
+            server.stopProcess(name)
+        return running
+
+    def down(self) -> None:
+        """Stop everything and leave no process; data stays. Does nothing when nothing runs."""
+        with self._alone():
+            server = self._connect()
+            if server is not None:
+                self.say("services stopping")
+                pid = server.getPID()
+                with suppress(*GONE):
+                    server.shutdown()
+                _wait_until(lambda: pid not in owned(self.settings.local_dir), 60)
+            left = end_all(self.settings.local_dir)
+            self._socket().unlink(missing_ok=True)
+            if server is not None or left:
+                self.say(f"services stopped{f', {left} left-over processes ended' if left else ''}")
+
+    def status(self) -> list[ServiceState]:
+        """State of every service, in starting order; ``stopped`` for all when nothing runs."""
+        server = self._connect()
+        infos = {info["name"]: info for info in server.getAllProcessInfo()} if server is not None else {}
+        shown = [name for name in WITH_MINIO if name in infos or name in names_of(self.settings)]
+        shown += [name for name in infos if name.startswith(PUBLISHER) and name not in publishers_of(self.settings)]
+        return [state_of(self.settings, name, infos.get(name)) for name in (*shown, *publishers_of(self.settings))]
+
+    def log(self, name: str) -> Path:
+        """The service's log file; older parts lie beside it as ``.1`` and ``.2``."""
+        return self.settings.local_dir / "logs" / f"{name}.log"
+
+    def _socket(self) -> Path:
+        usual = run_dir(self.settings) / "supervisor.sock"
+        if len(str(usual)) <= LONGEST_SOCKET_PATH:
+            return usual
+        short = hashlib.sha256(str(self.settings.local_dir).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"stock-assets-{short}.sock"
+
+    def _connect(self) -> Any:
+        """Supervisor's interface; None when it does not answer."""
+        if not self._socket().exists():
+            return None
+        from supervisor.xmlrpc import SupervisorTransport
+
+        transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket()}")
+        server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        try:
+            server.getState()
+        except GONE:
+            return None
+        return server
+
+    def _supervisor(self, every: list[Program]) -> Any:
+        """Supervisor with the configuration of now; started, or recovered, when it does not answer."""
+        self._render(every)
+        server = self._connect()
+        if server is not None:
+            self._reload(server)
+            return server
+        left = end_all(self.settings.local_dir)
+        if left:
+            self.say(f"services recovered: {left} processes of an earlier, crashed start were ended")
+        self._socket().unlink(missing_ok=True)
+        command = ["/usr/bin/env", "STOCK_ASSETS_SERVICE=supervisor", f"STOCK_ASSETS_LOCAL={self.settings.local_dir}"]
+        command += [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration())]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        )
+        if done.returncode:
+            raise ServiceUnavailable(f"Supervisor did not start: {(done.stdout + done.stderr).strip()[-300:]}")
+        _wait_until(lambda: self._connect() is not None, 30)
+        server = self._connect()
+        if server is None:
+            raise ServiceUnavailable(f"Supervisor does not answer; its log is {self.log('supervisord')}.")
+        return server
+
+    def _configuration(self) -> Path:
+        return run_dir(self.settings) / "supervisord.conf"
+
+    def _render(self, every: list[Program]) -> None:
+        for folder in (run_dir(self.settings), self.settings.local_dir / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        for each in every:
+            each.directory.mkdir(parents=True, exist_ok=True)
+            for path, text in each.files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+        self._configuration().write_text(configuration(self.settings, every, self._socket()), encoding="utf-8")
+
+    def _reload(self, server: Any) -> None:
+        """Programs whose configuration changed are stopped and known anew; the others go on untouched."""
+        added, changed, removed = server.reloadConfig()[0]
+        for name in (*changed, *removed):
+            if server.getProcessInfo(name)["statename"] == "RUNNING":
+                self.say(
+                    f"{name:<18} {'not wanted any more, stopping' if name in removed else 'settings changed, restarting'}"
+                )
+            server.stopProcessGroup(name)
+            server.removeProcessGroup(name)
+        for name in (*changed, *added):
+            server.addProcessGroup(name)
+
+    def _wait(self, server: Any, names: list[str], chosen: set[str], started: float) -> None:
+        waiting = list(names)
+        while waiting:
+            for name in list(waiting):
+                info = server.getProcessInfo(name)
+                if info["statename"] in ("FATAL", "EXITED", "STOPPED", "UNKNOWN"):
+                    raise ServiceUnavailable(self._died(name))
+                alone = name == "dagster-daemon" and "dagster-webserver" not in names  # nobody to ask for heartbeats
+                if info["statename"] == "RUNNING" and (alone or readiness.READY[name](self.settings)):
+                    took = f"{time.monotonic() - started:.1f} s" if name in chosen else "already up"
+                    self.say(f"{name:<18} ready  {address_of(self.settings, name):<16} {took}")
+                    waiting.remove(name)
+            if waiting and time.monotonic() - started > START_DEADLINE_S:
+                raise ServiceUnavailable(
+                    f"{waiting[0]} is not ready after {START_DEADLINE_S} s; its log is {self.log(waiting[0])}."
+                )
+            if waiting:
+                time.sleep(0.2)
+
+    def _died(self, name: str) -> str:
+        log = self.log(name)
+        said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        return f"{name} ended while starting: {first_cause(said)} (log: {log})"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two callers at once would end each other's half-started services."""
+        run_dir(self.settings).mkdir(parents=True, exist_ok=True)
+        with (run_dir(self.settings) / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _wait_until(condition: Callable[[], bool], deadline_s: float) -> bool:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True

@@ -1,0 +1,106 @@
+"""settings -> the embedded Spark Connect server, and what warms it up.
+
+Belongs here: its properties and its command. Does not belong here: starting it (``services``), what it builds (``spark/``).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from stock_assets.local.jars import folders, pyspark_jars
+from stock_assets.local.java import Java
+from stock_assets.local.program import LOOPBACK, WITH_STORE_KEYS, Program, java_options, property_lines, run_dir
+from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import s3_environment
+
+# What org.apache.spark.launcher.JavaModuleOptions gives, less a module that slim runtimes lack.
+OPENED = (
+    "java.lang java.lang.invoke java.lang.reflect java.io java.net java.nio java.util java.util.concurrent "
+    "java.util.concurrent.atomic jdk.internal.ref sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar"
+)
+SPARK_JAVA_OPTIONS = [
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED.split()),
+    "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+    "-Djdk.reflect.useDirectMethodHandle=false",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+]
+
+
+def spark(settings: Settings, java: Java) -> Program:
+    folder = settings.local_dir / "spark"
+    scratch = folder / "scratch"  # a killed Spark leaves its temporary files, hence fresh
+    properties = {
+        "spark.master": "local[*]",
+        "spark.app.name": "stock-assets",
+        "spark.driver.host": LOOPBACK,
+        "spark.driver.bindAddress": LOOPBACK,
+        "spark.connect.grpc.binding.address": LOOPBACK,
+        "spark.connect.grpc.binding.port": str(settings.local.spark_port),
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(scratch),
+        # the shared session must outlive an idle night: a closed one is refused for ever
+        "spark.connect.session.manager.defaultSessionTimeout": "-1",
+        # our stages make about 300 classes; with room for 100 each run would compile them anew
+        "spark.sql.codegen.cache.maxEntries": "4000",
+        "spark.sql.warehouse.dir": str(folder / "tables"),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.databricks.delta.schema.autoMerge.enabled": "false",
+        **(_s3a(settings) if settings.lake_on_s3 else {}),
+    }
+    path = run_dir(settings) / "spark.properties"
+    shipped = pyspark_jars()
+    jars = [settings.jars_dir / folder for folder in folders(settings) if folder != "kafka"]
+    return Program(
+        "spark",
+        [
+            # a server that finds SPARK_REMOTE, which its clients may have set, takes itself for a client and ends
+            *["/usr/bin/env", "-u", "SPARK_REMOTE"],
+            *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
+            *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}"],
+            *[
+                "-Xms256m",
+                "-Xmx2g",
+                "-XX:+ExitOnOutOfMemoryError",
+                "-cp",
+                ":".join(f"{folder}/*" for folder in (*jars, shipped)),
+            ],
+            *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(path)],
+            *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],
+        ],
+        ports={settings.local.spark_port: "SPARK_PORT"},
+        directory=scratch,
+        fresh=True,
+        # a Spark installed on this machine must not lend its configuration
+        environment={
+            "SPARK_HOME": str(shipped.parent),
+            "SPARK_CONF_DIR": str(run_dir(settings)),
+            "SPARK_LOCAL_IP": LOOPBACK,
+        },
+        files={path: property_lines(properties)},
+    )
+
+
+def spark_warm(settings: Settings) -> Program:
+    return Program("spark-warm", [sys.executable, "-m", "stock_assets.local.warm_spark"], settings.home, once=True)
+
+
+def _s3a(settings: Settings) -> dict[str, str]:
+    """How Spark reaches a lake on S3; its keys come from the environment."""
+    endpoint = settings.s3_endpoint
+    found = {
+        # the lake's tables are called s3://, as delta-rs calls them
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+    }
+    if endpoint:
+        found |= {
+            "spark.hadoop.fs.s3a.endpoint": endpoint,
+            "spark.hadoop.fs.s3a.endpoint.region": s3_environment(settings)["AWS_REGION"],
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https://")).lower(),
+        }
+    return found

@@ -1,0 +1,25 @@
+"""names that are set -> those that are not settings but look like one.
+
+Belongs here: noticing ``SNOWFLAKE_ACOUNT``, which nobody reads, before somebody wonders why the embedded warehouse is used.
+Does not belong here: judging values (each owner's model does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from stock_assets.settings.platform import HOME, OWNERS
+
+ALIKE = 0.9
+"""One letter of a dozen may differ. Below that, names of other programs (SPARK_HOME) resemble ours (SPARK_PORT)."""
+
+
+def misspelled(names: Iterable[str]) -> dict[str, str]:
+    """Of ``names``, those that are no setting, each with the setting that it resembles."""
+    known = {HOME, *(name for owner in OWNERS.values() for name in owner.variables())}
+    found = {}
+    for name in sorted(set(names) - known):
+        if meant := get_close_matches(name, known, n=1, cutoff=ALIKE):
+            found[name] = meant[0]
+    return found

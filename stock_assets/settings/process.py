@@ -1,0 +1,66 @@
+"""settings -> the environment of a process, for libraries that read nothing else.
+
+Belongs here: what the clients of S3 read (delta-rs, boto3, Spark's start), and that nothing on loopback is asked through a
+proxy. A program says once, where it begins, that it wants this; loading settings changes nothing.
+Does not belong here: which settings there are.
+"""
+
+from __future__ import annotations
+
+import os
+
+from stock_assets.settings.lake import LOCAL_KEY, LOCAL_SECRET
+from stock_assets.settings.platform import Settings
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def export(settings: Settings) -> Settings:
+    """Give this process, and those that it starts, the environment that its libraries need; returns the settings."""
+    os.environ.update(environment(settings))
+    return settings
+
+
+def load_and_export() -> Settings:
+    """``Settings.load`` for a program that begins.
+
+    Raises:
+        PermanentError: ``.env`` or a value of it cannot be read.
+    """
+    return export(Settings.load())
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What a process of the platform finds in its environment beside what is there."""
+    return {**s3_environment(settings), **loopback_environment(settings)}
+
+
+def loopback_environment(settings: Settings) -> dict[str, str]:
+    """``NO_PROXY`` in both spellings, with this machine's own names added to those that are in it."""
+    named = [each.strip() for each in settings.local.direct_hosts.split(",") if each.strip()]
+    if "*" in named:
+        return {}
+    hosts = ",".join(dict.fromkeys((*named, *LOOPBACK_HOSTS)))
+    return {"NO_PROXY": hosts, "no_proxy": hosts}
+
+
+def s3_environment(settings: Settings) -> dict[str, str]:
+    """The ``AWS_*`` variables of a lake on S3: those that are set, and what they and ``STORE`` imply."""
+    if not settings.lake_on_s3:
+        return {}
+    lake = settings.lake
+    given = {
+        name: text for name in settings.values if name.startswith("AWS_") and (text := settings.values[name].strip())
+    }
+    # a commit is a put that is refused when the version exists already
+    implied = {"AWS_CONDITIONAL_PUT": lake.conditional_put}
+    if settings.s3_endpoint:
+        # its clients ask for a region even where there is none; each reads another of the two names
+        region = lake.region or lake.default_region or "us-east-1"
+        implied |= {"AWS_ENDPOINT_URL": settings.s3_endpoint, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    if settings.s3_endpoint.startswith("http://"):
+        implied["AWS_ALLOW_HTTP"] = lake.allow_http or "true"
+    if lake.store == "minio":
+        implied["AWS_ACCESS_KEY_ID"] = lake.key or LOCAL_KEY
+        implied["AWS_SECRET_ACCESS_KEY"] = lake.secret or LOCAL_SECRET
+    return given | implied
