@@ -44,7 +44,8 @@ def adjusted_to(df: DataFrame, raw_actions: DataFrame, as_of: date) -> DataFrame
     """Rows of DAILY_BARS or DAILY_METRICS with prices per share, and shares, as of ``as_of``.
 
     Prices are divided, volumes multiplied by the splits with trading_day < ex_date <= ``as_of``; columns, their order
-    and types stay, and what is neither a price nor a number of shares stays as it is.
+    and types stay, and what is neither a price nor a number of shares stays as it is. What a column cannot hold in that basis
+    is null.
 
     Args:
         raw_actions: rows of RAW_ACTIONS; those of the row's own vendor count when it states any, else the newest.
@@ -55,12 +56,12 @@ def adjusted_to(df: DataFrame, raw_actions: DataFrame, as_of: date) -> DataFrame
     joined = df.join(splits, "symbol", "left").withColumn("split_factor", factor)
     types = dict(df.dtypes)
     prices = {
-        name: (F.col(name).cast("double") / F.col("split_factor")).cast(PRICE)
+        name: F.try_divide(F.col(name).cast("double"), F.col("split_factor")).try_cast(PRICE)
         for name in df.columns
         if name in PRICE_COLUMNS
     }
     volumes = {
-        name: F.round(F.col(name).cast("double") * F.col("split_factor"), 0 if types[name] == "bigint" else 6).cast(
+        name: F.round(F.col(name).cast("double") * F.col("split_factor"), 0 if types[name] == "bigint" else 6).try_cast(
             types[name]
         )
         for name in df.columns

@@ -91,7 +91,7 @@ def _with_oldest_basis(bars: DataFrame) -> DataFrame:
         }
     )
     prices = {f"based_{name}": F.col(name).cast("double") * F.col("factor") for name in ("high", "low", "close")}
-    based = based.withColumns(prices | {"based_volume": F.col("volume") / F.col("factor")})
+    based = based.withColumns(prices | {"based_volume": F.try_divide(F.col("volume"), F.col("factor"))})
     due = F.filter("symbol_actions", lambda a: (a["kind"] == "dividend") & (a["ex_date"] > F.col("previous_day")))
     # Cash is stated per share of its own ex-date.
     cash = F.aggregate(
@@ -100,7 +100,7 @@ def _with_oldest_basis(bars: DataFrame) -> DataFrame:
         lambda cash, a: cash + a["value"] * split_factor(F.col("symbol_actions"), until=a["ex_date"]),
     )
     paid = F.col("based_close") + F.coalesce(cash, F.lit(0.0))
-    total_return = F.log(paid / F.lag("based_close").over(_history()))
+    total_return = F.log(F.try_divide(paid, F.lag("based_close").over(_history())))
     return based.withColumn("total_return", total_return).drop("symbol_actions", "previous_day")
 
 
@@ -111,8 +111,12 @@ def _figures() -> dict[str, Column]:
     def full(figure: Column, sessions: int) -> Column:
         return F.when(seen >= sessions, figure)
 
+    def own(figure: Column) -> Column:
+        # splits that multiply to nothing are absurd, but no reason to build no other symbol
+        return F.try_divide(figure, factor)
+
     def average(sessions: int) -> Column:
-        return full(F.avg("based_close").over(_last(sessions)), sessions) / factor
+        return own(full(F.avg("based_close").over(_last(sessions)), sessions))
 
     spread = 2 * F.stddev_pop("based_close").over(_last(20))
     middle = F.avg("based_close").over(_last(20))
@@ -122,7 +126,7 @@ def _figures() -> dict[str, Column]:
         "year": F.year("trading_day"),
         # Two neighbours of the window differ, that is, a later one than its first switched.
         "mixed_sources": F.coalesce(F.max("switched").over(_so_far()) > seen - (SESSIONS_PER_YEAR - 1), F.lit(False)),
-        "previous_close": F.lag("based_close").over(_history()) / factor,
+        "previous_close": own(F.lag("based_close").over(_history())),
         "day_range": F.col("high") - F.col("low"),
         "sma_5": average(5),
         "sma_20": average(20),
@@ -132,12 +136,12 @@ def _figures() -> dict[str, Column]:
         "average_volume_20": F.when(
             F.count("based_volume").over(_last(20)) == 20, F.avg("based_volume").over(_last(20)) * factor
         ),
-        "macd": F.col("macd") / factor,
-        "macd_signal": F.col("macd_signal") / factor,
-        "bollinger_upper": full(middle + spread, 20) / factor,
-        "bollinger_lower": full(middle - spread, 20) / factor,
-        "high_52_week": full(F.max("based_high").over(year), SESSIONS_PER_YEAR) / factor,
-        "low_52_week": full(F.min("based_low").over(year), SESSIONS_PER_YEAR) / factor,
+        "macd": own(F.col("macd")),
+        "macd_signal": own(F.col("macd_signal")),
+        "bollinger_upper": own(full(middle + spread, 20)),
+        "bollinger_lower": own(full(middle - spread, 20)),
+        "high_52_week": own(full(F.max("based_high").over(year), SESSIONS_PER_YEAR)),
+        "low_52_week": own(full(F.min("based_low").over(year), SESSIONS_PER_YEAR)),
     }
 
 

@@ -22,7 +22,13 @@ _SPARK_TYPES = {
 PRICE = "decimal(18,6)"
 """Type of all stored prices; a cast to it rounds half up."""
 
+SHARES = "decimal(20,0)"
+"""Type in which shares are added up: Spark gives the sum ten digits more, and that of whole numbers none."""
+
 
 def shaped(df: DataFrame, table: Table) -> DataFrame:
-    """The columns of ``table`` in its order and types; decimals are rounded half up at 6 places."""
-    return df.select(*(F.col(c.name).cast(_SPARK_TYPES.get(c.type, c.type)).alias(c.name) for c in table.columns))
+    """The columns of ``table`` in its order and types; decimals are rounded half up at 6 places.
+
+    A value that its column cannot hold becomes null: one absurd figure must not keep all other rows from being built.
+    """
+    return df.select(*(F.col(c.name).try_cast(_SPARK_TYPES.get(c.type, c.type)).alias(c.name) for c in table.columns))

@@ -7,9 +7,11 @@ Does not belong here: the shape of our tables (``minute_bars``, ``daily_bars``).
 from __future__ import annotations
 
 from datetime import datetime
+from functools import reduce
+from operator import and_
 from typing import Literal
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark.actions import actions_by_symbol, actions_of_vendor, split_factor
@@ -17,7 +19,8 @@ from spark.table_shape import PRICE
 from stock_assets.domain.messages import instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 
-_VALUES = ("open", "high", "low", "close", "volume")
+_PRICES = ("open", "high", "low", "close")
+_VALUES = (*_PRICES, "volume")
 
 
 def known_by(statements: DataFrame, as_of: datetime | None) -> DataFrame:
@@ -32,6 +35,8 @@ def as_traded_bars(
 ) -> DataFrame:
     """Accepted bars of one interval, the newest known_at of each, with as-traded prices and volume.
 
+    A statement whose prices, or volume, no column can hold as they were traded (a split of it is absurd) does not count.
+
     Args:
         as_of: bars and actions as they were known at that instant; now when None.
 
@@ -40,13 +45,13 @@ def as_traded_bars(
         final, known_at; one row per source, symbol and session (1d) or start_time (1m).
     """
     identity = ["source", "symbol", "trading_day", *(["start_time"] if interval == "1m" else [])]
-    newest_first = [F.desc("known_at"), F.desc("final"), *(F.desc(name) for name in (*_VALUES, "price_basis"))]
-    newest = (
-        known_by(raw_bars, as_of)
-        .where((F.col("rejected_because").isNull()) & (F.col("interval") == interval))
-        .withColumn("statement", F.row_number().over(Window.partitionBy(*identity).orderBy(*newest_first)))
-        .where("statement = 1")
-    )
+    newest_first = [
+        F.desc("known_at"),
+        F.desc("final"),
+        *(F.desc(f"stated_{name}") for name in _VALUES),
+        F.desc("price_basis"),
+    ]
+    statements = known_by(raw_bars, as_of).where((F.col("rejected_because").isNull()) & (F.col("interval") == interval))
     # Only the splits the vendor knew when it answered are in its numbers.
     known_day = F.to_date(F.from_utc_timestamp("known_at", EXCHANGE_ZONE.key))
     factor = F.when(
@@ -54,21 +59,17 @@ def as_traded_bars(
         split_factor(actions_of_vendor(F.col("source")), until=known_day, after=F.col("trading_day")),
     ).otherwise(1.0)
 
-    def price(name: str) -> Column:
-        return (F.col(name) * F.col("factor")).cast(PRICE).alias(name)
-
+    as_traded = {name: (F.col(name) * F.col("factor")).try_cast(PRICE) for name in _PRICES}
+    volume = F.round(F.try_divide(F.col("volume"), F.col("factor"))).try_cast("bigint")
+    known_volume = F.col("volume").isNotNull() | F.col("stated_volume").isNull()
+    held = reduce(and_, (F.coalesce(F.col(name) > 0, F.lit(False)) for name in _PRICES), known_volume)
     return (
-        newest.join(F.broadcast(actions_by_symbol(known_by(raw_actions, as_of))), "symbol", "left")
+        statements.join(F.broadcast(actions_by_symbol(known_by(raw_actions, as_of))), "symbol", "left")
         .withColumn("factor", factor)
-        .select(
-            "trading_day",
-            "symbol",
-            "source",
-            "start_time",
-            *(price(name) for name in ("open", "high", "low", "close")),
-            F.round(F.col("volume") / F.col("factor")).cast("bigint").alias("volume"),
-            "currency",
-            "final",
-            "known_at",
-        )
+        .withColumns({f"stated_{name}": F.col(name) for name in _VALUES})
+        .withColumns(as_traded | {"volume": volume})
+        .where(held)
+        .withColumn("statement", F.row_number().over(Window.partitionBy(*identity).orderBy(*newest_first)))
+        .where("statement = 1")
+        .select("trading_day", "symbol", "source", "start_time", *_VALUES, "currency", "final", "known_at")
     )

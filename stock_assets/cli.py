@@ -19,6 +19,7 @@ from stock_assets.commands import (
     history,
     maintenance,
     produce,
+    produce_raw,
     quarantine,
     services,
     store,
@@ -50,12 +51,14 @@ for command in (
     condition.condition,
     history.as_of,
     quarantine.redrive,
+    quarantine.withdraw,
     maintenance.compact,
     maintenance.vacuum,
     store.files,
 ):
     app.command()(command)
 app.add_typer(quarantine.quarantine, name="quarantine")
+produce.produce.command()(produce_raw.raw)
 app.add_typer(produce.produce, name="produce")
 
 

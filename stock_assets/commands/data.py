@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.errors import PermanentError, StockAssetsError
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
 
@@ -36,9 +36,16 @@ def land(
     if follow:
         _follow(settings, limits, every)
         return
+    broken = False
     for topic in topics_of(settings.broker).values():
-        for landing in land_topic(settings.lake_root, settings.broker, topic, limits, settings.universe):
-            typer.echo(_line(topic, landing))
+        try:
+            for landing in land_topic(settings.lake_root, settings.broker, topic, limits, settings.universe):
+                typer.echo(_line(topic, landing))
+        except StockAssetsError as fault:  # the other topics have their turn
+            typer.secho(f"{topic.name}: {fault}", fg=typer.colors.RED, err=True)
+            broken = True
+    if broken:
+        raise typer.Exit(1)
 
 
 def _follow(settings: Settings, limits: Limits, every_s: float) -> None:

@@ -137,6 +137,10 @@ def redrive(
     settings, wanted = load_and_export(), day_of(day) if day else None
     topics = _topics(settings, topic)
     kind = None if reason == ALL else reason
+    if kind == "withdrawn":
+        raise PermanentError(
+            "withdrawn records are put back one by one: stock-assets withdraw TOPIC PARTITION OFFSET --undo"
+        )
     waiting = {
         chosen.stage: [entry.reason for entry in reasons(settings.lake_root, chosen, wanted)] for chosen in topics
     }
@@ -156,6 +160,30 @@ def redrive(
             for session, rows in part.sessions.items():
                 typer.echo(f"  {session}: {rows:,}")
             report_redriven(settings, chosen, part)
+
+
+def withdraw(
+    topic: Annotated[str, typer.Argument(help="ticks, bars or actions")],
+    partition: Annotated[int, typer.Argument(min=0)],
+    offset: Annotated[int, typer.Argument(min=0)],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the record.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Put a withdrawn record back.")] = False,
+) -> None:
+    """Take an accepted record out of its session, into quarantine; what was built from it is built again."""
+    from stock_assets.lake.decode import Decoder
+    from stock_assets.lake.withdrawal import reinstate
+    from stock_assets.lake.withdrawal import withdraw as take_out
+
+    settings = load_and_export()
+    (chosen,) = _topics(settings, topic)
+    if undo:
+        done = reinstate(settings.lake_root, chosen, partition, offset, Decoder(chosen, settings.universe))
+    else:
+        done = take_out(settings.lake_root, settings.broker, chosen, partition, offset, reason)
+    typer.echo(
+        f"{chosen.name} partition {partition} offset {offset}, {done.symbol} of {done.day}: "
+        f"{'accepted again' if undo else 'withdrawn'} (version {done.version})"
+    )
 
 
 def _topics(settings: Settings, name: str) -> list[Topic]:

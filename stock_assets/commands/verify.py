@@ -1,7 +1,7 @@
-"""command line -> verify: the proof of completeness, and the comparison of lake and warehouse.
+"""command line -> verify: the proof of completeness, and the comparisons of rows with records and of warehouse with lake.
 
 Belongs here: the options of the command, and what it prints. Imports are inside: ``--help`` stays quick.
-Does not belong here: proving (``lake.completeness``) and comparing (``warehouse.verify``).
+Does not belong here: proving (``lake.completeness``) and comparing (``lake.comparison``, ``warehouse.verify``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stock_assets.commands.day_argument import session_of
+from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 def verify(
     day: Annotated[str, typer.Argument(help="Session YYYY-MM-DD; without it, everything.")] = "",
+    every_record: Annotated[
+        bool, typer.Option("--every-record", help="Compare each row with its record, not a sample.")
+    ] = False,
 ) -> None:
-    """Prove from the stored rows that nothing is missing or twice, and that the warehouse equals the lake."""
+    """Prove that nothing is missing or twice, that rows say what their records say, and that the warehouse equals the lake."""
     from stock_assets.commands.grid import console as new_console
     from stock_assets.domain.tables import DAILY_METRICS
     from stock_assets.lake.tables import read_sessions
@@ -32,6 +36,7 @@ def verify(
 
     settings, console, wanted = load_and_export(), new_console(), session_of(day) if day else None
     complete = show_completeness(settings, console, wanted)
+    as_sent = _show_comparison(settings, console, wanted, every_record)
     first, last = wanted or date.min, wanted or date.max
     rows = read_sessions(settings.lake_root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
     with connect(settings.snowflake) as connection:
@@ -42,7 +47,7 @@ def verify(
     console.print(
         f"Warehouse: {rows.num_rows} rows of the lake, " + ("all equal" if not found else f"{len(found)} differences")
     )
-    if not complete or found:
+    if not complete or not as_sent or found:
         raise typer.Exit(1)
 
 
@@ -72,3 +77,32 @@ def show_completeness(settings: Settings, console: Console, day: date | None) ->
     for topic, proof in broken:
         console.print(f"[red]{alert(settings.lake_root, topic, proof)}[/]", highlight=False)
     return not broken
+
+
+def _show_comparison(settings: Settings, console: Console, day: date | None, every: bool) -> bool:
+    """Print how rows compare with their records, and say whether none differs."""
+    from stock_assets.lake.comparison import compare
+    from stock_assets.topic.topics import topics_of
+
+    days = [day] if day else None
+    try:
+        compared = [
+            found
+            for topic in topics_of(settings.broker).values()
+            for found in compare(settings.lake_root, settings.broker, topic, days, every=every)
+        ]
+    except ServiceUnavailable as fault:
+        console.print(f"[yellow]Records: rows were compared with none: {fault}[/]", highlight=False)
+        return True
+    differences = [difference for found in compared for difference in found.differences]
+    for difference in differences[:20]:
+        console.print(f"[red]{difference}[/]", highlight=False)
+    rows, looked_at, gone = (
+        sum(getattr(found, name) for found in compared) for name in ("rows", "compared", "not_held")
+    )
+    console.print(
+        f"Records: {looked_at:,} of {rows:,} rows compared with their records, "
+        + (f"{len(differences):,} differ" if differences else "all equal")
+        + (f"; of {gone:,} the topics hold no record any more" if gone else "")
+    )
+    return not differences

@@ -10,6 +10,7 @@ of garbage collection (they hold no cycles), which halves the cost of decoding t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
@@ -19,15 +20,22 @@ import msgspec
 from msgspec import Meta
 
 from stock_assets.domain.errors import BadRecord
+from stock_assets.domain.sessions import EXCHANGE_ZONE
 
 SCHEMA_VERSION = 1
+MAX_NESTING = 64
+"""Objects and arrays inside each other. The parser's own limit depends on how deep its caller is: without this one, a record
+would be good here and bad there."""
 
 Instant = Annotated[int, Meta(ge=0, lt=2**53, description="microseconds since 1970-01-01 UTC")]
 Symbol = Annotated[str, Meta(min_length=1, max_length=24)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217")]
-Price = Annotated[float, Meta(gt=0, lt=1e11)]
+Price = Annotated[float, Meta(ge=1e-6, lt=1e11)]
+"""Bars hold prices in steps of a millionth: less than one step would become 0."""
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
+Shares = Annotated[int, Meta(ge=0, lt=10**12)]
+"""More than any company has issued; of more, a session's sum of prices x shares would fit no number that Spark has."""
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -39,8 +47,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     currency: Currency
     source: Name
     event_id: Annotated[str, Meta(min_length=1, max_length=200, description="the source's own id, else its ordinal")]
-    size: Annotated[Count | None, Meta(description="shares of this trade")] = None
-    day_volume: Annotated[Count | None, Meta(description="cumulative shares of the session, regular hours")] = None
+    size: Annotated[Shares | None, Meta(description="shares of this trade")] = None
+    day_volume: Annotated[Shares | None, Meta(description="cumulative shares of the session, regular hours")] = None
     bid: Price | None = None
     ask: Price | None = None
     exchange: str | None = None
@@ -60,7 +68,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     high: Price
     low: Price
     close: Price
-    volume: Count | None
+    volume: Shares | None
     currency: Currency
     price_basis: Literal["as_traded", "split_adjusted"]
     final: Annotated[bool, Meta(description="false while the session could still move it")]
@@ -82,7 +90,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     symbol: Symbol
     ex_date: date
     kind: Literal["split", "dividend"]
-    value: Annotated[float, Meta(gt=0, lt=1e9, description="new shares per old share, or cash per share as traded")]
+    value: Annotated[float, Meta(ge=1e-9, lt=1e9, description="new shares per old share, or cash per share as traded")]
     source: Name
     known_at: Instant
     currency: Currency | None = None
@@ -95,6 +103,13 @@ Message = Tick | Bar | Action
 def instant(moment: datetime) -> int:
     """An aware datetime as microseconds since 1970-01-01 UTC."""
     return round(moment.timestamp() * 1_000_000)
+
+
+def day_of(message: Message) -> date:
+    """The exchange-local day that a message is about; whether it is a session is another question."""
+    if isinstance(message, Tick):
+        return datetime.fromtimestamp(message.event_time // 1_000_000, EXCHANGE_ZONE).date()
+    return message.trading_day if isinstance(message, Bar) else message.ex_date
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -144,14 +159,38 @@ def decode(kind: type[Message], value: bytes) -> Message:
         BadRecord: the text begins with the class of the reason and names record, field and reason.
     """
     try:
+        check_unread(value)
         return msgspec.json.decode(value, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as broken:
+    except MemoryError:
+        raise
+    except Exception as broken:  # whatever a parser raises about a record is that record's fault
         start = value[:80].decode("utf-8", "replace")
-        raise BadRecord(f"{_reason_class(broken)}: {kind.__name__.lower()} {start}...: {broken}") from broken
+        foreseen = isinstance(broken, msgspec.MsgspecError | ValueError | RecursionError)
+        reason = str(broken) if foreseen else f"{type(broken).__name__}: {broken}"
+        raise BadRecord(f"{_reason_class(broken)}: {kind.__name__.lower()} {start}...: {reason}") from broken
 
 
+def check_unread(value: bytes) -> None:
+    """Check what a parser does not where it passes over a field: that it is text, and not nested too deeply.
+
+    Raises:
+        ValueError: it is not.
+    """
+    value.decode("utf-8")
+    if value.count(b"[") + value.count(b"{") <= MAX_NESTING:
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(_TEXTS.sub(b"", value)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_NESTING:
+            raise ValueError(f"JSON is malformed: nested deeper than {MAX_NESTING} levels")
+
+
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
 _REASON_CLASSES = {
     "malformed": "bad json",
+    "recursion depth": "bad json",
     "truncated": "bad json",
     "missing required field": "missing field",
     ", got": "wrong type",

@@ -1,14 +1,15 @@
 """chunk of records -> columns of the good ones, reasons of the bad ones.
 
-Belongs here: decoding in bulk, isolating bad records, placing rows on the calendar, and the reason of each rejection.
-Does not belong here: rows (``rows``), offsets and commits (``landing``), and the fields themselves (``domain.messages``).
+Belongs here: decoding in bulk, isolating bad records, and the reason of each rejection.
+Does not belong here: rows (``rows``), offsets and commits (``landing``), the fields themselves (``domain.messages``), and
+which session a row belongs to (``placement``).
 
 A run of records that all look alike is decoded without an object for each (``uniform``). Any other run is decoded as one
-newline-delimited document. Records cannot merge across a newline (after ``}`` no JSON
-value goes on with ``{``), so as many objects as records means one object each; anything else splits the run in halves
-until the bad record stands alone. A reason begins with its class: ``bad json``, ``wrong type``, ``missing field``, ``out
-of range``, ``unknown symbol``, ``absurd time``, ``closed session``, ``oversize``, ``tombstone``, ``wrong encoding``,
-``invalid``.
+newline-delimited document; anything wrong with it splits the run in halves until the bad record stands alone. A reason
+begins with its class: ``bad json``, ``wrong type``, ``missing field``, ``out of range``, ``unknown symbol``, ``absurd
+time``, ``closed session``, ``oversize``, ``tombstone``, ``wrong encoding``, ``invalid``.
+
+Whatever is raised about a record, foreseen or not, rejects that record; only a lack of memory is no fault of a record.
 
 A record may have more fields than this version of its schema knows, and is good; its bytes are kept, so that nothing of them
 is lost until the table has a column for it. A producer that changes the meaning of a field, or makes another one required,
@@ -23,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -31,23 +31,19 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from stock_assets.domain import sessions
 from stock_assets.domain.errors import BadRecord
-from stock_assets.domain.messages import Action, Bar, Message, Tick, decode
-from stock_assets.domain.session_index import Int64s, place
+from stock_assets.domain.messages import Message, check_unread, decode
+from stock_assets.domain.session_index import Int64s
 from stock_assets.domain.universe import Universe
+from stock_assets.lake.placement import place_rows, strangers
 from stock_assets.lake.uniform import UniformDecoder
 from stock_assets.topic.schema_registry import FRAME_BYTES, MAGIC, unframed
 from stock_assets.topic.topics import Topic
 
 MAX_RECORD_BYTES = 64 * 1024
-LONGEST_AHEAD_US = 24 * 3600 * 1_000_000
-"""An event may not be later than this after the broker got its record: clocks differ, by hours where zones are confused."""
 _RUN_RECORDS = 1000
-_EPOCH = date(1970, 1, 1)
 _DERIVED = {"year", "phase"}
 _AS_MESSAGES: dict[str, Any] = {"frozen": True, "kw_only": True, "gc": False}
-_DAY_OF = {Bar: "trading_day", Action: "ex_date"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,20 @@ class Decoded:
     rejected: list[int]
     reasons: list[str]
     newer: frozenset[int]
+
+    def followed_by(self, other: Decoded, at: int) -> Decoded:
+        """This, and what became of the records from position ``at`` on."""
+        both = [part.columns for part in (self, other) if part.accepted]
+        return Decoded(
+            [*self.accepted, *(at + position for position in other.accepted)],
+            {
+                name: pa.chunked_array([chunk for columns in both for chunk in columns[name].chunks])
+                for name in (both[0] if both else ())
+            },
+            [*self.rejected, *(at + position for position in other.rejected)],
+            [*self.reasons, *other.reasons],
+            self.newer | {at + position for position in other.newer},
+        )
 
 
 @dataclass
@@ -98,6 +108,18 @@ class Decoder:
 
         ``times_ms`` is when the broker got each; without it, or where it is not positive, no event is too late.
         """
+        try:
+            return self._decode(values, times_ms)
+        except MemoryError:
+            raise
+        except Exception as broken:  # noqa: BLE001 - whatever it is, it must not stop the topic
+            if len(values) == 1:
+                return Decoded([], {}, [0], [f"invalid: {type(broken).__name__}: {broken}"], frozenset())
+        half = len(values) // 2
+        before, after = None if times_ms is None else times_ms[:half], None if times_ms is None else times_ms[half:]
+        return self.decode(values[:half], before).followed_by(self.decode(values[half:], after), half)
+
+    def _decode(self, values: Sequence[bytes | None], times_ms: Int64s | None) -> Decoded:
         accepted: list[int] = []
         rejected: dict[int, str] = {}
         newer: list[int] = []
@@ -116,8 +138,7 @@ class Decoder:
         outside: dict[int, str] = {}
         if accepted:
             known = times_ms if times_ms is None or not rejected else times_ms[accepted]
-            place_rows = self._place_ticks if self._topic.message is Tick else self._place_dated
-            outside = place_rows(columns, known) | self._strangers(columns)
+            outside = place_rows(self._topic.message, columns, known) | strangers(self._universe, columns)
         if outside:
             kept = np.ones(len(accepted), dtype=bool)
             for position, reason in outside.items():
@@ -160,7 +181,7 @@ class Decoder:
         if found is None and may_be_framed and MAGIC in b"".join(filter(None, run)):
             self._decode_run(_bare(run), first, into, may_be_framed=False)
             return
-        if found is None and (found := self._decode_together(run, self._lines)) is not None:
+        if found is None and (found := self._decode_newer(run)) is not None:
             # all are good, and some have fields that this version does not know
             alone = ((at, self._decode_together([value], self._exact_lines)) for at, value in enumerate(run, first))
             into.newer.extend(at for at, exact in alone if exact is None)
@@ -185,15 +206,24 @@ class Decoder:
         """All records of a run, or None when one of them needs to be looked at alone."""
         try:
             document = b"\n".join(run)  # type: ignore[arg-type]
-            # Neighbours must be two whole objects, or a record could hide two and another none.
-            if document[:1] != b"{" or document[-1:] != b"}" or document.count(b"}\n{") != len(run) - 1:
+            if not _are_apart(document, run):
                 return None
             if len(document) > MAX_RECORD_BYTES and max(map(len, run)) > MAX_RECORD_BYTES:  # type: ignore[arg-type]
                 return None
             found = lines.decode_lines(document)
-        except (msgspec.MsgspecError, TypeError, ValueError):
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
             return None
         return found if len(found) == len(run) else None
+
+    def _decode_newer(self, run: Sequence[bytes | None]) -> list[Message] | None:
+        """As ``_decode_together``, for records that may have fields which this version of the schema does not know."""
+        found = self._decode_together(run, self._lines)
+        try:
+            for value in run if found is not None else ():
+                check_unread(value or b"")
+        except ValueError:
+            return None
+        return found
 
     def _decode_one(self, value: bytes | None) -> Message:
         if value is None:
@@ -209,62 +239,7 @@ class Decoder:
             raise BadRecord(
                 f"bad json: begins with byte {value[0]}, which is neither JSON nor the frame of a schema registry"
             )
-        try:
-            value.decode("utf-8")
-        except UnicodeDecodeError as broken:
-            raise BadRecord(f"wrong encoding: {broken}") from broken
         return decode(self._topic.message, value)
-
-    def _place_ticks(self, columns: dict[str, pa.ChunkedArray], times_ms: Int64s | None) -> dict[int, str]:
-        """Add trading day and phase; the reason of each row that has none."""
-        event_time = np.concatenate([part.view(pa.int64()).to_numpy() for part in columns["event_time"].chunks])
-        placement = place(event_time)
-        columns["trading_day"] = pa.chunked_array([pa.array(placement.epoch_day.astype(np.int32)).view(pa.date32())])
-        phases = pa.DictionaryArray.from_arrays(placement.phase, list(sessions.PHASES))
-        columns["phase"] = pa.chunked_array([phases])
-        outside = {
-            int(position): f"closed session: event_time {_instant(event_time[position])} is on a day without a session"
-            for position in np.flatnonzero(~placement.has_session)
-        }
-        calendar = sessions.calendar()
-        early = event_time < _midnight_us(calendar.first)
-        if times_ms is not None:
-            got = times_ms * 1000
-            early |= (got > 0) & (event_time > got + LONGEST_AHEAD_US)
-        for position in np.flatnonzero(early).tolist():
-            text = f"absurd time: event_time {_instant(event_time[position])} is before {calendar.first}"
-            if times_ms is not None and times_ms[position] > 0:
-                text += f", or more than a day after the broker got it, {_instant(times_ms[position] * 1000)}"
-            outside[position] = text
-        return outside
-
-    def _place_dated(self, columns: dict[str, pa.ChunkedArray], times_ms: Int64s | None) -> dict[int, str]:
-        """Add trading day and year; the reason of each row whose day has no session."""
-        days: list[date] = columns[_DAY_OF[self._topic.message]].to_pylist()
-        columns["trading_day"] = pa.chunked_array([pa.array(days, pa.date32())])
-        columns["year"] = pa.chunked_array([pa.array([day.year for day in days], pa.int32())])
-        return {
-            position: f"closed session: trading_day {day} has no session"
-            for position, day in enumerate(days)
-            if not sessions.is_session(day)
-        }
-
-    def _strangers(self, columns: dict[str, pa.ChunkedArray]) -> dict[int, str]:
-        """The reason of each row whose symbol is not in the universe on its day."""
-        if self._universe is None:
-            return {}
-        symbols = columns["symbol"].combine_chunks().dictionary_encode()
-        names, rows = symbols.dictionary.to_pylist(), symbols.indices.to_numpy()
-        days = columns["trading_day"].combine_chunks().view(pa.int32()).to_numpy()
-        accepted = np.zeros(len(rows), dtype=bool)
-        for number, name in enumerate(names):
-            mine = rows == number
-            for first, last in self._universe.spans.get(name, ()):
-                accepted |= mine & (days >= (first - _EPOCH).days) & (days <= (last - _EPOCH).days)
-        return {
-            int(at): f"unknown symbol: {names[rows[at]]} is not in the universe on {_EPOCH + timedelta(int(days[at]))}"
-            for at in np.flatnonzero(~accepted)
-        }
 
     def _message_columns(self, messages: list[Message]) -> dict[str, pa.Array]:
         """One array per field of the message."""
@@ -281,17 +256,20 @@ class Decoder:
         return columns
 
 
+def _are_apart(document: bytes, run: Sequence[bytes | None]) -> bool:
+    """Whether each of the joined records holds one whole JSON value at least, if the document is JSON.
+
+    Each begins with ``{`` and ends with ``}``. No value goes on from ``}`` over a newline to ``{``: a value ends at each
+    boundary, and as many values as records are one each. A count of boundaries alone would not do, as a record may hold
+    something that looks like one (two objects on two lines) and make up for a record that is half of one.
+    """
+    boundaries = len(run) - 1
+    if document[:1] != b"{" or document[-1:] != b"}" or document.count(b"}\n{") < boundaries:
+        return False
+    # without a newline inside of a record, each of them is a boundary
+    return document.count(b"\n") == boundaries or all(value[:1] == b"{" and value[-1:] == b"}" for value in run)  # type: ignore[index]
+
+
 def _bare(run: Sequence[bytes | None]) -> list[bytes | None]:
     """The records without a schema registry's frame."""
     return [value if value is None else unframed(value) for value in run]
-
-
-def _midnight_us(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
-
-
-def _instant(microseconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(int(microseconds) / 1e6, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):
-        return f"{microseconds} us"

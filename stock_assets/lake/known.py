@@ -7,16 +7,17 @@ Does not belong here: dropping repeats of a live stream (bars do that).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from msgspec import structs
 
 from stock_assets.domain.errors import BadRecord
-from stock_assets.domain.messages import Action, Bar, Message, Tick, decode, encode
-from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session
+from stock_assets.domain.messages import Action, Bar, Message, Tick, day_of, decode, encode
+from stock_assets.domain.sessions import is_session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
 from stock_assets.lake.tables import open_table
+from stock_assets.lake.withdrawn import withdrawn_rows
 from stock_assets.topic.schema_registry import unframed
 
 _TABLES: dict[type[Message], Table] = {Tick: RAW_TICKS, Bar: RAW_BARS, Action: RAW_ACTIONS}
@@ -39,6 +40,7 @@ class Known:
         self._stated: dict[type[Message], dict[_Values, set[_Values]]] = {}
         self._ticks: dict[tuple[str, date], set[tuple[str, str]]] = {}
         self._rejected: dict[type[Message], set[bytes]] = {}
+        self._taken_out: dict[type[Message], set[bytes]] = {}
 
     def new(self, messages: Iterable[Message]) -> Iterator[Message]:
         """The messages that say something new: a tick not landed yet, a bar or action that differs from the newest."""
@@ -46,8 +48,10 @@ class Known:
 
     def _is_known(self, message: Message) -> bool:
         kind = type(message)
-        if not is_session(_day(message)):
+        if not is_session(day_of(message)):
             return _without_known_at(message) in self._quarantine(kind)
+        if self._withdrawn(kind) and _without_known_at(message) in self._withdrawn(kind):
+            return True
         if isinstance(message, Tick):
             return (message.symbol, message.event_id) in self._event_ids(message)
         newest = self._newest(kind).get(_fields(message, _KEYS[kind]), set())
@@ -57,7 +61,7 @@ class Known:
         """Symbol and event_id of what the source said of the tick's day."""
         import pyarrow.dataset as ds
 
-        key = (tick.source, _day(tick))
+        key = (tick.source, day_of(tick))
         if key not in self._ticks:
             of_day = (ds.field("trading_day") == key[1]) & (ds.field("source") == tick.source)
             rows = self._accepted(RAW_TICKS, ["symbol", "event_id"], of_day)
@@ -90,6 +94,14 @@ class Known:
             self._rejected[kind] = payloads if kind is Tick else set(_stated_before(kind, payloads))
         return self._rejected[kind]
 
+    def _withdrawn(self, kind: type[Message]) -> set[bytes]:
+        """Messages that were withdrawn: to say the same again would bring them back."""
+        if kind not in self._taken_out:
+            handle = open_table(self._lake_root, _TABLES[kind])
+            rows = withdrawn_rows(handle).to_pylist() if handle is not None else []
+            self._taken_out[kind] = set(_stated_before(kind, (unframed(row["payload"]) for row in rows)))
+        return self._taken_out[kind]
+
     def _accepted(self, table: Table, columns: list[str], wanted: Any = None) -> list[dict[str, Any]]:
         import pyarrow.dataset as ds
 
@@ -109,12 +121,6 @@ class Known:
                 rows = rows.set_column(index, field.name, rows[field.name].cast(pa.int64()))
         found: list[dict[str, Any]] = rows.to_pylist()
         return found
-
-
-def _day(message: Message) -> date:
-    if isinstance(message, Tick):
-        return datetime.fromtimestamp(message.event_time / 1e6, EXCHANGE_ZONE).date()
-    return message.trading_day if isinstance(message, Bar) else message.ex_date
 
 
 def _fields(message: Message, names: tuple[str, ...]) -> _Values:

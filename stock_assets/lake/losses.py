@@ -14,18 +14,16 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain import sessions
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.offsets import GAP
 from stock_assets.lake.quarantine import waiting
 from stock_assets.lake.tables import open_table
-from stock_assets.topic.schema_registry import unframed
-from stock_assets.topic.topics import BARS, TICKS, TOPICS, Topic
+from stock_assets.topic.subject import Cell, cell_of
+from stock_assets.topic.topics import BARS, TICKS, TOPICS
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-Cell = tuple[str, date]
 LOST = f"{GAP}adopted"
 """Beginning of the reason of a gap that is a loss; others are marks of transactions."""
 _NEAR = 5_000
@@ -66,7 +64,7 @@ def _rejected(stage: str, of: Snapshot) -> Mapping[Cell, Sequence[datetime]]:
     cells: dict[Cell, list[datetime]] = defaultdict(list)
     for _, rows in waiting(of.handle, columns):
         for payload, stored in zip(rows["payload"].to_pylist(), rows["kafka_time"].to_pylist(), strict=True):
-            cell = _cell(TOPICS[stage], payload)
+            cell = cell_of(TOPICS[stage], payload)
             if cell is not None:
                 cells[cell].append(stored or _LONG_AGO)
     return MappingProxyType(dict(cells))
@@ -104,18 +102,3 @@ def _days_around(rows: Sequence[dict[str, Any]], first: int) -> list[date]:
     before = [day for offset, day in dated if offset < first][-1:]
     after = [day for offset, day in dated if offset >= first][:1]
     return sorted({*before, *after})
-
-
-def _cell(topic: Topic, payload: bytes | None) -> Cell | None:
-    import msgspec
-
-    try:
-        told = msgspec.json.decode(unframed(payload or b""))
-        symbol = told["symbol"]
-        if topic is TICKS:
-            day = datetime.fromtimestamp(told["event_time"] / 1e6, sessions.EXCHANGE_ZONE).date()
-        else:
-            day = date.fromisoformat(told["trading_day"])
-    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError, OverflowError, OSError):
-        return None
-    return (symbol, day) if isinstance(symbol, str) and sessions.is_session(day) else None

@@ -15,6 +15,10 @@ from stock_assets.domain.session_index import Int64s
 
 REDRIVE, REBUILD = "redrive-", "rebuild-"
 """Beginnings of the landing ids of rows that may accept again what a landing rejected, or accepted already."""
+WITHDRAW = "withdraw-"
+"""Beginning of the landing id of a row whose record was accepted and then withdrawn."""
+WITHDRAWN = "withdrawn: "
+"""Beginning of the reason of such a row."""
 GAP = "gap: "
 """Beginning of the reason of a row that accounts for offsets without records."""
 

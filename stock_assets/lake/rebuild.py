@@ -1,7 +1,7 @@
 """topic -> one session of a raw table, again.
 
 Belongs here: replacing a session's rows by what the topic says now, only when that loses and doubles nothing.
-A redriven row is the same row read from the topic: today's rules accept its offset directly.
+A redriven row is the same row read from the topic: today's rules accept its offset directly. A withdrawn record stays out.
 Does not belong here: landing new records, or accepting what is in quarantine (``redrive``); a rebuild reads below the
 snapshot's offsets and moves none of them. Its commit removes files and so carries the transaction ``rewrite``, as a
 compaction does: of the two, the second is refused, whatever delta-rs makes of them.
@@ -26,6 +26,7 @@ from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.offsets import REBUILD
 from stock_assets.lake.rows import rows_of, rows_schema
 from stock_assets.lake.tables import committed_version, open_table
+from stock_assets.lake.withdrawn import withdrawn_rows
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import Topic, topic_state
@@ -78,6 +79,7 @@ def rebuild(lake_root: str, broker: Broker, topic: Topic, day: date, universe: U
         return Rebuild(stored.num_rows, replaced=False, reason="the broker no longer holds it; its rows are complete")
     rebuild_id = f"{REBUILD}{uuid.uuid4().hex}"
     rows = _read_again(broker, topic, state.topic_id, start, end, day, universe, rebuild_id)
+    rows = _without(rows, withdrawn_rows(table), state.topic_id)
     _refuse_difference(topic, day, stored, rows)
     try:
         write_deltalake(
@@ -113,6 +115,17 @@ def _read_again(
     finally:
         reader.close()
     return pa.concat_tables(parts).cast(topic.table.arrow_schema())
+
+
+def _without(rows: pa.Table, withdrawn: pa.Table, topic_id: str) -> pa.Table:
+    """The rows whose records are not withdrawn."""
+    out = {
+        (row["kafka_partition"], row["kafka_offset"]) for row in withdrawn.to_pylist() if row["topic_id"] == topic_id
+    }
+    if not out:
+        return rows
+    places = zip(rows["kafka_partition"].to_pylist(), rows["kafka_offset"].to_pylist(), strict=True)
+    return rows.filter(pa.array([place not in out for place in places], pa.bool_()))
 
 
 def _refuse_difference(topic: Topic, day: date, stored: pa.Table, read: pa.Table) -> None:

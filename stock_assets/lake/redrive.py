@@ -26,7 +26,7 @@ import pyarrow.dataset as ds
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict
 from stock_assets.lake.decode import Decoder
 from stock_assets.lake.landing import LANDING_ID
-from stock_assets.lake.offsets import REDRIVE
+from stock_assets.lake.offsets import REDRIVE, WITHDRAWN
 from stock_assets.lake.plan import TOPIC_ID
 from stock_assets.lake.prepare import Limits
 from stock_assets.lake.quarantine import BATCH_ROWS, TopicPartition, redriven_offsets, rejected_filter, waiting
@@ -75,7 +75,7 @@ def redrive(
 ) -> Iterator[Redrive]:
     """Try the records in quarantine again, one bounded commit after the other, and yield each when it is stored.
 
-    Records rejected meanwhile are left to the next call.
+    Records rejected meanwhile are left to the next call, and withdrawn ones to whoever withdrew them (``withdrawal``).
 
     Args:
         reason: only this class of reason.
@@ -98,6 +98,7 @@ def _portions(table: DeltaTable, reason: str | None, day: date | None, limits: L
     payload_bytes = pc.coalesce(pc.binary_length(ds.field("payload")).cast(pa.int64()), pc.scalar(0))
     found: dict[TopicPartition, list[tuple[Offsets, Offsets]]] = {}
     for key, rows in waiting(table, {"payload_bytes": payload_bytes}, reason, day):
+        rows = rows.filter(pc.invert(pc.starts_with(rows["rejected_because"], WITHDRAWN)))
         found.setdefault(key, []).append((rows["kafka_offset"].to_numpy(), rows["payload_bytes"].to_numpy()))
     portions: list[tuple[str, Portion]] = []
     full_of: str | None = None

@@ -35,6 +35,11 @@ def rows_of(topic: Topic, chunk: Chunk, decoder: Decoder, topic_id: str, landing
     return pa.concat_tables(parts)
 
 
+def rejected_row(topic: Topic, chunk: Chunk, reason: str, topic_id: str, landing_id: str) -> pa.Table:
+    """The row of a chunk's only record, rejected for this reason whatever it says."""
+    return _with_landing(topic, chunk, [0], {}, [reason], topic_id, landing_id)
+
+
 def gap_row(
     topic: Topic, partition: int, first: int, last: int, reason: str, topic_id: str, landing_id: str
 ) -> pa.Table:

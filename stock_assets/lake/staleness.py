@@ -27,6 +27,8 @@ from stock_assets.domain.tables import (
     Table,
 )
 from stock_assets.lake.tables import open_or_create_table, open_table
+from stock_assets.lake.withdrawn import withdrawn_sessions
+from stock_assets.topic.topics import ACTIONS, BARS, TICKS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,16 +60,28 @@ def raw_state(lake_root: str) -> RawState:
         files = pa.table(ticks.get_add_actions(flatten=True))
         for day, entry in _by_session(_tick_files(files)).items():
             parts[day]["ticks"] = entry
+        _note(parts, "withdrawn_ticks", withdrawn_sessions(ticks, TICKS))
     if bars is not None:
         rows = _accepted(bars, ["trading_day", "topic_id", "kafka_partition", "kafka_offset"])
         for day, entry in _by_session(rows).items():
             parts[day]["bars"] = entry
+        _note(parts, "withdrawn_bars", withdrawn_sessions(bars, BARS))
         for day, count in _applying_splits(bars, actions).items():
             parts[day]["splits"] = count
+        if actions is not None and (withdrawn := withdrawn_sessions(actions, ACTIONS)):
+            # a split that is no more, and another of the same number, for all bars that were adjusted for it
+            last = max(withdrawn)
+            _note(parts, "withdrawn_splits", {day: sum(withdrawn.values()) for day in parts if day < last})
     return RawState(
         {day: json.dumps({"rules": RULES_VERSION, **entry}, sort_keys=True) for day, entry in parts.items()},
         *(handle.version() if handle is not None else None for handle in (ticks, bars, actions)),
     )
+
+
+def _note(parts: dict[date, dict[str, Any]], name: str, of_sessions: dict[date, int]) -> None:
+    """Add to the sessions that have rows what the number of their rows alone would not tell."""
+    for day in parts.keys() & of_sessions.keys():
+        parts[day][name] = of_sessions[day]
 
 
 def bars_state(lake_root: str) -> Fingerprints:
@@ -84,10 +98,12 @@ def daily_bars_state(lake_root: str, refused: Collection[tuple[str, date]] = ())
     bars = bars_state(lake_root)
     actions = open_table(lake_root, RAW_ACTIONS)
     paid: dict[date, int] = defaultdict(int)
+    without: dict[date, str] = defaultdict(str)
     if actions is not None:
+        for day, checksum in withdrawn_sessions(actions, ACTIONS).items():
+            without[day] += f" withdrawn={checksum}"
         for day in _accepted(actions, ["trading_day"])["trading_day"].to_pylist():
             paid[day] += 1
-    without: dict[date, str] = defaultdict(str)
     for symbol, day in sorted(refused):
         without[day] += f" without={symbol}"
     return {day: f"{state} actions={paid[day]}{without[day]}" for day, state in bars.items()}

@@ -97,9 +97,9 @@ class Services:
             try:
                 self._start(server, chosen, names, started)
             except BaseException:
-                # nothing half started is left, also when somebody interrupts
+                # nothing half started is left, also when somebody interrupts; a call that was cut off spoils its connection
                 with suppress(*GONE):
-                    self._stop(server, [each.name for each in reversed(chosen)])
+                    self.stop([each.name for each in reversed(chosen)])
                 raise
 
     def _start(self, server: Any, chosen: list[Program], names: Sequence[str], started: float) -> None:
@@ -121,9 +121,8 @@ class Services:
     def stop(self, names: Sequence[str]) -> list[str]:
         """Stop some services and leave the others; returns those that ran."""
         server = self._connect()
-        return self._stop(server, names) if server is not None else []
-
-    def _stop(self, server: Any, names: Sequence[str]) -> list[str]:
+        if server is None:
+            return []
         ended = ("STOPPED", "EXITED", "FATAL")
         running = [name for name in names if server.getProcessInfo(name)["statename"] not in ended]
         for name in running:

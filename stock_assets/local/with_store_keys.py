@@ -2,7 +2,7 @@
 
 Belongs here: handing secrets to programs that do not read ``.env`` themselves (MinIO and Spark), so that none is written
 into supervisor's configuration or shown in the list of processes.
-Does not belong here: which keys there are (stock_assets/settings.py), and what the commands are (programs.py).
+Does not belong here: which keys there are (``settings``), and what the commands are (programs.py).
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _BLOCK_RECORDS = 1000
 _SLACK_S = 0.005
 _DELIVERY_S = 120.0
+_ANY = -1
+"""librdkafka's word for a partition of its own choice."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,13 @@ def publish_stream(
     records: Iterable[tuple[float, Message | bytes]],
     stop: threading.Event | None = None,
     published: Callable[[int], None] = lambda count: None,
+    partition: int | None = None,
 ) -> Streamed:
     """Publish each record when it is due, in seconds from now, until they end or ``stop`` is set.
 
     Bytes go out as they are, for deliberate faults, without a key and without a registry's frame. ``published`` is told,
-    now and then, how many are acknowledged. Whoever falls behind goes as fast as the machine can.
+    now and then, how many are acknowledged. Whoever falls behind goes as fast as the machine can. With ``partition`` all go
+    there, in their order.
 
     Raises:
         BadRecord: a message breaks its schema; those before its block are published.
@@ -84,7 +88,7 @@ def publish_stream(
 
     halt, began, count = stop or threading.Event(), time.monotonic(), 0
     for block in _blocks(records, began, halt):
-        _hand_over(producer, topic, frame, block, failed)
+        _hand_over(producer, topic, frame, block, failed, _ANY if partition is None else partition)
         count += len(block)
         published(count - len(producer))
         if failures or halt.is_set():
@@ -129,6 +133,7 @@ def _hand_over(
     frame: bytes,
     block: list[Message | bytes],
     failed: Callable[[KafkaError | None, object], None],
+    partition: int,
 ) -> None:
     """Queue a block; waits while the queue is full."""
     checked = encode_all([record for record in block if not isinstance(record, bytes)])
@@ -139,7 +144,7 @@ def _hand_over(
     ]
     while waiting:
         try:
-            producer.produce_batch(topic.name, waiting, on_delivery=failed)
+            producer.produce_batch(topic.name, waiting, partition, on_delivery=failed)
         except BufferError:
             producer.poll(0.1)
             continue

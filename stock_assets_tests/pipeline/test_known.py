@@ -207,6 +207,14 @@ def test_a_rejected_record_is_known_in_the_frame_of_a_schema_registry_too(lake: 
         assert not new(lake, given)
 
 
+@pytest.mark.parametrize("broken", [b'{"x":' + b"[" * 1000, b'{"symbol":"\xff"}', b"", b"\0"])
+def test_records_that_nobody_can_read_keep_nobody_from_publishing(lake: str, broken: bytes) -> None:
+    saturdays: list[Message] = [tick("s", SATURDAY), bar(trading_day=SATURDAY), split(ex_date=SATURDAY)]
+    for given in saturdays:
+        land(lake, [broken], like=given)
+    assert new(lake, *saturdays) == saturdays
+
+
 def test_a_record_that_was_rejected_for_its_content_is_not_known(lake: str) -> None:
     land(lake, [encode(bar()).replace(b'"close":289.7', b'"close":-1')], like=bar())
     assert new(lake, bar()) == [bar()]

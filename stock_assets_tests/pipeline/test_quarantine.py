@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from stock_assets.commands.maintenance import compact, vacuum
 from stock_assets.commands.quarantine import payload_lines, quarantine
 from stock_assets.commands.quarantine import redrive as redrive_command
+from stock_assets.commands.quarantine import withdraw as withdraw_command
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.raw_assets import RAW_KEYS
@@ -49,7 +50,7 @@ def run(lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     app = typer.Typer(pretty_exceptions_enable=False)
     app.add_typer(quarantine, name="quarantine")
-    for command in (redrive_command, compact, vacuum):
+    for command in (redrive_command, withdraw_command, compact, vacuum):
         app.command()(command)
 
     def invoke(*words: str) -> Result:
@@ -111,6 +112,19 @@ def test_the_commands_list_show_and_redrive(run: Callable[..., Result], lake: st
         assert {event.partition_key for event in events} == {"2013-10-07", "2013-10-08"}
 
 
+def test_the_command_withdraws_and_undoes(
+    run: Callable[..., Result], lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stock_assets.lake.withdrawal.topic_state", lambda broker, topic: None)
+    done = run("withdraw", "ticks", "0", "0", "--reason", "a [red]fat[/] finger")
+    assert done.exit_code == 0 and "partition 0 offset 0, S0 of 2013-10-07: withdrawn" in done.output
+    assert "ticks: 6 records in quarantine" in run("quarantine", "list").output
+    shown = run("quarantine", "show", "ticks", "0", "0").output
+    assert "withdrawn: a [red]fat[/] finger (" in shown and '"event_id":"0"' in shown
+    assert "accepted again" in run("withdraw", "ticks", "0", "0", "--undo").output
+    assert holds(lake) and "ticks: 5 records" in run("quarantine", "list").output
+
+
 def test_without_a_dagster_instance_none_is_made(run: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "dagster" / "dagster.yaml").unlink()
     assert run("redrive", "--reason", "all").exit_code == 0
@@ -125,6 +139,10 @@ def test_without_a_dagster_instance_none_is_made(run: Callable[..., Result], tmp
         (["quarantine", "show", "shares", "0", "0"], "'shares' is none of actions, bars, ticks"),
         (["quarantine", "list", "--day", "yesterday"], "'yesterday' is not a day"),
         (["compact", "yesterday"], "'yesterday' is not a day"),
+        (["redrive", "--reason", "withdrawn"], "put back one by one: stock-assets withdraw"),
+        (["withdraw", "ticks", "0", "0"], "say why the record is withdrawn"),
+        (["withdraw", "shares", "0", "0"], "'shares' is none of actions, bars, ticks"),
+        (["withdraw", "ticks", "0", "0", "--undo"], "is not withdrawn: its record is accepted"),
     ],
 )
 def test_mistakes_are_sentences(run: Callable[..., Result], words: list[str], sentence: str) -> None:
@@ -135,7 +153,7 @@ def test_mistakes_are_sentences(run: Callable[..., Result], words: list[str], se
 def test_time_travel_is_never_cut_below_a_week(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VACUUM_KEEP_DAYS", "1")
     raised = run("vacuum").exception
-    assert isinstance(raised, PermanentError) and "keep at least 7 days" in str(raised)
+    assert isinstance(raised, PermanentError) and "must be 7 or more" in str(raised)
 
 
 def test_the_commands_compact_and_vacuum(

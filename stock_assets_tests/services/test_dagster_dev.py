@@ -23,11 +23,13 @@ from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.connect import connect
 from stock_assets_tests.checkout import PROJECT
+from stock_assets_tests.conftest import free_ports
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing
 from stock_assets_tests.services.patience import wait_for
 
 DAYS = sessions_between(date(2021, 7, 1), date(2021, 7, 9))
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 TOOLS = Path(sys.executable).parent
 
 
@@ -99,6 +101,11 @@ def status_of(settings: Settings, run_id: str) -> str:
     return str(found["runOrError"]["status"]) if found else ""
 
 
+def nothing_in_flight(settings: Settings) -> bool:
+    query = "{ runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED]}) { ... on Runs { results { id } } } }"
+    return not graphql(settings, query)["runsOrError"]["results"]
+
+
 def rows_in_warehouse(settings: Settings) -> int:
     with connect(settings.snowflake) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM DAILY_STOCK_METRICS")
@@ -126,26 +133,24 @@ def test_everything_of_a_session_from_set_up_alone_and_beside_a_running_platform
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STOCK_ASSETS_HOME", str(checkout))
-    settings = Settings.load()
+    settings, dev = Settings.load(), Settings.load(DAGSTER_PORT=str(free_ports(1)[0]))
     services, log = Services(settings, print), tmp_path / "dev.log"
     assert {state.state for state in services.status()} == {"stopped"}
     try:
-        with dagster_dev(settings, checkout, log):
-            run_id = materialize_all(settings, DAYS[-1])
-            ended = wait_for(
-                lambda: (s := status_of(settings, run_id)) in ("SUCCESS", "FAILURE", "CANCELED") and s, 400
-            )
+        with dagster_dev(dev, checkout, log):
+            run_id = materialize_all(dev, DAYS[-1])
+            ended = wait_for(lambda: (status := status_of(dev, run_id)) in ENDED and status, 400)
             assert ended == "SUCCESS", log.read_text()[-3000:]
             for name in ("kafka", "spark", "warehouse"):
                 assert f"{name} does not run: starting it" in log.read_text()
             # the vendor's bar was published in that run; the sensors of `dagster dev` bring it to the warehouse
-            wait_for(lambda: rows_in_warehouse(settings) == 1, 300)
+            wait_for(lambda: rows_in_warehouse(settings) == 1 and nothing_in_flight(dev), 300)
         services.up()  # with the platform's own daemon and web server
-        with dagster_dev(settings, checkout, log):
+        with dagster_dev(dev, checkout, log):
+            wait_for(lambda: "`stock-assets up` brings them back" in log.read_text(), 120)
             states = {state.name: state.state for state in services.status()}
             assert states["dagster-daemon"] == states["dagster-webserver"] == "stopped"
             assert (states["kafka"], states["spark"]) == ("running", "running")
-            assert "`stock-assets up` brings them back" in log.read_text()
         services.up()
         assert {state.state for state in services.status()} == {"running"}
     finally:

@@ -60,5 +60,6 @@ def test_the_readme_s_commands_run(demo_settings: Settings) -> None:
     printed = {line.strip(): run(*shlex.split(line)) for line in lines}
     assert "each acknowledged by the broker" in printed["produce simulator --rate 500 --seconds 5 --malformed 0.01"]
     assert "nothing: the lake holds every record already" in printed["produce shipped"]
-    assert "all equal" in printed["verify 2013-03-01"]
+    assert re.search(r"Records: [1-9].*, all equal", printed["verify 2013-03-01"])
+    assert re.search(r"Warehouse: .*, all equal", printed["verify 2013-03-01"])
     assert "AAPL" in printed["condition --day 2013-03-01 --sessions 20"]

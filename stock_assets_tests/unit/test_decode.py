@@ -1,5 +1,6 @@
 """Decoding in bulk: one bad record must not touch its neighbours, and none may hide behind another."""
 
+import itertools
 import json
 from typing import Any
 
@@ -10,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stock_assets.domain.errors import BadRecord
-from stock_assets.domain.messages import Tick, decode, encode
+from stock_assets.domain.messages import MAX_NESTING, Tick, decode, encode
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.decode import MAX_RECORD_BYTES, Decoder
 from stock_assets.lake.rows import rows_of
 from stock_assets.topic.consume import Chunk
-from stock_assets.topic.topics import BARS, TICKS
+from stock_assets.topic.schema_registry import MAGIC
+from stock_assets.topic.topics import TICKS
 
 GOOD = encode(
     Tick(
@@ -28,6 +30,9 @@ GOOD = encode(
         size=100,
     )
 )
+DEEP = GOOD[:-1] + b',"x":' + b"[" * 1000
+"""Two kilobytes that a parser goes down into, one call deeper at each bracket."""
+CLOSED_DEEP = DEEP + b"]" * 1000 + b"}"
 SATURDAY = GOOD.replace(b"1381152600000000", b"1380979800000000")
 
 
@@ -43,11 +48,20 @@ SATURDAY = GOOD.replace(b"1381152600000000", b"1380979800000000")
         (GOOD.replace(b'"symbol":"IBM",', b""), "missing field"),
         (GOOD.replace(b"IBM", b"IB\xff"), "wrong encoding"),
         (GOOD + b"\n" + GOOD, "bad json"),
+        (DEEP, "bad json"),
+        (CLOSED_DEEP, "bad json"),
+        (b"[" * 2000, "bad json"),
+        (b'{"x":' + b"[" * 1000, "bad json"),
+        (MAGIC + b"\0\0\0\1" + DEEP, "bad json"),
+        (GOOD[:-1] + b',"x":"\xff"}', "wrong encoding"),
         (GOOD + b" " * MAX_RECORD_BYTES, "oversize"),
         (SATURDAY, "closed session"),
         (GOOD.replace(b"1381152600000000", b"9007199254740991"), "absurd time"),
         (GOOD.replace(b"1381152600000000", b"1"), "absurd time"),
         (GOOD.replace(b"IBM", b"NOBODY"), "unknown symbol"),
+        (GOOD.replace(b"182.0", b"1e-9"), "out of range"),
+        (GOOD.replace(b"182.0", b"0.0000004"), "out of range"),
+        (GOOD.replace(b":100", b":9007199254740991"), "out of range"),
     ],
 )
 def test_a_bad_record_is_kept_with_its_reason_and_bytes_and_its_neighbours_land(
@@ -62,6 +76,8 @@ def test_a_bad_record_is_kept_with_its_reason_and_bytes_and_its_neighbours_land(
     assert bad["trading_day"].null_count == 1
 
 
+NESTED = GOOD[:-1] + b',"x":' + b"[" * (MAX_NESTING - 1) + b"]" * (MAX_NESTING - 1) + b"}"
+TOO_NESTED = GOOD[:-1] + b',"x":' + b"[" * MAX_NESTING + b"]" * MAX_NESTING + b"}"
 fragments = st.sampled_from(
     [
         GOOD,
@@ -77,6 +93,14 @@ fragments = st.sampled_from(
         b'{"x":[{}',
         b"{}]}",
         b"\n",
+        GOOD + b" " + GOOD,
+        GOOD[:30] + b"}",
+        DEEP,
+        CLOSED_DEEP,
+        NESTED,
+        TOO_NESTED,
+        GOOD[:-1] + b',"x":"\xff"}',
+        GOOD[:-1] + b',"x":"\n"}',
     ]
 )
 
@@ -89,22 +113,103 @@ def test_bulk_decoding_accepts_exactly_what_decoding_one_by_one_does(values: lis
     assert sorted(rows["kafka_offset"].to_pylist()) == list(range(len(values)))
 
 
-def test_bars_of_a_day_without_session_are_rejected() -> None:
-    prices = dict.fromkeys(("open", "high", "low", "close"), 1.0)
-    about = {"symbol": "IBM", "interval": "1d", "currency": "USD", "price_basis": "as_traded", "source": "x"}
-    bar = {**about, **prices, "trading_day": "2013-10-05", "start_time": 1, "volume": 1, "final": True, "known_at": 1}
-    value = json.dumps(bar).encode()
-    rows = rows_of(
-        BARS, Chunk(0, np.array([0]), [value], np.zeros(1, dtype=np.int64)), Decoder(BARS), "topic", "landing"
-    )
-    assert "closed session: trading_day 2013-10-05 has no session" == rows["rejected_because"][0].as_py()
-
-
 def acceptable(value: bytes | None) -> bool:
+    """Whether the record alone is good."""
     try:
-        return value is not None and decode(Tick, value) is not None and value != SATURDAY
-    except BadRecord:
+        if value is None or value == SATURDAY:
+            return False
+        return decode(Tick, value) is not None and bool(value.decode("utf-8"))
+    except (BadRecord, UnicodeDecodeError):
         return False
+
+
+def numbered(number: int) -> bytes:
+    """A good record, spelled with spaces as other producers do; its event_id tells it from all others."""
+    return json.dumps(json.loads(GOOD) | {"event_id": str(number), "conditions": []}).encode()
+
+
+def own_ids(values: list[bytes | None]) -> dict[int, str]:
+    """Per offset the event_id that the record itself states, of those that are good alone."""
+    return {at: json.loads(value or b"")["event_id"] for at, value in enumerate(values) if acceptable(value)}
+
+
+def landed_ids(values: list[bytes | None]) -> dict[int, str]:
+    rows = landed(values)
+    rows = rows.filter(pc.is_null(rows["rejected_because"]))
+    return dict(zip(rows["kafka_offset"].to_pylist(), rows["event_id"].to_pylist(), strict=True))
+
+
+def test_a_record_of_two_objects_does_not_make_up_for_half_a_one() -> None:
+    whole = [numbered(n) for n in range(5)]
+    cut = whole[0].index(b", ") + 2
+    values: list[bytes | None] = [whole[0][:cut], whole[0][cut:], whole[1], whole[2] + b"\n" + whole[3], whole[4]]
+    assert landed_ids(values) == {2: "1", 4: "4"}
+
+
+@given(st.integers(2, 9), st.data())
+def test_records_cut_anywhere_are_accepted_as_what_they_are_themselves(count: int, data: st.DataObject) -> None:
+    separators = st.sampled_from([b"\n", b"\n", b" \n", b"", b" "])
+    text = b"".join(numbered(n) + data.draw(separators) for n in range(count))
+    # cuts where a whole record ends or a field does, and anywhere
+    places = [at for at in range(len(text)) if text[at - 2 : at] in (b", ", b"}\n")]
+    cuts = data.draw(st.lists(st.sampled_from(places) | st.integers(0, len(text)), max_size=2 * count))
+    edges = [0, *sorted(set(cuts)), len(text)]
+    pieces = [text[first:end] for first, end in itertools.pairwise(edges)]
+    values: list[bytes | None] = [piece.strip(b"\n") if data.draw(st.booleans()) else piece for piece in pieces]
+    assert landed_ids(values) == own_ids(values)
+
+
+def test_records_spelled_on_several_lines_are_decoded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    values: list[bytes | None] = [json.dumps(json.loads(numbered(n)), indent=1).encode() for n in range(50)]
+    calls: list[int] = []
+    together = Decoder._decode_together
+    monkeypatch.setattr(
+        Decoder, "_decode_together", lambda self, run, lines: calls.append(len(run)) or together(self, run, lines)
+    )
+    assert landed_ids(values) == {n: str(n) for n in range(50)}
+    assert calls == [50]
+
+
+def test_brackets_inside_texts_are_no_nesting() -> None:
+    value = GOOD[:-1] + b',"x":"\\"' + b"[{" * MAX_NESTING + b'"}'
+    assert landed([value])["rejected_because"].null_count == 1
+
+
+@pytest.mark.parametrize("step", ["_message_columns", "_decode_together", "_decode_one"])
+def test_whatever_a_decoder_raises_about_a_record_rejects_that_record_alone(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault that nobody has thought of yet must not stop a topic."""
+    work = getattr(Decoder, step)
+
+    def fail_on_the_odd_one(self: Decoder, given: Any, *more: Any) -> Any:
+        texts = [given] if isinstance(given, bytes) else given
+        if any(b"ODD" in text if isinstance(text, bytes) else text.symbol == "ODD" for text in texts):
+            raise SystemError("error return without exception set")
+        return work(self, given, *more)
+
+    monkeypatch.setattr(Decoder, step, fail_on_the_odd_one)
+    good = GOOD[:-1] + b',"conditions":["1"]}'  # in no uniform run
+    odd = good.replace(b"IBM", b"ODD")
+    if step == "_decode_one":
+        odd += b" "  # white space at the end is looked at alone
+    values = [*[good] * 9, odd, *[good] * 5, b"{bad", good]
+    rows = landed(values)
+    bad = rows.filter(pc.is_valid(rows["rejected_because"])).sort_by("kafka_offset")
+    assert bad["kafka_offset"].to_pylist() == [9, 15]
+    assert bad["payload"].to_pylist() == [odd, b"{bad"]
+    assert "SystemError: error return without exception set" in bad["rejected_because"][0].as_py()
+    assert sorted(rows["kafka_offset"].to_pylist()) == list(range(len(values)))
+    assert rows["price"].to_pylist().count(182.0) == len(values) - 2
+
+
+def test_memory_that_runs_out_is_no_fault_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(Decoder, "_message_columns", fail)
+    with pytest.raises(MemoryError):
+        landed([GOOD + b" "])
 
 
 def test_fields_of_a_newer_version_are_kept_with_the_record_and_its_neighbours_stay_as_they_are() -> None:

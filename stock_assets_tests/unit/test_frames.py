@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stock_assets.lake.decode import _RUN_RECORDS, MAX_RECORD_BYTES, Decoder
-from stock_assets.lake.losses import _cell
 from stock_assets.lake.rows import rows_of
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.schema_registry import unframed
+from stock_assets.topic.subject import cell_of
 from stock_assets.topic.topics import TICKS
-from stock_assets_tests.unit.test_decode import GOOD, SATURDAY
+from stock_assets_tests.unit.test_decode import DEEP, GOOD, SATURDAY
 
 NEWER = GOOD.replace(b'"symbol"', b'"venue_fee":0.3,"symbol"')
 FRAMES = [b"", b"\0\0\0\0\x07", b"\0\xff\xfe{\n", b'\0}\n{"']
@@ -89,4 +89,12 @@ def test_a_frame_is_taken_off_once() -> None:
 
 def test_what_a_rejected_record_is_about_is_told_through_its_frame() -> None:
     good_day = GOOD.replace(b"182.0", b"-1")
-    assert _cell(TICKS, b"\0\0\0\0\x07" + good_day) == _cell(TICKS, good_day) is not None
+    assert cell_of(TICKS, b"\0\0\0\0\x07" + good_day) == cell_of(TICKS, good_day) is not None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, b"", b"[]", b'"', b'{"symbol":{},"event_time":{}}', b'{"symbol":"A","event_time":1e300}', b"\xff", DEEP],
+)
+def test_a_record_that_says_nothing_is_about_nothing(payload: bytes | None) -> None:
+    assert cell_of(TICKS, payload) is None

@@ -1,13 +1,14 @@
 """Message kinds, their JSON Schemas, and what each refuses."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stock_assets.domain import messages
@@ -96,21 +97,77 @@ def test_non_finite_price_is_refused_before_publishing(value: float) -> None:
         encode(Tick(**(TICK | {"price": value})))
 
 
-plain = st.none() | st.booleans() | st.integers(-5, 2**40) | st.floats(allow_nan=False) | st.text(max_size=30)
+@pytest.mark.parametrize("price", [1e-9, 4.9e-7, 9.99e-7, 1e11, 1e300])
+def test_a_price_that_a_bar_cannot_hold_is_refused(price: float) -> None:
+    for field in ("price", "bid", "ask"):
+        with pytest.raises(BadRecord, match=f"out of range: .*{field}"):
+            decode(Tick, json.dumps(TICK | {field: price}).encode())
+    prices = dict.fromkeys(("open", "high", "low", "close"), price)
+    with pytest.raises(BadRecord, match="out of range"):
+        decode(Bar, json.dumps(BAR | prices).encode())
 
 
-@given(st.dictionaries(st.sampled_from([*TICK, "size", "bid", "sequence", "conditions"]), plain | st.lists(plain)))
-def test_struct_and_json_schema_accept_the_same(changes: dict[str, Any]) -> None:
-    document = TICK | changes
-    schema_accepts = jsonschema.Draft202012Validator(json_schema(Tick)).is_valid(document)
+@pytest.mark.parametrize("price", [1e-6, 99_999_999_999.0])
+def test_what_is_accepted_is_not_zero_and_not_cut_in_a_bar(price: float) -> None:
+    assert decode(Tick, json.dumps(TICK | {"price": price}).encode())
+    stored = Decimal(price).quantize(Decimal("0.000001"))
+    assert stored > 0 and len(stored.as_tuple().digits) <= 18
+
+
+@pytest.mark.parametrize("shares", [10**12, 2**53 - 1, 2**63])
+def test_more_shares_than_there_can_be_are_refused(shares: int) -> None:
+    for field in ("size", "day_volume"):
+        with pytest.raises(BadRecord, match=f"out of range: .*{field}"):
+            decode(Tick, json.dumps(TICK | {field: shares}).encode())
+    with pytest.raises(BadRecord, match="out of range: .*volume"):
+        decode(Bar, json.dumps(BAR | {"volume": shares}).encode())
+
+
+ACTION: dict[str, Any] = {
+    "symbol": "IBM",
+    "ex_date": "2013-10-07",
+    "kind": "dividend",
+    "value": 0.95,
+    "source": "yahoo",
+    "known_at": 1381152600000000,
+}
+KINDS: dict[type[messages.Message], dict[str, Any]] = {Tick: TICK, Bar: BAR, Action: ACTION}
+OPTIONAL = {Tick: ("size", "bid", "ask", "day_volume", "exchange", "sequence", "conditions"), Bar: ("adj_close",)}
+edges = st.sampled_from([0, 1, 1e-6, 9.9e-7, 1e-9, 1e11, 10**11 - 1, 1e9, 10**12 - 1, 10**12, 2**53 - 1, 2**53, 1e300])
+plain = st.none() | st.booleans() | st.integers(-5, 2**40) | st.floats(allow_nan=False) | st.text(max_size=30) | edges
+texts = st.sampled_from(
+    ["1d", "as_traded", "split", "dividend", "USD", "", "x" * 24, "x" * 25, "2013-02-29", "20131007"]
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> tuple[type[messages.Message], dict[str, Any]]:
+    """Documents of a kind with some of their fields changed, left out, or new."""
+    kind = draw(st.sampled_from(list(KINDS)))
+    names = [*KINDS[kind], *OPTIONAL.get(kind, ("currency",)), "schema_version", "other"]
+    values = plain | texts | st.dates().map(str) | st.lists(plain | texts, max_size=3)
+    document = KINDS[kind] | draw(st.dictionaries(st.sampled_from(names), values, max_size=4))
+    return kind, {
+        name: document[name] for name in document if name not in draw(st.sets(st.sampled_from(names), max_size=1))
+    }
+
+
+@settings(max_examples=400)
+@given(documents())
+def test_struct_and_json_schema_accept_the_same(given_document: tuple[type[messages.Message], dict[str, Any]]) -> None:
+    kind, document = given_document
+    stated = jsonschema.Draft202012Validator(json_schema(kind), format_checker=jsonschema.FormatChecker(["date"]))
+    schema_accepts = stated.is_valid(document)
     try:
-        decode(Tick, json.dumps(document).encode())
-    except BadRecord:
-        assert not schema_accepts or has_whole_float(document)
+        decode(kind, json.dumps(document).encode())
+    except BadRecord as refused:
+        assert not schema_accepts or has_whole_float(kind, document) or "do not enclose" in str(refused)
     else:
         assert schema_accepts
 
 
-def has_whole_float(document: dict[str, Any]) -> bool:
+def has_whole_float(kind: type[messages.Message], document: dict[str, Any]) -> bool:
     """JSON Schema calls 5.0 an integer; the struct is stricter, so that a value has one spelling."""
-    return any(isinstance(value, float) and value.is_integer() for value in document.values())
+    stated = json_schema(kind)["$defs"][kind.__name__]["properties"]
+    whole = {name for name, one in stated.items() if '"integer"' in json.dumps(one) or name == "schema_version"}
+    return any(name in whole and isinstance(value, float) and value.is_integer() for name, value in document.items())
