@@ -13,7 +13,8 @@ from typing import Any
 
 UNFINISHED = ["QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "CANCELING"]
 REPOSITORY = {"repositoryLocationName": "stock_assets", "repositoryName": "__repository__"}
-LONGEST_RUN_S = 900
+LONGEST_RUN_S = 3600
+ATTEMPTS = 10
 
 
 class Dagster:
@@ -23,20 +24,32 @@ class Dagster:
         self.url = f"http://127.0.0.1:{port}/graphql"
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The data of the answer.
+        """The data of the answer. A question is asked again when the connection breaks, an order is not.
 
         Raises:
             RuntimeError: it answers with errors.
+            OSError: it does not answer.
         """
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(self.url, body, {"content-type": "application/json"})
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=60) as answer:
-            found = json.load(answer)
+        for left in reversed(range(ATTEMPTS if query.startswith("query") else 1)):
+            try:
+                found = self._post(query, variables)
+                break
+            except OSError:
+                if not left:
+                    raise
+                time.sleep(2)
         if found.get("errors"):
             raise RuntimeError(f"Dagster refused: {found['errors'][0]['message']}")
         data: dict[str, Any] = found["data"]
         return data
+
+    def _post(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(self.url, body, {"content-type": "application/json"})
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=60) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
 
     def unfinished(self) -> list[str]:
         """Ids of runs that have not ended."""
