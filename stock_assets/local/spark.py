@@ -26,6 +26,20 @@ SPARK_JAVA_OPTIONS = [
 ]
 
 
+SPARK_PROPERTIES = {
+    # our stages make about 300 classes; with room for 100 each run would compile them anew
+    "spark.sql.codegen.cache.maxEntries": "4000",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.schema.autoMerge.enabled": "false",
+}
+"""What the stages need of Spark wherever it runs; local mode and containers add where that is."""
+
+
 def spark(settings: Settings, java: Java) -> Program:
     folder = settings.local_dir / "spark"
     scratch = folder / "scratch"  # a killed Spark leaves its temporary files, hence fresh
@@ -40,17 +54,9 @@ def spark(settings: Settings, java: Java) -> Program:
         "spark.local.dir": str(scratch),
         # the shared session must outlive an idle night: a closed one is refused for ever
         "spark.connect.session.manager.defaultSessionTimeout": "-1",
-        # our stages make about 300 classes; with room for 100 each run would compile them anew
-        "spark.sql.codegen.cache.maxEntries": "4000",
         "spark.sql.warehouse.dir": str(folder / "tables"),
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.databricks.delta.schema.autoMerge.enabled": "false",
-        **(_s3a(settings) if settings.lake_on_s3 else {}),
+        **SPARK_PROPERTIES,
+        **s3a(settings),
     }
     path = run_dir(settings) / "spark.properties"
     shipped = pyspark_jars()
@@ -89,8 +95,10 @@ def spark_warm(settings: Settings) -> Program:
     return Program("spark-warm", [sys.executable, "-m", "stock_assets.local.warm_spark"], settings.home, once=True)
 
 
-def _s3a(settings: Settings) -> dict[str, str]:
-    """How Spark reaches a lake on S3; its keys come from the environment."""
+def s3a(settings: Settings) -> dict[str, str]:
+    """How Spark reaches a lake on S3, nothing for a folder; its keys come from the environment."""
+    if not settings.lake_on_s3:
+        return {}
     endpoint = settings.s3_endpoint
     found = {
         # the lake's tables are called s3://, as delta-rs calls them

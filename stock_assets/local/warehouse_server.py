@@ -287,10 +287,11 @@ def main() -> None:
     """Serve until told to stop, then write everything to the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--db-path", type=Path, required=True)
+    parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     app, instance = make_app(arguments.db_path)
-    uvicorn.run(app, host=LOOPBACK, port=arguments.port, log_level="warning", lifespan="off")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning", lifespan="off")
     instance.duck_conn.close()
 
 

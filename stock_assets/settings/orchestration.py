@@ -7,7 +7,9 @@ Does not belong here: the definitions (``stock_assets.defs``).
 from __future__ import annotations
 
 from datetime import date
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.owner import Owner, setting
 
 
@@ -27,3 +29,33 @@ class DagsterSettings(Owner):
         shown="`.local/dagster`",
         example="/absolute/path/.local/dagster",
     )
+    pg_url: str = setting(
+        "DAGSTER_PG_URL",
+        "",
+        "PostgreSQL for Dagster's runs and events, in containers: `postgresql://USER@HOST:PORT/DATABASE`",
+        shown="SQLite",
+        example="postgresql://dagster@postgres:5432/dagster",
+        repr=False,
+    )
+    pg_password: str = setting("DAGSTER_PG_PASSWORD", "", "its password", shown="none", repr=False)
+
+    def postgres_url(self) -> str:
+        """``pg_url`` with password, port and driver; empty when there is none.
+
+        Raises:
+            PermanentError: it is no URL of a PostgreSQL.
+        """
+        if not self.pg_url:
+            return ""
+        wrong = PermanentError("DAGSTER_PG_URL must be postgresql://USER@HOST:PORT/DATABASE")  # not shown: a password
+        try:
+            parts = urlsplit(self.pg_url)
+            place = f"{parts.hostname}:{parts.port or 5432}"
+        except ValueError:
+            raise wrong from None
+        if parts.scheme not in ("postgresql", "postgresql+psycopg2") or not parts.hostname or not parts.username:
+            raise wrong
+        secret = self.pg_password or unquote(parts.password or "")
+        user = f"{parts.username}:{quote(secret, safe='')}" if secret else parts.username
+        # the driver that Dagster is released with; newer versions of SQLAlchemy would take another one
+        return urlunsplit(parts._replace(scheme="postgresql+psycopg2", netloc=f"{user}@{place}"))

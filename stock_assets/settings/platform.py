@@ -23,6 +23,7 @@ from stock_assets.settings.market import MarketSettings
 from stock_assets.settings.orchestration import DagsterSettings
 from stock_assets.settings.owner import Owner
 from stock_assets.settings.quality import QualitySettings
+from stock_assets.settings.secret_files import secrets_of_files
 from stock_assets.settings.spark import SHARED_SESSION, SparkSettings
 from stock_assets.settings.vendors import VendorSettings
 from stock_assets.settings.warehouse import Snowflake, WarehouseSettings
@@ -60,16 +61,18 @@ class Settings:
 
     @classmethod
     def load(cls, **overrides: str) -> Settings:
-        """Read ``.env`` of ``STOCK_ASSETS_HOME``, else of the working directory; then the environment, then ``overrides``.
+        """Read ``.env`` of ``STOCK_ASSETS_HOME``, else of the working directory; then the environment, then the files that
+        ``NAME_FILE`` names for secrets, then ``overrides``.
 
         What comes later wins. Nothing is written into the environment.
 
         Raises:
-            PermanentError: ``.env`` cannot be read; the text names the line.
+            PermanentError: ``.env`` or a secret's file cannot be read; the text names the line or the variable.
         """
         given = {**os.environ, **overrides}
         stored = read_env_file(_home(given) / ".env", os.environ)
-        return cls({**stored, **given, HOME: str(_home(given))}, overrides)
+        from_files = secrets_of_files({**stored, **os.environ})
+        return cls({**stored, **os.environ, **from_files, **overrides, HOME: str(_home(given))}, overrides)
 
     def now(self) -> Settings:
         """The settings of now, for a process that lives long: loaded ones are loaded again, given values stay."""
@@ -183,6 +186,15 @@ class Settings:
     def dagster_home(self) -> Path:
         """Where Dagster keeps its records."""
         return absolute(self.dagster.home, self.home) if self.dagster.home else self.local_dir / "dagster"
+
+    @cached_property
+    def dagster_pg_url(self) -> str:
+        """PostgreSQL that holds Dagster's runs and events, its password in the URL; empty for SQLite in ``dagster_home``.
+
+        Raises:
+            PermanentError: it is no URL of a PostgreSQL.
+        """
+        return self.dagster.postgres_url()
 
     @cached_property
     def symbols(self) -> Sequence[str]:

@@ -7,6 +7,8 @@ Does not belong here: SQL.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
@@ -32,18 +34,32 @@ def connect(snowflake: Snowflake) -> SnowflakeConnection:
 
     # the connector tells each failed login at length; the sentence below is enough
     logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
-    where = f"{snowflake.host}:{snowflake.port}" if snowflake.host else f"account {snowflake.account}"
     retrying = Retrying(
         retry=retry_if_exception_type(connector.errors.OperationalError),
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.5, max=5),
         reraise=True,
     )
-    try:
+    with failures_told(snowflake):
         return retrying(connector.connect, **parameters(snowflake))
-    except connector.errors.OperationalError as error:
+
+
+@contextmanager
+def failures_told(snowflake: Snowflake) -> Iterator[None]:
+    """What the connector raises while it connects, as a sentence that names the account.
+
+    Raises:
+        ServiceUnavailable: the warehouse did not answer.
+        PermanentError: it refused.
+    """
+    from snowflake.connector import errors
+
+    where = f"{snowflake.host}:{snowflake.port}" if snowflake.host else f"account {snowflake.account}"
+    try:
+        yield
+    except errors.OperationalError as error:
         raise ServiceUnavailable(f"The warehouse at {where} does not answer: {_first_line(error)}") from error
-    except connector.errors.Error as error:
+    except errors.Error as error:
         raise PermanentError(
             f"The warehouse at {where} refused user {snowflake.user}: {_first_line(error)} "
             "Check SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER, SNOWFLAKE_PASSWORD and SNOWFLAKE_ROLE."

@@ -1,0 +1,44 @@
+"""names and paths -> secrets.
+
+Belongs here: which settings are secrets, and reading one from the file that ``NAME_FILE`` names, as containers get them.
+Does not belong here: the environment (``platform``), and what a secret opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from stock_assets.domain.errors import PermanentError
+
+SECRETS = (
+    "ALPHA_VANTAGE_API_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "DAGSTER_PG_PASSWORD",
+    "KAFKA_SASL_PASSWORD",
+    "KAFKA_SSL_KEY_PASSWORD",
+    "SCHEMA_REGISTRY_SECRET",
+    "SNOWFLAKE_PASSWORD",
+)
+"""Settings that ``NAME_FILE`` may take from a file."""
+
+
+def secrets_of_files(values: Mapping[str, str]) -> dict[str, str]:
+    """What the files that ``values`` names hold, by the secret's name, without the line's end.
+
+    Raises:
+        PermanentError: a file cannot be read or is empty; the text names the variable and the file.
+    """
+    return {name: _read(f"{name}_FILE", path) for name in SECRETS if (path := values.get(f"{name}_FILE", "").strip())}
+
+
+def _read(variable: str, path: str) -> str:
+    try:
+        secret = Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as broken:
+        reason = broken.strerror if isinstance(broken, OSError) else "it is no text"
+        raise PermanentError(f"{variable}: {path} cannot be read: {reason}") from None
+    if not secret:
+        raise PermanentError(f"{variable}: {path} is empty")
+    return secret
