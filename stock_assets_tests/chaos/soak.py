@@ -26,10 +26,10 @@ from kafka.admin import NewPartitions
 
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.adopt import adopt_topic
-from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.plan import plan_landing
 from stock_assets.local.services import Services
+from stock_assets.raw.adoption import adopt_topic
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS, admin_of, create_topics, topic_state
 from stock_assets_tests.chaos.drain import LONGEST_S, Drain

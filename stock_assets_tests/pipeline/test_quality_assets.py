@@ -25,8 +25,8 @@ from stock_assets.defs.quality_assets import quality_assets
 from stock_assets.defs.resources import Lake, Spark
 from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
-from stock_assets.lake.judging import Judging
-from stock_assets.lake.quality_state import stale_stages
+from stock_assets.quality.judging import Judging
+from stock_assets.quality.state import stale_stages
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.pipeline.daily_rows import daily, store_daily
 
