@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -113,7 +114,7 @@ def main() -> None:
     try:
         with engine(say), tempfile.TemporaryDirectory() as folder:
             said = verify(Path(folder))
-    except RuntimeError as failed:
+    except (RuntimeError, OSError, subprocess.SubprocessError) as failed:
         said.append(f"failed: {failed}")
     print(", ".join(said), flush=True)
     sys.exit(not all(map(holds, said)))
