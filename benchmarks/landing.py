@@ -102,8 +102,8 @@ def _landing(settings: Settings, folder: Path, records: int, processes: int = 1)
     import pyarrow.parquet  # noqa: F401
 
     from stock_assets.domain.session_index import place
-    from stock_assets.lake.landing import land
-    from stock_assets.lake.prepare import Limits
+    from stock_assets.landing.commit import land
+    from stock_assets.landing.prepare import Limits
 
     place(np.zeros(1, dtype=np.int64))  # reads the calendar
 

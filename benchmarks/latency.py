@@ -21,10 +21,10 @@ from own_services import machine, own_services
 
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.landing import LANDING_ID
-from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.commit import LANDING_ID
+from stock_assets.landing.plan import plan_landing
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.sources.simulated_market import endless_ticks

@@ -142,7 +142,7 @@ def _fetch_and_publish(settings: Settings, first: date, last: date, watch: Stopw
         session = http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
         fetched = [m for s in settings.symbols for m in fetch_history(s, first, last, session).messages]
     with watch.measure("publish"):
-        from stock_assets.lake.known import Known
+        from stock_assets.raw.known import Known
         from stock_assets.topic.publish import publish
         from stock_assets.topic.topics import create_topics
 

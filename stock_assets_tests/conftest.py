@@ -13,6 +13,7 @@ from stock_assets.local.minio import program as minio_program
 from stock_assets.local.services import Services
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import s3_environment
 from stock_assets.settings.warehouse import Snowflake
 
 # a developer's real accounts and clusters must not be reached by a test
@@ -143,7 +144,7 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture
 def on_s3(minio: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The settings of ``minio``, with what clients of S3 read from the environment."""
-    for name, value in minio.s3_environment.items():
+    for name, value in s3_environment(minio).items():
         monkeypatch.setenv(name, value)
     return minio
 

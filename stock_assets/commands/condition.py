@@ -1,6 +1,6 @@
 """command line -> the condition of each symbol and session, as a heat map.
 
-Belongs here: the options of the command, and what it prints. Does not belong here: judging (``lake.condition``); it is done
+Belongs here: the options of the command, and what it prints. Does not belong here: judging (``quality.condition``); it is done
 here anew, so that the map also shows what no build has judged yet. Imports are inside: ``--help`` stays quick.
 """
 
@@ -58,9 +58,9 @@ def judged(settings: Settings, last: date, count: int, now: datetime | None = No
     """Rows as those of quality/condition, for the sessions up to ``last``, as the lake is now."""
     from stock_assets.domain.sessions import calendar, sessions_between
     from stock_assets.domain.tables import DAILY_BARS
-    from stock_assets.lake.condition import conditions
-    from stock_assets.lake.judging import Judging
-    from stock_assets.lake.reconciliation import reconcile
+    from stock_assets.quality.condition import conditions
+    from stock_assets.quality.judging import Judging
+    from stock_assets.quality.reconciliation import reconcile
     from stock_assets.quality.row_rules import broken_rules
 
     root, judging = settings.lake_root, Judging.of(settings)

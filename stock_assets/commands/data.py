@@ -15,8 +15,8 @@ from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
 
 if TYPE_CHECKING:
-    from stock_assets.lake.landing import Landing
-    from stock_assets.lake.prepare import Limits
+    from stock_assets.landing.commit import Landing
+    from stock_assets.landing.prepare import Limits
     from stock_assets.topic.topics import Topic
 
 
@@ -27,8 +27,8 @@ def land(
     every: Annotated[float, typer.Option(help="With --follow: seconds between two looks.")] = 0.5,
 ) -> None:
     """Land what the topics hold, without a Dagster run."""
-    from stock_assets.lake.landing import land as land_topic
-    from stock_assets.lake.prepare import Limits
+    from stock_assets.landing.commit import land as land_topic
+    from stock_assets.landing.prepare import Limits
     from stock_assets.topic.topics import topics_of
 
     settings = load_and_export()
@@ -52,7 +52,7 @@ def _follow(settings: Settings, limits: Limits, every_s: float) -> None:
     import logging
 
     from stock_assets.defs.reports import LandingReports
-    from stock_assets.lake.follow import follow
+    from stock_assets.landing.follow import follow
     from stock_assets.signals import stop_event
     from stock_assets.topic.topics import topics_of
 
@@ -77,7 +77,7 @@ def _line(topic: Topic, landing: Landing) -> str:
 
 def adopt_topic(stage: Annotated[str, typer.Argument(help="ticks, bars or actions")]) -> None:
     """Go on from a topic that was created again, or that lost records before they were landed."""
-    from stock_assets.lake.adopt import adopt_topic as adopt
+    from stock_assets.raw.adoption import adopt_topic as adopt
     from stock_assets.topic.topics import topics_of
 
     settings = load_and_export()

@@ -1,7 +1,7 @@
 """command line -> compact and vacuum the raw tables.
 
 Belongs here: the options of these commands, and what they print. Does not belong here: how files are rewritten
-(``lake.compaction``) and when (``defs.maintenance``). Imports are inside: ``--help`` stays quick.
+(``raw.compaction``) and when (``defs.maintenance``). Imports are inside: ``--help`` stays quick.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def compact(
 ) -> None:
     """Rewrite the small files of the raw tables as few sorted ones, with the same rows."""
     from stock_assets.domain.tables import RAW_TABLES
-    from stock_assets.lake.compaction import compact as compact_session
-    from stock_assets.lake.compaction import sessions_to_compact
+    from stock_assets.raw.compaction import compact as compact_session
+    from stock_assets.raw.compaction import sessions_to_compact
 
     settings = load_and_export()
     for table in RAW_TABLES.values():
@@ -46,7 +46,7 @@ def vacuum(
 ) -> None:
     """Delete files of the raw tables that no version of the last days needs."""
     from stock_assets.domain.tables import RAW_TABLES
-    from stock_assets.lake.compaction import vacuum as vacuum_table
+    from stock_assets.raw.compaction import vacuum as vacuum_table
 
     settings = load_and_export()
     for table in RAW_TABLES.values():

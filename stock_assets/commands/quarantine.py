@@ -16,7 +16,7 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.process import load_and_export
 
 if TYPE_CHECKING:
-    from stock_assets.lake.quarantine import RejectedRecord
+    from stock_assets.raw.quarantine import RejectedRecord
     from stock_assets.settings.platform import Settings
     from stock_assets.topic.topics import Topic
 
@@ -40,7 +40,7 @@ def list_reasons(topic: TopicName = "", day: Day = "") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from stock_assets.lake.quarantine import reasons
+    from stock_assets.raw.quarantine import reasons
 
     settings, wanted = load_and_export(), day_of(day) if day else None
     topics = _topics(settings, topic)
@@ -74,7 +74,7 @@ def show(
     offset: Annotated[int, typer.Argument(help="Offset of the record.")],
 ) -> None:
     """Show everything that is known of one rejected record."""
-    from stock_assets.lake.quarantine import rejected_record
+    from stock_assets.raw.quarantine import rejected_record
 
     settings = load_and_export()
     (chosen,) = _topics(settings, topic)
@@ -129,10 +129,10 @@ def redrive(
 ) -> None:
     """Try records in quarantine again with today's rules, and land those that are good now under their own offsets."""
     from stock_assets.defs.reports import report_redriven
-    from stock_assets.lake.decode import Decoder
-    from stock_assets.lake.prepare import Limits
-    from stock_assets.lake.quarantine import reasons
-    from stock_assets.lake.redrive import redrive as redrive_topic
+    from stock_assets.landing.decode import Decoder
+    from stock_assets.landing.prepare import Limits
+    from stock_assets.raw.quarantine import reasons
+    from stock_assets.raw.redrive import redrive as redrive_topic
 
     settings, wanted = load_and_export(), day_of(day) if day else None
     topics = _topics(settings, topic)
@@ -170,9 +170,9 @@ def withdraw(
     undo: Annotated[bool, typer.Option("--undo", help="Put a withdrawn record back.")] = False,
 ) -> None:
     """Take an accepted record out of its session, into quarantine; what was built from it is built again."""
-    from stock_assets.lake.decode import Decoder
-    from stock_assets.lake.withdrawal import reinstate
-    from stock_assets.lake.withdrawal import withdraw as take_out
+    from stock_assets.landing.decode import Decoder
+    from stock_assets.raw.withdrawal import reinstate
+    from stock_assets.raw.withdrawal import withdraw as take_out
 
     settings = load_and_export()
     (chosen,) = _topics(settings, topic)

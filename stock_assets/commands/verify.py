@@ -1,7 +1,7 @@
 """command line -> verify: the proof of completeness, and the comparisons of rows with records and of warehouse with lake.
 
 Belongs here: the options of the command, and what it prints. Imports are inside: ``--help`` stays quick.
-Does not belong here: proving (``lake.completeness``) and comparing (``lake.comparison``, ``warehouse.verify``).
+Does not belong here: proving (``raw.completeness``) and comparing (``raw.comparison``, ``warehouse.verify``).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def verify(
 def show_completeness(settings: Settings, console: Console, day: date | None) -> bool:
     """Print the completeness equation per topic partition, and say whether all of them hold."""
     from stock_assets.commands.grid import grid
-    from stock_assets.lake.alerts import alert
-    from stock_assets.lake.completeness import prove
+    from stock_assets.raw.alerts import alert
+    from stock_assets.raw.completeness import prove
     from stock_assets.topic.topics import topics_of
 
     about = f", landings that touch {day}" if day else ""
@@ -81,7 +81,7 @@ def show_completeness(settings: Settings, console: Console, day: date | None) ->
 
 def _show_comparison(settings: Settings, console: Console, day: date | None, every: bool) -> bool:
     """Print how rows compare with their records, and say whether none differs."""
-    from stock_assets.lake.comparison import compare
+    from stock_assets.raw.comparison import compare
     from stock_assets.topic.topics import topics_of
 
     days = [day] if day else None

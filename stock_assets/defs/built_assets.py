@@ -23,8 +23,8 @@ from stock_assets.defs.resources import Lake, Spark, Warehouse
 from stock_assets.domain import sessions
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, Table
 from stock_assets.lake import staleness
-from stock_assets.lake.judging import Judging
 from stock_assets.lake.tables import read_sessions
+from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         "One row per symbol and session, in the session's own basis. A changed bar makes the symbol's later rows stale too.",
     )
     def daily_metrics(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
-        from stock_assets.lake.quality_state import refused
+        from stock_assets.quality.state import refused
 
         without = refused(lake.root, Judging.of(settings))
         now = staleness.daily_bars_state(lake.root, without)

@@ -1,7 +1,7 @@
 """tables -> asset checks.
 
 Belongs here: what is checked of which asset, over which sessions, and whether a failure stops what is built from it.
-Does not belong here: the rules (``quality``, ``lake.completeness``, ``warehouse.verify``).
+Does not belong here: the rules (``quality``, ``raw.completeness``, ``warehouse.verify``).
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,8 +28,8 @@ from stock_assets.domain import tables
 from stock_assets.domain.sessions import all_sessions, sessions_between
 from stock_assets.domain.tables import Table
 from stock_assets.lake import staleness
-from stock_assets.lake.judging import Judging
 from stock_assets.lake.tables import read_sessions
+from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
 QUALITY_TABLES: dict[dg.AssetKey, Table] = {
@@ -121,7 +121,7 @@ def _state(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.A
     def state(
         context: dg.AssetCheckExecutionContext, lake: Lake, warehouse: Warehouse
     ) -> Iterator[dg.AssetCheckResult]:
-        from stock_assets.lake.quality_state import stale_stages
+        from stock_assets.quality.state import stale_stages
 
         stale = stale_stages(lake.root, Judging.of(settings))
         for check in sorted(context.selected_asset_check_keys, key=lambda check: (check.asset_key.path, check.name)):

@@ -43,8 +43,8 @@ def _raw(settings: Settings, table: Table) -> tuple[Holding, int]:
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    from stock_assets.lake.quarantine import waiting
     from stock_assets.lake.tables import open_table
+    from stock_assets.raw.quarantine import waiting
 
     handle = open_table(settings.lake_root, table)
     if handle is None:

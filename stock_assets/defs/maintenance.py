@@ -1,7 +1,7 @@
 """raw tables -> nightly compaction and vacuum, as a Dagster job.
 
 Belongs here: when and for which sessions, and what a run says about it. Does not belong here: how files are rewritten
-(``lake.compaction``). Only tables of delta-rs: those of Spark are Spark's to compact, and judgements compact themselves.
+(``raw.compaction``). Only tables of delta-rs: those of Spark are Spark's to compact, and judgements compact themselves.
 
 The job has partitions so that one session can be asked for in the UI; the schedule asks for none, and the run then takes
 what needs it. Either way a second run finds nothing left to do.
@@ -28,7 +28,7 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
         description="Rewrites small files of the raw tables, and deletes those that no recent version needs.",
     )
     def maintain(context: dg.OpExecutionContext, lake: Lake) -> None:
-        from stock_assets.lake.compaction import compact, sessions_to_compact, vacuum
+        from stock_assets.raw.compaction import compact, sessions_to_compact, vacuum
 
         asked = date.fromisoformat(context.partition_key) if context.has_partition_key else None
         report = []

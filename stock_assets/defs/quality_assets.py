@@ -33,7 +33,7 @@ from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.domain.reconciliation import VERDICTS
 from stock_assets.domain.tables import DAILY_BARS, Table
 from stock_assets.lake import staleness
-from stock_assets.lake.judging import Judging
+from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
 AGREEMENT = "agreement"
@@ -62,8 +62,8 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         ],
     )
     def reconciliation(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
-        from stock_assets.lake.quality_state import reconciliation_state
-        from stock_assets.lake.reconciliation import reconcile
+        from stock_assets.quality.reconciliation import reconcile
+        from stock_assets.quality.state import reconciliation_state
 
         judging = Judging.of(settings)
         now = reconciliation_state(lake.root, judging)
@@ -85,10 +85,10 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         "Each symbol and session: available, corrected, partial, degraded, missing or legitimately empty, and why.",
     )
     def condition(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
-        from stock_assets.lake.condition import conditions
-        from stock_assets.lake.quality_state import condition_state
         from stock_assets.lake.tables import read_sessions
+        from stock_assets.quality.condition import conditions
         from stock_assets.quality.row_rules import broken_rules
+        from stock_assets.quality.state import condition_state
 
         judging, instant = Judging.of(settings), datetime.now(UTC)
         now = condition_state(lake.root, judging, now=instant)
@@ -136,7 +136,7 @@ def _preview(rows: list[Row]) -> dict[str, Any]:
 
 def _agreement(rows: list[Row]) -> dg.AssetCheckResult:
     """A warning that names symbol, session and numbers; that one vendor has no bar is counted, and is none."""
-    from stock_assets.lake.reconciliation import difference
+    from stock_assets.quality.reconciliation import difference
 
     apart = [row for row in rows if row["verdict"] == "disagree"]
     named = [f"{row['symbol']} {row['trading_day']}: {difference(row)}" for row in apart]

@@ -1,7 +1,7 @@
 """topics -> raw tables, as Dagster assets.
 
 Belongs here: the external Kafka assets, the drain of each topic, and the quarantine beside them.
-Does not belong here: how a range is landed (``lake.landing``) and when (``sensors``).
+Does not belong here: how a range is landed (``landing.commit``) and when (``sensors``).
 
 A raw asset has two modes. Without a partition key it drains its topic and reports each touched session; with one (the
 UI, a backfill) it rebuilds those sessions from the topic.
@@ -114,8 +114,8 @@ def _drain(
     settings: Settings,
 ) -> list[date]:
     """Land, report each touched session, and return those sessions."""
-    from stock_assets.lake.landing import land
-    from stock_assets.lake.prepare import Limits
+    from stock_assets.landing.commit import land
+    from stock_assets.landing.prepare import Limits
 
     started = time.monotonic()
     touched: set[date] = set()
@@ -146,8 +146,8 @@ def _drain(
 
 def _completeness(topic: Topic, lake_root: str, days: list[date]) -> dg.AssetCheckResult:
     """The equation over the landings that touch these sessions; over everything when there are none."""
-    from stock_assets.lake.alerts import alert
-    from stock_assets.lake.completeness import prove
+    from stock_assets.raw.alerts import alert
+    from stock_assets.raw.completeness import prove
 
     proofs = prove(lake_root, topic, days or None)
     broken = [proof for proof in proofs if not proof.holds]
@@ -182,7 +182,7 @@ def _rebuild(
     days: list[date],
     settings: Settings,
 ) -> dg.MaterializeResult[Any]:
-    from stock_assets.lake.rebuild import rebuild
+    from stock_assets.raw.rebuild import rebuild
 
     rows, replaced, reasons = 0, 0, set()
     for day in days:

@@ -18,8 +18,8 @@ from stock_assets.settings.platform import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
-    from stock_assets.lake.landing import Landing
-    from stock_assets.lake.redrive import Redrive
+    from stock_assets.landing.commit import Landing
+    from stock_assets.raw.redrive import Redrive
     from stock_assets.topic.topics import Topic
 
 log = logging.getLogger(__name__)

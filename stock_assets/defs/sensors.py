@@ -19,7 +19,7 @@ from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import StockAssetsError, TransientError
-from stock_assets.lake.judging import Judging
+from stock_assets.quality.judging import Judging
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 
@@ -118,8 +118,8 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
 
 def read_lags(lake_root: str, broker: Broker) -> dict[str, int | str]:
     """Offsets that wait, per topic; a sentence instead where landing must not go on by itself."""
-    from stock_assets.lake.plan import plan_landing
     from stock_assets.lake.tables import open_table
+    from stock_assets.landing.plan import plan_landing
     from stock_assets.topic.topics import topic_state, topics_of
 
     lags: dict[str, int | str] = {}
@@ -177,7 +177,7 @@ def staleness_sensor(
 
 def stale_sessions(lake_root: str, partitions: dg.DailyPartitionsDefinition, judging: Judging) -> list[date]:
     """Sessions that some stage below raw must build again."""
-    from stock_assets.lake.quality_state import stale_stages
+    from stock_assets.quality.state import stale_stages
 
     by_stage = stale_stages(lake_root, judging)
     return within(partitions, {day for key in BUILT_KEYS for day in by_stage["/".join(key.path)]})
@@ -186,8 +186,8 @@ def stale_sessions(lake_root: str, partitions: dg.DailyPartitionsDefinition, jud
 def table_versions(lake_root: str, judging: Judging) -> str:
     """Delta versions of all tables that staleness depends on, and what else it does; equal text: nothing happened."""
     from stock_assets.domain import quality_tables, tables
-    from stock_assets.lake.quality_state import newest_phase
     from stock_assets.lake.tables import open_table
+    from stock_assets.quality.state import newest_phase
 
     watched = (
         *tables.RAW_TABLES.values(), tables.DAILY_BARS, quality_tables.RECONCILIATION, tables.DAILY_METRICS,

@@ -1,7 +1,7 @@
 """two vendors' bars of one symbol and session -> whether they agree.
 
 Belongs here: the verdict, the differences it rests on, and which difference is let pass.
-Does not belong here: which vendors are compared (``settings``, ``lake.reconciliation``) and what follows from it.
+Does not belong here: which vendors are compared (``settings``, ``quality.reconciliation``) and what follows from it.
 
 ======== ======== ========================= ==========
 first    second   both final and ...        verdict

@@ -44,9 +44,9 @@ def fill(lake: str) -> None:
     from deltalake import write_deltalake
 
     from stock_assets.domain.messages import encode
-    from stock_assets.lake.decode import Decoder
-    from stock_assets.lake.rows import rows_of
     from stock_assets.lake.tables import open_or_create_table
+    from stock_assets.landing.decode import Decoder
+    from stock_assets.landing.rows import rows_of
     from stock_assets.sources.shipped_history import shipped_messages
     from stock_assets.topic.consume import Chunk
     from stock_assets.topic.topics import TOPICS

@@ -45,7 +45,7 @@ def backlog_of(settings: Settings, source: str, recording: Path | None) -> Backl
 
 def publish_new(settings: Settings, backlog: Backlog) -> Published:
     """Publish what the lake does not hold yet; each record is acknowledged by the broker."""
-    from stock_assets.lake.known import Known
+    from stock_assets.raw.known import Known
     from stock_assets.topic.publish import publish_with_progress
     from stock_assets.topic.topics import create_topics
 

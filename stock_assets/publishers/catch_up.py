@@ -18,8 +18,8 @@ from stock_assets.domain.messages import Action, Bar, Message
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_BARS
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.known import Known
 from stock_assets.lake.tables import read_sessions
+from stock_assets.raw.known import Known
 from stock_assets.settings.kafka import Broker
 from stock_assets.sources.fetched import Fetched
 from stock_assets.topic.publish import publish

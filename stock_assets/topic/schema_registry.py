@@ -2,7 +2,7 @@
 
 Belongs here: the wire format and the few REST calls of Confluent's Schema Registry (others speak them too): registering the
 JSON Schema of a message kind under ``<topic>-value``, and telling how that stands to what is registered.
-Does not belong here: the schemas (``domain.messages``), and whether a record is good (``lake.decode``).
+Does not belong here: the schemas (``domain.messages``), and whether a record is good (``landing.decode``).
 
 A frame is byte 0, the schema's id in four bytes, and then the JSON. The calls are made with ``requests``: the client that
 ``confluent-kafka`` brings needs an HTTP client, an OAuth library and a cache that nothing else here does.

@@ -1,7 +1,7 @@
 """record of a topic, good or not -> the symbol and session it is about.
 
 Belongs here: reading from a record, as far as it can be read, what it would have been about.
-Does not belong here: whether it is good (``lake.decode``), and what follows for a session (``lake``).
+Does not belong here: whether it is good (``landing.decode``), and what follows for a session (``lake``).
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from typing import Any
 from deltalake import DeltaTable
 
 from stock_assets.domain.errors import StockAssetsError
-from stock_assets.lake import landing, prepare
+from stock_assets.landing import commit as landing
+from stock_assets.landing import prepare
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS
 

@@ -26,11 +26,12 @@ from kafka.admin import NewPartitions
 
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.adopt import adopt_topic
-from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.plan import plan_landing
 from stock_assets.local.services import Services
+from stock_assets.raw.adoption import adopt_topic
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import s3_environment
 from stock_assets.topic.topics import TICKS, admin_of, create_topics, topic_state
 from stock_assets_tests.chaos.drain import LONGEST_S, Drain
 from stock_assets_tests.chaos.publishing import Publishing
@@ -243,7 +244,7 @@ def soak(seed: int, minutes: float, folder: Path) -> dict[str, Any]:
         create_topics(settings.broker, 3)
         proxy = StoreProxy(settings.local.minio_port)
         stack.callback(proxy.close)
-        for name, value in settings.s3_environment.items():
+        for name, value in s3_environment(settings).items():
             patch.setenv(name, value)
         running = Soak(settings, services, proxy, seed, minutes)
         stack.enter_context(running.drain)

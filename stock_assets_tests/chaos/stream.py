@@ -12,9 +12,9 @@ from deltalake import write_deltalake
 
 from stock_assets.domain.messages import Action, Message, Tick, encode, instant
 from stock_assets.domain.sessions import session
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.rows import rows_of
 from stock_assets.lake.tables import open_or_create_table
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.rows import rows_of
 from stock_assets.sources.simulator import DayBar, session_ticks
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic, topic_of

@@ -7,8 +7,8 @@ from typing import Any
 
 from stock_assets.domain.messages import Tick
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
-from stock_assets.lake.completeness import prove
 from stock_assets.lake.tables import open_table
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS
 from stock_assets_tests.chaos.stream import DAYS, split, store_cleanly

@@ -16,7 +16,7 @@ from deltalake import write_deltalake
 
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.domain.tables import DAILY_BARS
-from stock_assets.lake.judging import Judging
+from stock_assets.quality.judging import Judging
 
 Row = dict[str, Any]
 JUDGING = Judging(bar_sources=("yahoo", "alpha_vantage"))

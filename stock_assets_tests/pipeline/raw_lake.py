@@ -18,14 +18,14 @@ from deltalake import DeltaTable
 
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.decode import Decoded, Decoder
-from stock_assets.lake.landing import Landing, commit
-from stock_assets.lake.plan import next_offset
-from stock_assets.lake.quarantine import waiting
-from stock_assets.lake.redrive import Redrive, redrive
-from stock_assets.lake.rows import gap_row, rows_of, rows_schema
 from stock_assets.lake.tables import open_or_create_table, open_table
+from stock_assets.landing.commit import Landing, commit
+from stock_assets.landing.decode import Decoded, Decoder
+from stock_assets.landing.plan import next_offset
+from stock_assets.landing.rows import gap_row, rows_of, rows_schema
+from stock_assets.raw.completeness import prove
+from stock_assets.raw.quarantine import waiting
+from stock_assets.raw.redrive import Redrive, redrive
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import TICKS, Topic
 

@@ -13,10 +13,10 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.messages import Action, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_TICKS
-from stock_assets.lake import compaction
-from stock_assets.lake.compaction import compact, sessions_to_compact, vacuum
-from stock_assets.lake.plan import known_topic_ids, next_offset
 from stock_assets.lake.staleness import daily_bars_state, raw_state
+from stock_assets.landing.plan import known_topic_ids, next_offset
+from stock_assets.raw import compaction
+from stock_assets.raw.compaction import compact, sessions_to_compact, vacuum
 from stock_assets.topic.topics import ACTIONS
 from stock_assets_tests.pipeline.raw_lake import (
     DAY,

@@ -11,8 +11,8 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake import compaction
-from stock_assets.lake.compaction import compact, next_rewrite, vacuum
+from stock_assets.raw import compaction
+from stock_assets.raw.compaction import compact, next_rewrite, vacuum
 from stock_assets_tests.pipeline.raw_lake import (
     DAY,
     files,

@@ -14,11 +14,11 @@ from stock_assets.domain.messages import Bar, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import DAILY_BARS, RAW_ACTIONS, RAW_BARS
 from stock_assets.domain.universe import Listing, Universe
-from stock_assets.lake.condition import conditions
-from stock_assets.lake.judging import Judging
-from stock_assets.lake.losses import LOST
-from stock_assets.lake.reconciliation import reconcile
+from stock_assets.quality.condition import conditions
+from stock_assets.quality.judging import Judging
+from stock_assets.quality.reconciliation import reconcile
 from stock_assets.quality.row_rules import broken_rules
+from stock_assets.raw.losses import LOST
 from stock_assets.topic.topics import BARS
 from stock_assets_tests.pipeline.daily_rows import JUDGING, LATER, WEEK, Row, daily, store_daily
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, tick

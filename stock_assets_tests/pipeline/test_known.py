@@ -13,12 +13,12 @@ from msgspec import structs
 
 from stock_assets.domain.messages import Action, Bar, Message, Tick, encode, instant
 from stock_assets.domain.sessions import session
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.known import Known
-from stock_assets.lake.landing import commit
-from stock_assets.lake.plan import next_offset
-from stock_assets.lake.rows import rows_of
 from stock_assets.lake.tables import open_or_create_table
+from stock_assets.landing.commit import commit
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.plan import next_offset
+from stock_assets.landing.rows import rows_of
+from stock_assets.raw.known import Known
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import topic_of
 

@@ -25,8 +25,8 @@ from stock_assets.defs.quality_assets import quality_assets
 from stock_assets.defs.resources import Lake, Spark
 from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
-from stock_assets.lake.judging import Judging
-from stock_assets.lake.quality_state import stale_stages
+from stock_assets.quality.judging import Judging
+from stock_assets.quality.state import stale_stages
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.pipeline.daily_rows import daily, store_daily
 
@@ -51,7 +51,7 @@ def same(row: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def materialize(lake: str, instance: dg.DagsterInstance, **given: Any) -> dg.ExecuteInProcessResult:
     settings = Settings({"LAKE_ROOT": lake, "FIRST_SESSION": FIRST_SESSION})
-    assets = quality_assets(session_partitions(FIRST_SESSION), settings)
+    assets = quality_assets(session_partitions(date.fromisoformat(FIRST_SESSION)), settings)
     result = dg.materialize(assets, instance=instance, resources={"lake": Lake(root=lake)}, **given)
     assert result.success
     return result
@@ -177,7 +177,7 @@ def test_metrics_are_told_what_to_leave_out_and_are_up_to_date_then(
     result = dg.materialize(
         [
             asset
-            for asset in built_assets(session_partitions(FIRST_SESSION), settings)
+            for asset in built_assets(session_partitions(date.fromisoformat(FIRST_SESSION)), settings)
             if DAILY_METRICS_KEY in asset.keys
         ],
         instance=dg.DagsterInstance.ephemeral(),
@@ -214,7 +214,7 @@ def test_what_is_judged_by_is_read_when_it_is_used(lake: str, monkeypatch: pytes
     monkeypatch.setenv("REQUIRE_AGREEMENT", "true")
     assert Judging.of(loaded).require_agreement and before != cursor()
     assert not Judging.of(Settings({"LAKE_ROOT": lake})).require_agreement  # given values stay
-    assert loaded.now().first_session == FIRST_SESSION
+    assert loaded.now().dagster.first_session == date.fromisoformat(FIRST_SESSION)
 
 
 def test_metrics_wait_for_the_reconciliation_only_where_agreement_is_required() -> None:

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 
 from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.domain.sessions import session
-from stock_assets.lake.condition import phase
-from stock_assets.lake.judging import Judging
-from stock_assets.lake.quality_state import condition_state, newest_phase, reconciliation_state, stale_stages
-from stock_assets.lake.reconciliation import reconcile
 from stock_assets.lake.session_rows import replace_rows
 from stock_assets.lake.staleness import record_built
+from stock_assets.quality.condition import phase
+from stock_assets.quality.judging import Judging
+from stock_assets.quality.reconciliation import reconcile
+from stock_assets.quality.state import condition_state, newest_phase, reconciliation_state, stale_stages
 from stock_assets_tests.pipeline.daily_rows import JUDGING, LATER, WEEK, daily, store_daily
 from stock_assets_tests.pipeline.raw_lake import land as land_records
 from stock_assets_tests.pipeline.raw_lake import tick
@@ -69,8 +69,8 @@ def test_metrics_are_stale_where_agreement_is_required_and_was_lost(lake: str) -
 
 
 def metrics_state(lake: str, judging: Judging) -> dict[date, str]:
-    from stock_assets.lake.quality_state import refused
     from stock_assets.lake.staleness import daily_bars_state
+    from stock_assets.quality.state import refused
 
     return daily_bars_state(lake, refused(lake, judging))
 

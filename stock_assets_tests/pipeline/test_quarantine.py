@@ -21,9 +21,9 @@ from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.quarantine import reason_class, reasons, rejected_record
-from stock_assets.lake.redrive import redrive
 from stock_assets.lake.tables import open_table
+from stock_assets.raw.quarantine import reason_class, reasons, rejected_record
+from stock_assets.raw.redrive import redrive
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, TOPIC_ID, holds, land, tick
@@ -115,7 +115,7 @@ def test_the_commands_list_show_and_redrive(run: Callable[..., Result], lake: st
 def test_the_command_withdraws_and_undoes(
     run: Callable[..., Result], lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stock_assets.lake.withdrawal.topic_state", lambda broker, topic: None)
+    monkeypatch.setattr("stock_assets.raw.withdrawal.topic_state", lambda broker, topic: None)
     done = run("withdraw", "ticks", "0", "0", "--reason", "a [red]fat[/] finger")
     assert done.exit_code == 0 and "partition 0 offset 0, S0 of 2013-10-07: withdrawn" in done.output
     assert "ticks: 6 records in quarantine" in run("quarantine", "list").output

@@ -10,8 +10,8 @@ from deltalake import DeltaTable
 from stock_assets.domain.quality_tables import RECONCILIATION
 from stock_assets.domain.reconciliation import Tolerance
 from stock_assets.domain.sessions import sessions_between
-from stock_assets.lake.reconciliation import compared, difference, disagreeing, reconcile
 from stock_assets.lake.session_rows import COMPACT_AFTER_FILES, replace_rows
+from stock_assets.quality.reconciliation import compared, difference, disagreeing, reconcile
 from stock_assets_tests.pipeline.daily_rows import JUDGING, WEEK, daily, store_daily
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY
 

@@ -11,10 +11,10 @@ from deltalake import write_deltalake
 
 from stock_assets.domain.messages import Action, encode, instant
 from stock_assets.domain.sessions import session
-from stock_assets.lake.plan import next_offset
-from stock_assets.lake.prepare import Limits
-from stock_assets.lake.redrive import redrive, transaction_id
 from stock_assets.lake.staleness import daily_bars_state, raw_state
+from stock_assets.landing.plan import next_offset
+from stock_assets.landing.prepare import Limits
+from stock_assets.raw.redrive import redrive, transaction_id
 from stock_assets.topic.topics import ACTIONS
 from stock_assets_tests.pipeline.raw_lake import (
     DAY,

@@ -10,9 +10,9 @@ from deltalake import DeltaTable
 
 from stock_assets.domain.errors import LandingConflict, NotRebuildable
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake import rebuild as rebuilding
-from stock_assets.lake.compaction import compact
-from stock_assets.lake.rebuild import rebuild
+from stock_assets.raw import rebuild as rebuilding
+from stock_assets.raw.compaction import compact
+from stock_assets.raw.rebuild import rebuild
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import TICKS, Topic, TopicState

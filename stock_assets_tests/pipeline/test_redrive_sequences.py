@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from stock_assets.domain.errors import LandingConflict
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.compaction import compact
-from stock_assets.lake.plan import next_offset
-from stock_assets.lake.prepare import Limits
-from stock_assets.lake.redrive import redrive
+from stock_assets.landing.plan import next_offset
+from stock_assets.landing.prepare import Limits
+from stock_assets.raw.compaction import compact
+from stock_assets.raw.redrive import redrive
 from stock_assets.topic.topics import TICKS
 from stock_assets_tests.pipeline.raw_lake import (
     DAY,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stock_assets.lake.row_digest import row_digest
+from stock_assets.raw.row_digest import row_digest
 from stock_assets_tests.pipeline.raw_lake import (
     DAY,
     NEXT_DAY,

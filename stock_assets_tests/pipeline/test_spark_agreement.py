@@ -13,10 +13,10 @@ from spark import submit
 from spark.jobs import build_daily_bars, build_daily_metrics
 from stock_assets.domain.quality_tables import RECONCILIATION
 from stock_assets.domain.tables import DAILY_METRICS, RAW_BARS
-from stock_assets.lake.judging import Judging
-from stock_assets.lake.quality_state import refused
-from stock_assets.lake.reconciliation import reconcile
 from stock_assets.lake.session_rows import replace_rows
+from stock_assets.quality.judging import Judging
+from stock_assets.quality.reconciliation import reconcile
+from stock_assets.quality.state import refused
 from stock_assets_tests.pipeline.raw_rows import bar, days, land
 
 DAYS = days("2024-11-25", 7)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from stock_assets.domain.errors import LandingConflict, PermanentError
 from stock_assets.domain.messages import Action, Bar, Tick, decode, encode, instant
 from stock_assets.domain.sessions import session
-from stock_assets.lake import withdrawal
-from stock_assets.lake.compaction import compact
-from stock_assets.lake.known import Known
-from stock_assets.lake.quarantine import reasons
 from stock_assets.lake.staleness import daily_bars_state, raw_state
-from stock_assets.lake.withdrawal import reinstate, withdraw
+from stock_assets.raw import withdrawal
+from stock_assets.raw.compaction import compact
+from stock_assets.raw.known import Known
+from stock_assets.raw.quarantine import reasons
+from stock_assets.raw.withdrawal import reinstate, withdraw
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import ACTIONS, BARS, TICKS, Topic
 from stock_assets_tests.pipeline import raw_lake

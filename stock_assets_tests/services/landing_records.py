@@ -12,12 +12,12 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.landing import Landing, land
-from stock_assets.lake.prepare import Limits
-from stock_assets.lake.rows import rows_of
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.commit import Landing, land
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.prepare import Limits
+from stock_assets.landing.rows import rows_of
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import SETTINGS, Topic

@@ -10,7 +10,7 @@ import pytest
 from stock_assets.domain.errors import VendorThrottled
 from stock_assets.domain.messages import Bar
 from stock_assets.domain.sessions import EXCHANGE_ZONE, session
-from stock_assets.lake.landing import land
+from stock_assets.landing.commit import land
 from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
 from stock_assets.publishers.catch_up import closes_session, newest_minute_sessions, newest_sessions
 from stock_assets.settings.kafka import Broker

@@ -11,7 +11,7 @@ from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.vendor_history import vendor_history
 from stock_assets.domain.sessions import EXCHANGE_ZONE, sessions_between
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.landing import land
+from stock_assets.landing.commit import land
 from stock_assets.publishers.catch_up import missing_cells
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings

@@ -7,9 +7,9 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from stock_assets.domain.messages import encode
-from stock_assets.lake import comparison
-from stock_assets.lake.comparison import compare
 from stock_assets.lake.tables import table_uri
+from stock_assets.raw import comparison
+from stock_assets.raw.comparison import compare
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.services.landing_records import DAY, NEXT_DAY, create, holds, land_all, send, stored, tick

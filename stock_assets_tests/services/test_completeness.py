@@ -9,11 +9,11 @@ from kafka.admin import KafkaAdminClient
 
 from stock_assets.domain.errors import LandingConflict, NotRebuildable
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.alerts import alert
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.plan import next_offset
-from stock_assets.lake.rebuild import rebuild
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.plan import next_offset
+from stock_assets.raw.alerts import alert
+from stock_assets.raw.completeness import prove
+from stock_assets.raw.rebuild import rebuild
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.services.landing_records import DAY, NEXT_DAY, holds, land_all, send, stored, tick
@@ -89,7 +89,7 @@ def test_rebuild_is_refused_when_rows_would_change(
 ) -> None:
     send(kafka, topic, [tick(n) for n in range(6)])
     land_all(lake, kafka, topic)
-    monkeypatch.setattr("stock_assets.lake.decode.MAX_RECORD_BYTES", 10)
+    monkeypatch.setattr("stock_assets.landing.decode.MAX_RECORD_BYTES", 10)
     with pytest.raises(NotRebuildable, match="6 stored rows would be lost"):
         rebuild(lake, kafka, topic, DAY)
     assert holds(lake, topic)

@@ -129,6 +129,7 @@ def checkout(own_settings: Settings, yahoo: FakeYahoo, tmp_path: Path, monkeypat
     return folder
 
 
+@pytest.mark.timeout(1800)
 def test_everything_of_a_session_from_set_up_alone_and_beside_a_running_platform(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.plan import plan_landing
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.leadership import somebody_leads
 from stock_assets.topic.publish import publish

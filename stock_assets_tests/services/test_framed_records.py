@@ -10,9 +10,9 @@ from msgspec import structs
 from stock_assets.domain.errors import BadRecord, PermanentError
 from stock_assets.domain.messages import Tick, encode, json_schema
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.landing import land
-from stock_assets.lake.redrive import redrive
+from stock_assets.landing.commit import land
+from stock_assets.landing.decode import Decoder
+from stock_assets.raw.redrive import redrive
 from stock_assets.settings.kafka import Broker, Registry
 from stock_assets.topic import publish as publishing
 from stock_assets.topic import schema_registry

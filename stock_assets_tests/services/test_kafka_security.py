@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.landing import land
-from stock_assets.lake.prepare import Limits
+from stock_assets.landing.commit import land
+from stock_assets.landing.prepare import Limits
 from stock_assets.local.jars import fetch
 from stock_assets.local.java import find_java
 from stock_assets.local.kafka import format_kafka
 from stock_assets.local.program import LOOPBACK
 from stock_assets.local.programs import programs
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.leadership import Leadership, somebody_leads

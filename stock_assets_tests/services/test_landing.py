@@ -14,10 +14,10 @@ from stock_assets.domain.errors import (
 )
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.landing import commit
-from stock_assets.lake.plan import transaction_id
-from stock_assets.lake.prepare import Limits
 from stock_assets.lake.tables import open_or_create_table, open_table
+from stock_assets.landing.commit import commit
+from stock_assets.landing.plan import transaction_id
+from stock_assets.landing.prepare import Limits
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic, topic_state
 from stock_assets_tests.services.landing_records import (
@@ -176,8 +176,8 @@ def test_a_drain_killed_in_mid_landing_loses_and_doubles_nothing(
         from stock_assets.settings.kafka import Broker
         from stock_assets.domain.messages import Tick
         from stock_assets.domain.tables import RAW_TICKS
-        from stock_assets.lake.landing import land
-        from stock_assets.lake.prepare import Limits
+        from stock_assets.landing.commit import land
+        from stock_assets.landing.prepare import Limits
         from stock_assets.topic.topics import Topic
         write = deltalake.DeltaTable.create_write_transaction
         def die(*args, **kwargs):

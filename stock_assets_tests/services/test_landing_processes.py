@@ -11,10 +11,10 @@ from kafka.admin import KafkaAdminClient
 
 from stock_assets.domain.errors import LostOffsets, ServiceUnavailable
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake import processes
-from stock_assets.lake.plan import Plan
-from stock_assets.lake.prepare import Limits, Reading
 from stock_assets.lake.tables import open_or_create_table, open_table, table_uri
+from stock_assets.landing import shares as processes
+from stock_assets.landing.plan import Plan
+from stock_assets.landing.prepare import Limits, Reading
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic, topic_state
 from stock_assets_tests.services.landing_records import NEXT_DAY, create, holds, land_all, send, stored, tick

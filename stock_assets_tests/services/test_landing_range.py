@@ -14,10 +14,10 @@ from stock_assets.domain.errors import (
 )
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
-from stock_assets.lake.adopt import adopt_topic
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.plan import plan_landing
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.plan import plan_landing
+from stock_assets.raw.adoption import adopt_topic
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import GROUP
 from stock_assets.topic.publish import publish

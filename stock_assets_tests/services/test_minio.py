@@ -19,16 +19,17 @@ from stock_assets.defs.resources import ObjectStore
 from stock_assets.domain.errors import LandingConflict, PermanentError, ServiceUnavailable, StockAssetsError
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
 from stock_assets.lake import store
-from stock_assets.lake.landing import commit, land
-from stock_assets.lake.prepare import Limits
 from stock_assets.lake.staleness import built_from, record_built, stale_by_stage
 from stock_assets.lake.tables import open_or_create_table, open_table, read_sessions
+from stock_assets.landing.commit import commit, land
+from stock_assets.landing.prepare import Limits
 from stock_assets.local import checkup
 from stock_assets.local.processes import owned
 from stock_assets.local.services import Services
 from stock_assets.local.warm_spark import fill
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import s3_environment
 from stock_assets.topic.topics import Topic, topic_state
 from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.services.landing_records import DAY, NEXT_DAY, holds, land_all, rows_for, send, tick
@@ -212,7 +213,7 @@ def test_minio_listens_on_loopback_only(minio: Settings) -> None:
 
 @linux
 def test_no_key_is_shown(minio: Settings) -> None:
-    secret = minio.s3_environment["AWS_SECRET_ACCESS_KEY"]
+    secret = s3_environment(minio)["AWS_SECRET_ACCESS_KEY"]
     for path in [*minio.local_dir.glob("run/*.conf"), *minio.local_dir.glob("run/*.properties")]:
         assert secret not in path.read_text(), path
     for path in minio.local_dir.glob("logs/*"):

@@ -17,9 +17,9 @@ from stock_assets.domain import tables
 from stock_assets.domain.messages import Tick, instant
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.lake import staleness
-from stock_assets.lake.completeness import prove
 from stock_assets.lake.tables import read_sessions
 from stock_assets.local.services import Services
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.platform import Settings
 from stock_assets.sources.shipped_history import shipped_messages
 from stock_assets.topic.publish import publish

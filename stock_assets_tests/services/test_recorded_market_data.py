@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 
 from spark.jobs import build_daily_bars, build_minute_bars
 from stock_assets.domain.tables import DAILY_BARS
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.landing import land
 from stock_assets.lake.tables import read_sessions
+from stock_assets.landing.commit import land
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.sources.recording import read_recording
 from stock_assets.topic.publish import publish

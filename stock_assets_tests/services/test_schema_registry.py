@@ -74,7 +74,7 @@ def test_a_schema_is_registered_once_for_each_topic_and_its_id_is_in_the_frame(f
 def test_without_a_registry_there_is_no_frame_and_no_http_client() -> None:
     lines = (
         "import sys",
-        "import stock_assets.lake.decode, stock_assets.topic.publish, stock_assets.topic.publish_stream",
+        "import stock_assets.landing.decode, stock_assets.topic.publish, stock_assets.topic.publish_stream",
         "from stock_assets.topic.schema_registry import frame_of",
         "from stock_assets.topic.topics import TICKS",
         "assert frame_of(None, TICKS) == b''",

@@ -10,8 +10,8 @@ from kafka.admin import KafkaAdminClient
 
 from stock_assets.domain.messages import Action, Bar, Message, Tick, encode, instant
 from stock_assets.domain.sessions import session
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.redrive import redrive
+from stock_assets.raw.completeness import prove
+from stock_assets.raw.redrive import redrive
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import TOPICS, Topic
 from stock_assets_tests.services.landing_records import create, land_all, send

@@ -5,9 +5,9 @@ from kafka.admin import KafkaAdminClient
 from msgspec import json
 
 from stock_assets.domain.messages import encode
-from stock_assets.lake.comparison import compare
-from stock_assets.lake.rebuild import rebuild
-from stock_assets.lake.withdrawal import reinstate, withdraw
+from stock_assets.raw.comparison import compare
+from stock_assets.raw.rebuild import rebuild
+from stock_assets.raw.withdrawal import reinstate, withdraw
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.services.landing_records import DAY, holds, land_all, send, stored, tick

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import MAX_NESTING, Tick, decode, encode
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.decode import MAX_RECORD_BYTES, Decoder
-from stock_assets.lake.rows import rows_of
+from stock_assets.landing.decode import MAX_RECORD_BYTES, Decoder
+from stock_assets.landing.rows import rows_of
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.schema_registry import MAGIC
 from stock_assets.topic.topics import TICKS

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stock_assets.lake.decode import _RUN_RECORDS, MAX_RECORD_BYTES, Decoder
-from stock_assets.lake.rows import rows_of
+from stock_assets.landing.decode import _RUN_RECORDS, MAX_RECORD_BYTES, Decoder
+from stock_assets.landing.rows import rows_of
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.schema_registry import unframed
 from stock_assets.topic.subject import cell_of

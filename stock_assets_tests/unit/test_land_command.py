@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from stock_assets.cli import app
 from stock_assets.domain.errors import LostOffsets, ServiceUnavailable, StockAssetsError
-from stock_assets.lake import landing
+from stock_assets.landing import commit as landing
 from stock_assets.topic.topics import TOPICS, Topic
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.rows import rows_of
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.rows import rows_of
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import ACTIONS, BARS, Topic
 

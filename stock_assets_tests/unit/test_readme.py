@@ -73,7 +73,19 @@ def test_the_example_is_a_file_that_can_be_read_and_sets_nothing(tmp_path: Path)
 def test_pictures_and_folders_are_there() -> None:
     for path in re.findall(r"\]\((docs/[^)]+)\)", README):
         assert (PROJECT / path).stat().st_size > 10_000
-    for folder in ("domain", "settings", "sources", "topic", "lake", "warehouse", "quality", "defs", "local"):
+    for folder in (
+        "domain",
+        "settings",
+        "sources",
+        "topic",
+        "lake",
+        "landing",
+        "raw",
+        "warehouse",
+        "quality",
+        "defs",
+        "local",
+    ):
         assert (PROJECT / "stock_assets" / folder).is_dir()
 
 

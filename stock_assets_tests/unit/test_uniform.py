@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stock_assets.domain.messages import Action, Bar, Tick, encode
-from stock_assets.lake.decode import MAX_RECORD_BYTES
-from stock_assets.lake.uniform import UniformDecoder
+from stock_assets.landing.decode import MAX_RECORD_BYTES
+from stock_assets.landing.uniform import UniformDecoder
 from stock_assets.topic.payloads import Payloads
 
 TICK = b'{"symbol":"IBM","event_time":1381152600000000,"price":%b,"currency":"USD","source":"s","event_id":"%b"}'

@@ -11,8 +11,8 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.domain.universe import Universe, default_universe
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.rows import rows_of
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.rows import rows_of
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import TICKS

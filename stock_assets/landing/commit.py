@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict, PermanentError
 from stock_assets.domain.universe import Universe
-from stock_assets.lake import plan as planning
-from stock_assets.lake.prepare import Limits, Prepared, Range, Reading, prepare
-from stock_assets.lake.processes import read_range
 from stock_assets.lake.tables import committed_version, open_or_create_table, table_uri
+from stock_assets.landing import plan as planning
+from stock_assets.landing.prepare import Limits, Prepared, Range, Reading, prepare
+from stock_assets.landing.shares import read_range
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic, TopicState, topic_state
 

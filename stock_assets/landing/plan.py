@@ -2,7 +2,7 @@
 
 Belongs here: where a landing starts (the table's own transactions, nothing else), and everything that must stop it
 before it reads: another topic of the same name, offsets the broker no longer holds.
-Does not belong here: reading and committing (``landing``).
+Does not belong here: reading and committing (``commit``).
 """
 
 from __future__ import annotations

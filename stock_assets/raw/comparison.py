@@ -25,8 +25,8 @@ from msgspec import structs
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Message, day_of, decode
 from stock_assets.lake.offsets import GAP
-from stock_assets.lake.quarantine import by_partition
 from stock_assets.lake.tables import open_table
+from stock_assets.raw.quarantine import by_partition
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.schema_registry import unframed

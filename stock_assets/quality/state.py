@@ -14,11 +14,11 @@ from zlib import crc32
 from stock_assets.domain import sessions
 from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.lake import staleness
-from stock_assets.lake.condition import expected, phase
-from stock_assets.lake.judging import Judging
-from stock_assets.lake.losses import lost_cells, rejected_cells
-from stock_assets.lake.reconciliation import Cell, disagreeing, sources
 from stock_assets.lake.staleness import Fingerprints
+from stock_assets.quality.condition import expected, phase
+from stock_assets.quality.judging import Judging
+from stock_assets.quality.reconciliation import Cell, disagreeing, sources
+from stock_assets.raw.losses import lost_cells, rejected_cells
 
 
 def stale_stages(lake_root: str, judging: Judging, now: datetime | None = None) -> dict[str, list[date]]:

@@ -1,7 +1,7 @@
 """chunk of records -> rows of a raw table.
 
 Belongs here: one row per record, accepted or rejected, with where it came from; rows that stand for no record.
-Does not belong here: what a record means (``decode``), and how rows become files (``raw_files``).
+Does not belong here: what a record means (``decode``), and how rows become files (``write``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from stock_assets.lake.decode import Decoder
 from stock_assets.lake.offsets import GAP
+from stock_assets.landing.decode import Decoder
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic
 

@@ -16,8 +16,8 @@ from typing import Any
 from stock_assets.domain.quality_tables import RECONCILIATION
 from stock_assets.domain.reconciliation import Figures, Pair, Tolerance, compare
 from stock_assets.domain.tables import DAILY_BARS
-from stock_assets.lake.judging import Judging
 from stock_assets.lake.tables import open_table, read_sessions
+from stock_assets.quality.judging import Judging
 
 Row = dict[str, Any]
 Cell = tuple[str, date]

@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime
 
 import pyarrow.dataset as ds
 
-from stock_assets.lake.completeness import Proof
-from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.commit import LANDING_ID
+from stock_assets.raw.completeness import Proof
 from stock_assets.topic.topics import Topic
 
 SHOWN = 3

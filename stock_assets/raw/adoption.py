@@ -11,10 +11,10 @@ import uuid
 import pyarrow as pa
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.lake.landing import Landing, commit
-from stock_assets.lake.plan import next_offset
-from stock_assets.lake.rows import gap_row
 from stock_assets.lake.tables import open_or_create_table
+from stock_assets.landing.commit import Landing, commit
+from stock_assets.landing.plan import next_offset
+from stock_assets.landing.rows import gap_row
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic, topic_state
 

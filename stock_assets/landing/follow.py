@@ -1,7 +1,7 @@
 """topics -> raw tables, without end.
 
 Belongs here: landing again and again in one process, for rates at which a run each time would be too slow.
-Does not belong here: how a range is landed (``landing``); what is reported to whom (the caller's).
+Does not belong here: how a range is landed (``commit``); what is reported to whom (the caller's).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from contextlib import closing
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.landing import Landing, land
-from stock_assets.lake.prepare import Limits
+from stock_assets.landing.commit import Landing, land
+from stock_assets.landing.prepare import Limits
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.leadership import Leadership
 from stock_assets.topic.topics import TICKS, Topic, admin_of, at, state_of

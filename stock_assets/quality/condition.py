@@ -1,7 +1,7 @@
 """calendar, universe, lake -> quality/condition.
 
 Belongs here: collecting the evidence of each symbol and session, and the rows that come of it.
-Does not belong here: the rules (``domain.condition``) and when they are applied (``quality_state``, ``defs``).
+Does not belong here: the rules (``domain.condition``) and when they are applied (``state``, ``defs``).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from stock_assets.domain import sessions
 from stock_assets.domain.condition import Evidence, Phase, judge
 from stock_assets.domain.tables import DAILY_BARS, RAW_BARS, RAW_TICKS
-from stock_assets.lake.corrections import PRICES, corrections
-from stock_assets.lake.judging import Judging
-from stock_assets.lake.losses import lost_cells, rejected_cells
-from stock_assets.lake.reconciliation import Cell, Row, difference
 from stock_assets.lake.tables import open_table, read_sessions
+from stock_assets.quality.corrections import PRICES, corrections
+from stock_assets.quality.judging import Judging
+from stock_assets.quality.reconciliation import Cell, Row, difference
+from stock_assets.raw.losses import lost_cells, rejected_cells
 from stock_assets.topic.topics import BARS, TICKS
 
 Broken = Callable[[Row], Sequence[str]]

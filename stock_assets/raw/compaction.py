@@ -32,9 +32,9 @@ from pyarrow import fs
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import Table
-from stock_assets.lake.raw_files import partition_folder, write_file
-from stock_assets.lake.row_digest import RowDigest, row_digest
 from stock_assets.lake.tables import committed_version, open_table
+from stock_assets.landing.write import partition_folder, write_file
+from stock_assets.raw.row_digest import RowDigest, row_digest
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Transaction

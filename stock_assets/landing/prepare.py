@@ -1,7 +1,7 @@
 """range of a topic -> files of its rows that no commit names yet.
 
 Belongs here: reading a planned range in bounded parts, accounting for each of its offsets, and writing the rows as files.
-Does not belong here: the commit that makes them part of the raw table (``landing``), the meaning of records (``decode``).
+Does not belong here: the commit that makes them part of the raw table (``commit``), the meaning of records (``decode``).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 
 from stock_assets.domain.errors import IncompleteLanding, LostOffsets, ServiceUnavailable
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.decode import Decoder
 from stock_assets.lake.offsets import GAP, Coverage, cover
-from stock_assets.lake.plan import Plan
-from stock_assets.lake.raw_files import write_files
-from stock_assets.lake.rows import gap_row, rows_of, rows_schema
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.plan import Plan
+from stock_assets.landing.rows import gap_row, rows_of, rows_schema
+from stock_assets.landing.write import write_files
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.consume import Reader

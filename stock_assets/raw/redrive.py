@@ -24,14 +24,14 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.offsets import REDRIVE, WITHDRAWN
-from stock_assets.lake.plan import TOPIC_ID
-from stock_assets.lake.prepare import Limits
-from stock_assets.lake.quarantine import BATCH_ROWS, TopicPartition, redriven_offsets, rejected_filter, waiting
-from stock_assets.lake.rows import rows_of, rows_schema
 from stock_assets.lake.tables import committed_version, open_table, table_uri
+from stock_assets.landing.commit import LANDING_ID
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.plan import TOPIC_ID
+from stock_assets.landing.prepare import Limits
+from stock_assets.landing.rows import rows_of, rows_schema
+from stock_assets.raw.quarantine import BATCH_ROWS, TopicPartition, redriven_offsets, rejected_filter, waiting
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import Topic
 

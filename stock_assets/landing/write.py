@@ -1,7 +1,7 @@
 """rows of a landing -> Parquet files in the folder of a raw table, and the actions that would add them to it.
 
 Belongs here: how rows become files: one per partition of the table, with the statistics that plans and proofs read.
-Does not belong here: the commit (``landing``): a file is part of the table only once a commit names it, and one that no
+Does not belong here: the commit (``commit``): a file is part of the table only once a commit names it, and one that no
 commit ever named is removed by the next vacuum.
 
 delta-rs could write the rows itself; with pyarrow it takes a third of the processor time, because columns whose values are

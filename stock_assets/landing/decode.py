@@ -1,7 +1,7 @@
 """chunk of records -> columns of the good ones, reasons of the bad ones.
 
 Belongs here: decoding in bulk, isolating bad records, and the reason of each rejection.
-Does not belong here: rows (``rows``), offsets and commits (``landing``), the fields themselves (``domain.messages``), and
+Does not belong here: rows (``rows``), offsets and commits (``commit``), the fields themselves (``domain.messages``), and
 which session a row belongs to (``placement``).
 
 A run of records that all look alike is decoded without an object for each (``uniform``). Any other run is decoded as one
@@ -35,8 +35,8 @@ from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Message, check_unread, decode
 from stock_assets.domain.session_index import Int64s
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.placement import place_rows, strangers
-from stock_assets.lake.uniform import UniformDecoder
+from stock_assets.landing.placement import place_rows, strangers
+from stock_assets.landing.uniform import UniformDecoder
 from stock_assets.topic.schema_registry import FRAME_BYTES, MAGIC, unframed
 from stock_assets.topic.topics import Topic
 

@@ -2,7 +2,7 @@
 
 Belongs here: who reads which partitions. Each process reads, checks and writes files for partitions of its own; the one
 that asked for them commits the files of all together, so that a range is one commit however many prepared it.
-Does not belong here: what is read and how (``prepare``), and the commit (``landing``).
+Does not belong here: what is read and how (``prepare``), and the commit (``commit``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from multiprocessing.context import ForkServerContext
 from typing import Any
 
 from stock_assets.domain.errors import ServiceUnavailable, StockAssetsError
-from stock_assets.lake.plan import Plan
-from stock_assets.lake.prepare import Limits, Prepared, Reading, prepare_range
+from stock_assets.landing.plan import Plan
+from stock_assets.landing.prepare import Limits, Prepared, Reading, prepare_range
 from stock_assets.topic.bulk import CHUNK_RECORDS, BulkReader
 from stock_assets.topic.consume import RangeReader, Reader
 
 _IMPORTED = [
-    "stock_assets.lake.processes",
+    "stock_assets.landing.shares",
     "stock_assets.topic.batch_consumer",
     "confluent_kafka",
     "deltalake",

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.offsets import GAP
-from stock_assets.lake.quarantine import waiting
 from stock_assets.lake.tables import open_table
+from stock_assets.raw.quarantine import waiting
 from stock_assets.topic.subject import Cell, cell_of
 from stock_assets.topic.topics import BARS, TICKS, TOPICS
 

@@ -19,14 +19,14 @@ import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import LandingConflict, NotRebuildable, PermanentError
 from stock_assets.domain.universe import Universe
-from stock_assets.lake.compaction import next_rewrite
-from stock_assets.lake.completeness import prove
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.offsets import REBUILD
-from stock_assets.lake.rows import rows_of, rows_schema
 from stock_assets.lake.tables import committed_version, open_table
 from stock_assets.lake.withdrawn import withdrawn_rows
+from stock_assets.landing.commit import LANDING_ID
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.rows import rows_of, rows_schema
+from stock_assets.raw.compaction import next_rewrite
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import RangeReader
 from stock_assets.topic.topics import Topic, topic_state

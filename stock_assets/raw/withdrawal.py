@@ -22,13 +22,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import LandingConflict, PermanentError
-from stock_assets.lake.compaction import next_rewrite
-from stock_assets.lake.decode import Decoder
-from stock_assets.lake.landing import LANDING_ID
 from stock_assets.lake.offsets import GAP, REDRIVE, WITHDRAW, WITHDRAWN
-from stock_assets.lake.plan import TOPIC_ID
-from stock_assets.lake.rows import rejected_row, rows_of
 from stock_assets.lake.tables import committed_version, open_table, table_uri
+from stock_assets.landing.commit import LANDING_ID
+from stock_assets.landing.decode import Decoder
+from stock_assets.landing.plan import TOPIC_ID
+from stock_assets.landing.rows import rejected_row, rows_of
+from stock_assets.raw.compaction import next_rewrite
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import Chunk, RangeReader
 from stock_assets.topic.topics import Topic, topic_state

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from stock_assets.lake.offsets import GAP, REBUILD, REDRIVE, Coverage, cover, resolved
-from stock_assets.lake.plan import next_offset
-from stock_assets.lake.quarantine import by_partition
 from stock_assets.lake.tables import open_table
+from stock_assets.landing.plan import next_offset
+from stock_assets.raw.quarantine import by_partition
 from stock_assets.topic.topics import Topic
 
 _COLUMNS = {
