@@ -132,9 +132,9 @@ def test_a_bar_that_became_final_is_published_once(lake: str) -> None:
 
 
 def test_a_new_split_and_the_prices_it_divides_are_published(lake: str) -> None:
-    land(lake, [bar(), bar(trading_day=date(2025, 6, 30), start_time=instant(session(date(2025, 6, 30)).open_time))])
+    land(lake, [bar(), bar(trading_day=date(2025, 6, 26), start_time=instant(session(date(2025, 6, 26)).open_time))])
     halved = bar(open=144.55, high=145.6, low=142.65, close=144.85, volume=10_066_800, known_at=LATER)
-    unmoved = bar(trading_day=date(2025, 6, 30), start_time=instant(session(date(2025, 6, 30)).open_time))
+    unmoved = bar(trading_day=date(2025, 6, 26), start_time=instant(session(date(2025, 6, 26)).open_time))
     stated = split(known_at=LATER)
     assert new(lake, stated, halved, unmoved) == [stated, halved]
 

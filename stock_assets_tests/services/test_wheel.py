@@ -96,7 +96,9 @@ def elsewhere(tmp_path: Path) -> Iterator[Settings]:
 
 def test_with_the_extra_the_demo_runs_in_an_empty_folder(wheel: Path, elsewhere: Settings, tmp_path: Path) -> None:
     command = [UV, "tool", "run", "-q", "--python", sys.executable, "-c", PROJECT / "requirements.lock"]
-    done = run(*command, "--from", f"{wheel}[local]", "stock-assets", "demo", cwd=tmp_path)
+    # compiled when installed, or every process would compile its imports again
+    environment = {"UV_COMPILE_BYTECODE": "1"}
+    done = run(*command, "--from", f"{wheel}[local]", "stock-assets", "demo", cwd=tmp_path, **environment)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     assert re.search(r"warehouse/daily_stock_metrics +20 +100", done.stdout)
     assert (tmp_path / ".local" / "lake" / "raw" / "ticks").is_dir()
