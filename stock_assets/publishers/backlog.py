@@ -35,8 +35,9 @@ def backlog_of(settings: Settings, source: str, recording: Path | None) -> Backl
         return Backlog(f"recordings of {recording}", read_recording(recording))
     if source == "yahoo":
         return Backlog(f"Yahoo, one year of {len(settings.symbols)} symbols", _yahoo_year(settings))
-    from stock_assets.sources.shipped_history import shipped_messages
+    from stock_assets.sources.shipped_history import require_data, shipped_messages
 
+    require_data()
     return Backlog(
         "real daily bars of 5 symbols, and ticks simulated to agree with the last 3 sessions",
         shipped_messages(settings.dagster.first_session),

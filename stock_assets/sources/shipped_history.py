@@ -79,9 +79,18 @@ def shipped_session(day: date) -> list[DayBar]:
     return [row.bar for rows in _rows_by_symbol().values() for row in rows if row.day == day and row.bar.volume]
 
 
-def _rows_by_symbol() -> dict[str, list[_Row]]:
+def require_data() -> None:
+    """Refuse before anything else is asked for.
+
+    Raises:
+        PermanentError: the wheel with the data is not installed.
+    """
     if find_spec("bokeh_sampledata") is None:
         raise PermanentError("The shipped history is part of the extra: pip install 'stock-assets[local]'")
+
+
+def _rows_by_symbol() -> dict[str, list[_Row]]:
+    require_data()
     packed = resources.files("bokeh_sampledata").joinpath("_data/stocks.csv.gz").read_bytes()
     found: dict[str, list[_Row]] = {}
     for row in csv.DictReader(gzip.decompress(packed).decode().splitlines()):
