@@ -21,7 +21,7 @@ class Holding:
 
 
 def holdings(settings: Settings) -> dict[str, Holding]:
-    """What each asset holds from the first partition on, in the order of the stages; by the asset's key as text.
+    """What each asset holds, in the order of the stages; by the asset's key as text.
 
     Raises:
         ServiceUnavailable: store or warehouse does not answer.

@@ -63,7 +63,8 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
                     return _outcome(
                         instance, instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
                     )
-                _refuse_stopped_sensors(instance, settings)
+                if waiting:
+                    _refuse_stopped_sensors(instance, settings)
             if time.monotonic() > deadline:
                 raise ServiceUnavailable(f"The main job has not ended after an hour. {_look(settings)}")
             time.sleep(INTERVAL_S)

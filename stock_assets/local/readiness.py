@@ -136,13 +136,7 @@ def _get(url: str, body: bytes | None = None) -> bytes | None:
 
 def listens(settings: Settings, name: str) -> bool:
     """Whether something listens where the embedded service ``name`` would; asked often, so no more than that."""
-    ports = {
-        "kafka": settings.local.kafka_port,
-        "minio": settings.local.minio_port,
-        "spark": settings.local.spark_port,
-        "warehouse": settings.local.warehouse_port,
-    }
-    return port_open(ports[name])
+    return port_open(settings.local.ports[name])
 
 
 READY: dict[str, Callable[[Settings], bool]] = {

@@ -44,14 +44,7 @@ def state_of(settings: Settings, name: str, info: dict[str, Any] | None) -> Serv
 
 def address_of(settings: Settings, name: str) -> str:
     """Where a service listens; ``-`` when it does not."""
-    ports = {
-        "kafka": settings.local.kafka_port,
-        "minio": settings.local.minio_port,
-        "spark": settings.local.spark_port,
-        "warehouse": settings.local.warehouse_port,
-        "dagster-code": settings.local.dagster_port + 1,
-        "dagster-webserver": settings.local.dagster_port,
-    }
+    ports = settings.local.ports
     return f"{LOOPBACK}:{ports[name]}" if name in ports else "-"
 
 

@@ -34,6 +34,18 @@ class LocalSettings(Owner):
     service: str = setting("STOCK_ASSETS_SERVICE", "", "the embedded service that this process is", listed=False)
 
     @property
+    def ports(self) -> dict[str, int]:
+        """Where each embedded service listens, by its name; those that do not listen are not in it."""
+        return {
+            "kafka": self.kafka_port,
+            "minio": self.minio_port,
+            "spark": self.spark_port,
+            "warehouse": self.warehouse_port,
+            "dagster-code": self.dagster_port + 1,
+            "dagster-webserver": self.dagster_port,
+        }
+
+    @property
     def proxy(self) -> str:
         """The proxy for https in either spelling; empty for none."""
         return self.https_proxy or self.https_proxy_lower
