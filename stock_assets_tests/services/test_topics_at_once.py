@@ -8,16 +8,15 @@ from threading import Barrier
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.settings.kafka import Broker
-from stock_assets.topic import topics
+from stock_assets.settings.kafka import Broker, TopicNames
 from stock_assets.topic.topics import TOPICS, create_topics
 
 
 def test_topics_that_another_process_creates_meanwhile_are_no_fault(
     kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = {stage: replace(topic, name=f"{topic.name}-{uuid.uuid4().hex[:8]}") for stage, topic in TOPICS.items()}
-    monkeypatch.setattr(topics, "TOPICS", own)
+    names = {stage: f"{topic.name}-{uuid.uuid4().hex[:8]}" for stage, topic in TOPICS.items()}
+    broker = replace(kafka, topics=TopicNames(**names))
     looked, look = Barrier(3), KafkaAdminClient.list_topics
 
     def together(admin: KafkaAdminClient) -> list[str]:
@@ -27,5 +26,5 @@ def test_topics_that_another_process_creates_meanwhile_are_no_fault(
 
     monkeypatch.setattr(KafkaAdminClient, "list_topics", together)
     with ThreadPoolExecutor(3) as threads:
-        created = [name for names in threads.map(lambda _: create_topics(kafka, 1), range(3)) for name in names]
-    assert sorted(created) == sorted(topic.name for topic in own.values())
+        created = [name for names in threads.map(lambda _: create_topics(broker, 1), range(3)) for name in names]
+    assert sorted(created) == sorted(names.values())
