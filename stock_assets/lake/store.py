@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 
@@ -25,6 +26,7 @@ _REFUSED = ("400", "401", "403", "AccessDenied", "InvalidAccessKeyId", "Signatur
 _ELSEWHERE = ("301", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 _BUSY = ("503", "SlowDown", "ServiceUnavailable", "ThrottlingException", "RequestLimitExceeded")
 _CLOCK = ("RequestTimeTooSkewed", "RequestExpired")
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _existing: set[str] = set()
 """Buckets this process has seen: they do not vanish under a running platform, and asking costs a request."""
 
@@ -186,10 +188,10 @@ def _sentences(bucket: str, client: Any) -> Iterator[list[str]]:
         else:
             raise ServiceUnavailable(f"The object store at {where} failed on the bucket {bucket}: {code}.") from None
     except (ConnectionError, HTTPClientError):
-        raise ServiceUnavailable(
-            f"No object store answers at {where}: start the embedded one with `stock-assets up minio`, or mend "
-            "AWS_ENDPOINT_URL."
-        ) from None
+        cure = "check that it runs, and AWS_ENDPOINT_URL"
+        if urlsplit(where).hostname in _THIS_MACHINE:
+            cure = "start the embedded one with `stock-assets up minio`, or correct AWS_ENDPOINT_URL"
+        raise ServiceUnavailable(f"No object store answers at {where}: {cure}.") from None
     except (BotoCoreError, ValueError) as error:
         raise PermanentError(
             f"The object store at {where} cannot be used: {error}; check the AWS_* settings."

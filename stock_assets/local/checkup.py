@@ -6,6 +6,7 @@ Does not belong here: mending.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -88,6 +89,8 @@ def _disk(settings: Settings) -> Finding:
     place = settings.local_dir
     while not place.exists():
         place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Finding("disk", False, f"{place} cannot be written", "Set STOCK_ASSETS_LOCAL to another folder.")
     free = shutil.disk_usage(place).free
     cure = "" if free >= LEAST_FREE_BYTES else "Make room for 3 GB or set STOCK_ASSETS_LOCAL to another disk."
     return Finding("disk", not cure, f"{free / 1024**3:.1f} GB free at {place}", cure)

@@ -5,6 +5,7 @@ Belongs here: room, ports, names of folders, and the installed extra. Does not b
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -47,6 +48,8 @@ def check_room(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PermanentError(f"{folder} cannot be written ({error.strerror}); set STOCK_ASSETS_LOCAL.") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermanentError(f"{folder} cannot be written (no right to); set STOCK_ASSETS_LOCAL.")
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE_BYTES:
         raise PermanentError(

@@ -160,6 +160,17 @@ def test_a_lake_that_cannot_be_written_is_a_sentence(place: str) -> None:
         open_or_create_table(place, RAW_TICKS)
 
 
+def test_a_data_folder_that_cannot_be_written_is_refused_and_told_by_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path)})
+    with pytest.raises(PermanentError, match=f"^{tmp_path} cannot be written .*set STOCK_ASSETS_LOCAL.$"):
+        Services(settings).up(["warehouse"])
+    (disk,) = [finding for finding in checkup.examine(settings) if finding.part == "disk"]
+    assert (disk.ok, disk.found) == (False, f"{tmp_path} cannot be written")
+
+
 def test_a_changed_file_changes_the_program() -> None:
     before, after = (rendered(Settings({"KAFKA_PORT": port}))["program:kafka"] for port in ("9092", "9192"))
     assert before["environment"] != after["environment"]
