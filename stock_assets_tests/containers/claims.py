@@ -14,7 +14,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-from stock_assets.domain.tables import DAILY_BARS
+from stock_assets.domain.tables import DAILY_BARS, RAW_TICKS
 from stock_assets.lake.tables import open_table
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
@@ -26,6 +26,7 @@ from stock_assets_tests.containers.totals import Totals, all_totals, built_total
 COMMAND = Path(sys.executable).with_name("stock-assets")
 BUILT_ASSETS = ("bars/minute_bars", "bars/daily_bars", "metrics/daily_metrics")
 FLOW_DEADLINE_S = 1800
+LANDING_DEADLINE_S = 300
 BEGAN = time.monotonic()
 
 
@@ -147,6 +148,32 @@ def refuse_account(stack: Stack, settings: Settings, dagster: Dagster) -> None:
     finally:
         stack.compose("up", "-d", "--no-build", *dagster_services)
     raise RuntimeError("a run succeeded with a wrong account")
+
+
+def publish(stack: Stack, settings: Settings) -> None:
+    """A publisher of the profile ``publishers`` is well, and its ticks land.
+
+    Raises:
+        RuntimeError: it is not, or none lands in time.
+    """
+    before = _ticks(settings)
+    stack.compose("--profile", "publishers", "up", "-d", "--no-build", "simulator")
+    try:
+        stack.wait_healthy(["simulator"])
+        began = time.monotonic()
+        while (landed := _ticks(settings) - before) == 0:
+            if time.monotonic() - began > LANDING_DEADLINE_S:
+                raise RuntimeError("no tick of the simulator landed")
+            time.sleep(1)
+        say(f"the simulator publishes; {landed:,} of its ticks have landed")
+    finally:
+        stack.compose("--profile", "publishers", "stop", "simulator")
+
+
+def _ticks(settings: Settings) -> int:
+    """Rows of the raw ticks."""
+    handle = open_table(settings.lake_root, RAW_TICKS)
+    return handle.count() if handle is not None else 0
 
 
 def _empty() -> None:

@@ -22,6 +22,7 @@ from stock_assets_tests.containers.claims import (
     COMMAND,
     flow,
     inside,
+    publish,
     recover,
     refuse_account,
     say,
@@ -86,6 +87,7 @@ def verify(folder: Path) -> list[str]:
         for step in steps:
             said.append(step())
             say(said[-1])
+        publish(stack, settings)
         refuse_account(stack, settings, dagster)
         return said
     finally:
