@@ -1,6 +1,8 @@
 # A fresh machine needs Python 3.11 to 3.13, make and git. Each target sets up what it needs, once.
 
 VENV := .venv
+# Dagster does not find its own database scripts below a folder with % in its name; .venv is a link to this one then
+INSTALLED := $(if $(findstring %,$(CURDIR)),$(HOME)/.cache/stock_assets/venv-$(firstword $(shell printf %s "$(CURDIR)" | cksum)),$(VENV))
 STAMP := $(VENV)/complete
 BIN := $(VENV)/bin
 PYTHON_VERSIONS := 3.11 3.12 3.13
@@ -50,7 +52,7 @@ lock: $(STAMP) ## Pin anew what pyproject.toml asks for, keeping present pins wh
 		--python-version 3.11 --generate-hashes --no-header --no-annotate - -o stock_assets/local/minio_build.lock.txt
 
 $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
-	@set -e; \
+	@set -e; installed='$(INSTALLED)'; bin="$$installed/bin"; \
 	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
 		for name in $(addprefix python,$(PYTHON_VERSIONS)) python3; do \
 			if $$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
@@ -60,14 +62,15 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 			echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, and no python3 on the PATH is one." >&2; exit 1; \
 		fi; \
 		echo "set-up  1/3  $(VENV) from $$($$found --version)"; \
-		$$found -m venv --clear $(VENV); \
+		$$found -m venv --clear "$$installed"; \
+		[ "$$installed" = $(VENV) ] || { rm -rf $(VENV); ln -s "$$installed" $(VENV); }; \
 	fi; \
 	echo "set-up  2/3  packages of requirements.lock"; \
-	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r stock_assets/local/uv.lock.txt; \
-	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock; \
+	"$$bin/python" -m pip --version >/dev/null 2>&1 || "$$bin/python" -m ensurepip; \
+	"$$bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r stock_assets/local/uv.lock.txt; \
+	"$$bin/uv" pip install -q --compile-bytecode --python "$$bin/python" --require-hashes -r requirements.lock; \
 	echo "set-up  3/3  this project"; \
-	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e '.[local]'; \
+	"$$bin/uv" pip install -q --python "$$bin/python" --no-deps --no-build-isolation -e '.[local]'; \
 	touch $@
 
 docs: $(STAMP) ## Write the settings into README.md and .env.example

@@ -73,7 +73,7 @@ stopwaitsecs={each.stop_wait_s}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_quiet(log)}
+stdout_logfile={_quiet(_quiet(log))}
 stdout_logfile_maxbytes=5MB
 stdout_logfile_backups=2
 """)

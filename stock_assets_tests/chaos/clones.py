@@ -1,7 +1,7 @@
 """this checkout -> clones on strange machines, each compared with a plain one.
 
 Belongs here: folders, locales, proxies and temporary folders that have broken such platforms, and what must come out the same.
-Run as ``python -m stock_assets_tests.chaos.clones``; each clone sets up as a newcomer's does, but finds the jars of this one.
+Run as ``python -m stock_assets_tests.chaos.clones [MACHINE ...]``, by default all; each clone sets up as a newcomer's does, but finds the jars of this one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,14 +64,15 @@ def outcome(machine: Machine, parent: Path, jars: Path) -> tuple[int, list[str],
     strays = sorted({path.name for path in parent.iterdir()} - {machine.folder, "it's [here]"})
     rows = [re.sub(r" +[\d.]+ *$", "", line) for line in done.stdout.splitlines() if re.match(r" \w+/\w+ ", line)]
     wrong = [line for line in doctor.stdout.splitlines() if line.startswith("WRONG")]
-    said = "; ".join([*(done.stderr.strip().splitlines()[-1:] if done.returncode else []), *wrong, *strays])
+    last = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("make: ")][-1:]
+    said = "; ".join([*(last if done.returncode else []), *wrong, *strays])
     return done.returncode, [*rows, f"doctor {doctor.returncode}", f"strays {strays}"], said
 
 
-def main() -> int:
-    """Exit status 0 when each ends as the plain one does."""
+def main(names: Sequence[str]) -> int:
+    """Exit status 0 when each of those named, and by default each, ends as the plain one does."""
     jars, plain, worst = Settings.load().jars_dir, [], 0
-    for machine in MACHINES:
+    for machine in [each for each in MACHINES if not names or each.name in ("plain", *names)]:
         with tempfile.TemporaryDirectory(prefix="clone-", ignore_cleanup_errors=True) as folder:
             began = time.monotonic()
             status, rows, said = outcome(machine, Path(folder).resolve(), jars)
@@ -83,4 +85,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

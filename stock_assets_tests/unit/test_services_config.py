@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import IO
 
 import pytest
+from supervisor.options import ServerOptions
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
@@ -125,6 +126,20 @@ def test_a_folder_with_odd_characters_survives_rendering(tmp_path: Path) -> None
     section = rendered(settings)["program:warehouse"]
     words = shlex.split(section["command"].replace("%%", "%"))
     assert words[words.index("--db-path") + 1] == str(settings.local_dir / "warehouse")
+
+
+def test_supervisor_reads_the_same_places_out_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "Zoë’s feature%2Fx"
+    for name in ("logs", "run"):
+        (folder / name).mkdir(parents=True)
+    settings = Settings({"STOCK_ASSETS_LOCAL": str(folder)})
+    (file := folder / "supervisord.conf").write_text(configuration(settings, programs(settings, JAVA), Path("/s.sock")))
+    options = ServerOptions()
+    options.realize(["-n", "-c", str(file)])
+    for group in options.process_group_configs:
+        for read in group.process_configs:
+            assert read.stdout_logfile == str(folder / "logs" / f"{read.name}.log")
+    assert Path(options.logfile).parent == folder / "logs"
 
 
 def test_java_reads_any_folder_out_of_its_properties(tmp_path: Path) -> None:

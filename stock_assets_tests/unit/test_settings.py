@@ -18,6 +18,10 @@ def home(folder: Path, **values: str) -> Settings:
     return Settings({"STOCK_ASSETS_HOME": str(folder), **values})
 
 
+def test_names_that_other_programs_read_resemble_nothing() -> None:
+    assert not misspelled(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY", "https_proxy", "NO_PROXY"])
+
+
 def test_a_folder_of_the_lake_is_the_same_for_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "ann"))
     assert home(tmp_path).lake_root == str(tmp_path / ".local" / "lake")
