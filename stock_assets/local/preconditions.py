@@ -33,16 +33,16 @@ def check_extra() -> None:
 
 
 def check_room(settings: Settings) -> None:
-    """Refuse a folder that cannot be written, has too little room, or a name that Kafka or Java misreads.
+    """Refuse a folder that cannot be written, has too little room, or a name that Kafka, Java or delta-rs misreads.
 
     Raises:
         PermanentError: the text says what to change.
     """
     folder = settings.local_dir
-    if strange := set(str(folder)) & set(",:\n") | set(str(settings.jars_dir)) & set(":*\n"):
+    if strange := set(str(folder)) & set(",:%\n") | set(str(settings.jars_dir)) & set(":*\n"):
         raise PermanentError(
-            f"{folder} has {' '.join(map(repr, sorted(strange)))} in its name, which Kafka or Java takes for something "
-            "else; set STOCK_ASSETS_LOCAL to another folder."
+            f"{folder} has {' '.join(map(repr, sorted(strange)))} in its name, which Kafka, Java or delta-rs takes "
+            "for something else; set STOCK_ASSETS_LOCAL to another folder."
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

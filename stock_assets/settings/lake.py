@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import field_validator
 
+from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.owner import Lower, Owner, setting
 
 LOCAL_LAKE = "s3://stock-assets/lake"
@@ -70,10 +71,19 @@ class LakeSettings(Owner):
         return f"s3://{rest}"
 
     def absolute_root(self, home: Path, local_dir: Path) -> str:
-        """The root as every engine understands it: ``s3://...``, or an absolute folder; relative ones start at ``home``."""
+        """The root as every engine understands it: ``s3://...``, or an absolute folder; relative ones start at ``home``.
+
+        Raises:
+            PermanentError: the folder has % in its name, which delta-rs takes for an escape.
+        """
         if not self.root:
             return LOCAL_LAKE if self.store == "minio" else str(local_dir / "lake")
-        return self.root if self.root.startswith("s3://") else str(absolute(self.root, home))
+        if self.root.startswith("s3://"):
+            return self.root
+        folder = str(absolute(self.root, home))
+        if "%" in folder:
+            raise PermanentError(f"LAKE_ROOT must have no % in its name, which delta-rs takes for an escape: {folder}")
+        return folder
 
 
 def absolute(text: str, home: Path) -> Path:

@@ -7,6 +7,7 @@ Does not belong here: names, defaults and units (one module for each owner), and
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -125,7 +126,13 @@ class Settings:
 
     @cached_property
     def local_dir(self) -> Path:
-        """The one folder that holds everything local: jars, logs, lake, broker and warehouse data."""
+        """The one folder that holds everything local: jars, logs, lake, broker and warehouse data.
+
+        Of a home with % in its name, which delta-rs and SQLAlchemy take for an escape, it is below the user's own folder.
+        """
+        if not self.local.folder and "%" in str(self.home):
+            of_home = hashlib.sha256(str(self.home).encode()).hexdigest()[:8]
+            return Path.home() / ".local" / "share" / "stock_assets" / f"{self.home.name.replace('%', '_')}-{of_home}"
         return absolute(self.local.folder or ".local", self.home)
 
     @cached_property

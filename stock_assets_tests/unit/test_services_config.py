@@ -163,7 +163,7 @@ def test_every_service_has_the_same_language_and_reaches_loopback_directly() -> 
         assert "-Duser.language=en" in parser[f"program:{name}"]["command"]
 
 
-@pytest.mark.parametrize("folder", ["a,b", "a:b"])
+@pytest.mark.parametrize("folder", ["a,b", "a:b", "a%2Fb"])
 def test_a_folder_that_java_would_misread_is_refused(tmp_path: Path, folder: str) -> None:
     with pytest.raises(PermanentError, match="in its name.*STOCK_ASSETS_LOCAL"):
         Services(Settings({"STOCK_ASSETS_LOCAL": str(tmp_path / folder)})).up(["warehouse"])

@@ -18,6 +18,14 @@ def home(folder: Path, **values: str) -> Settings:
     return Settings({"STOCK_ASSETS_HOME": str(folder), **values})
 
 
+def test_a_home_that_delta_would_misread_keeps_its_data_elsewhere_and_such_a_lake_is_refused() -> None:
+    local_dir = Settings({"STOCK_ASSETS_HOME": "/srv/feature%2Fx"}).local_dir
+    assert "%" not in str(local_dir) and local_dir.name.startswith("feature_2Fx-")
+    assert local_dir != Settings({"STOCK_ASSETS_HOME": "/opt/feature%2Fx"}).local_dir
+    with pytest.raises(PermanentError, match="LAKE_ROOT must have no % in its name.*: /srv/50%25$"):
+        _ = Settings({"LAKE_ROOT": "/srv/50%25"}).lake_root
+
+
 def test_names_that_other_programs_read_resemble_nothing() -> None:
     assert not misspelled(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY", "https_proxy", "NO_PROXY"])
 
