@@ -136,7 +136,8 @@ def _fetch_and_publish(settings: Settings, first: date, last: date, watch: Stopw
     with watch.measure("fetch"):
         import yfinance
 
-        from stock_assets.sources.yahoo import fetch_history, http_session
+        from stock_assets.sources.yahoo import fetch_history
+        from stock_assets.sources.yahoo_session import http_session
 
         yfinance.set_tz_cache_location(str(settings.local_dir / "yfinance" / str(os.getpid())))
         session = http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)

@@ -64,6 +64,8 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     backlog = backlog_of(settings, source, recording)
     say(f"input      {backlog.label}")
     published = publish_new(settings, backlog)
+    for refused in backlog.refused:
+        console.print(f"[yellow]refused    {refused}[/]", highlight=False)
     job_began = time.monotonic()
     done = wait_for_main_job(settings, since, say)
     job_seconds = time.monotonic() - job_began

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stock_assets.publishers.health import HealthFile
     from stock_assets.publishers.service import Connect
     from stock_assets.sources.simulated_market import Due
+    from stock_assets.sources.yahoo_session import NotingSession
 
 BEGAN = time.monotonic()
 
@@ -65,9 +66,11 @@ def shipped() -> None:
 
 
 @produce.command()
-def yahoo_history() -> None:
-    """Yahoo's daily bars and actions of the last year."""
-    _publish_new("yahoo", None)
+def yahoo_history(
+    symbols: Annotated[str, typer.Option(help="Symbols, separated by commas; by default those of SYMBOLS.")] = "",
+) -> None:
+    """Yahoo's daily bars and actions of the last year; what cannot be taken is told, and holds back nothing else."""
+    _publish_new("yahoo", None, {"SYMBOLS": symbols} if symbols else {})
 
 
 @produce.command()
@@ -158,7 +161,7 @@ def yahoo_quotes(
     _serve(
         settings,
         "yahoo_quotes",
-        lambda health: YahooQuotes(list(settings.symbols), every, http_session=session, refused=health.refuse),
+        lambda health: YahooQuotes(list(settings.symbols), every, http=session, refused=health.refuse),
     )
 
 
@@ -243,8 +246,8 @@ def _told(settings: Settings, name: str, secrets: Sequence[str] = ()) -> Iterato
         raise
 
 
-def _yahoo_session(settings: Settings) -> Any:
-    from stock_assets.sources.yahoo import http_session
+def _yahoo_session(settings: Settings) -> NotingSession:
+    from stock_assets.sources.yahoo_session import http_session
 
     return http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
 
@@ -259,11 +262,14 @@ def _session_ticks(day: str, seed: int) -> list[Tick]:
     return market_session(bars, seed)
 
 
-def _publish_new(source: str, folder: Path | None) -> None:
+def _publish_new(source: str, folder: Path | None, given: Mapping[str, str] | None = None) -> None:
     from stock_assets.publishers.backlog import backlog_of, publish_new
 
-    settings = load_and_export()
-    done = publish_new(settings, backlog_of(settings, source, folder))
+    settings = load_and_export(**(given or {}))
+    backlog = backlog_of(settings, source, folder)
+    done = publish_new(settings, backlog)
+    for refused in backlog.refused:
+        typer.echo(f"refused: {refused}", err=True)
     counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(done.acknowledged.items()))
     typer.echo(f"published {counts or 'nothing: the lake holds every record already'}")
 

@@ -83,7 +83,8 @@ def _fetch(source: str, settings: Settings) -> Callable[[str, date, date], Fetch
         vendor = settings.vendors.alpha_vantage
         client = AlphaVantageClient(vendor, budget_of(vendor, settings.local_dir), ca_bundle=settings.local.ca_bundle)
         return lambda symbol, first, last: fetch_daily(client, symbol, first, last)
-    from stock_assets.sources.yahoo import fetch_history, http_session
+    from stock_assets.sources.yahoo import fetch_history
+    from stock_assets.sources.yahoo_session import http_session
 
     session = http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
     return lambda symbol, first, last: fetch_history(symbol, first, last, session)

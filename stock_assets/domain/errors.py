@@ -57,6 +57,14 @@ class NothingFetched(PermanentError):
     """A vendor answered, but holds no data for the asked range."""
 
 
+class UnusableAnswer(PermanentError):
+    """A vendor answered about one symbol, but not with data; other symbols may well be answered."""
+
+
+class UnsupportedExchange(PermanentError):
+    """The symbol's exchange has another calendar than New York's."""
+
+
 class InvalidKey(PermanentError):
     """A vendor does not take the API key."""
 

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from stock_assets.domain.errors import BadRecord, NothingFetched, PermanentError, UnknownSymbol
+from stock_assets.domain.errors import PermanentError, UnknownSymbol, UnusableAnswer
 from stock_assets.domain.messages import Bar, Message
 from stock_assets.domain.sessions import EXCHANGE_ZONE, Session, is_session, session, session_on_or_before
 from stock_assets.publishers.alpha_vantage_minutes import AlphaVantageMinutes
+from stock_assets.publishers.each_symbol import OF_ONE_SYMBOL, UnusableInARow
 from stock_assets.sources.alpha_vantage import SETTLED_AFTER, fetch_daily, fetch_quote
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
 from stock_assets.sources.fetched import Fetched
@@ -59,6 +60,7 @@ class AlphaVantagePolling:
         self._client, self._first, self._refused, self._minutes = client, first, refused, minutes
         self._newest_session = newest_session
         self._symbols = deque(symbols)  # the next to be quoted in front
+        self._unusable = UnusableInARow()
         self._newest: dict[str, date | None] = {}
         self._not_before: dict[str, datetime] = {}
         self._quoted: dict[str, tuple[object, ...]] = {}
@@ -101,9 +103,12 @@ class AlphaVantagePolling:
         except UnknownSymbol as broken:
             self._drop(symbol, broken)
             return
-        except (NothingFetched, BadRecord) as broken:
+        except OF_ONE_SYMBOL as broken:
             self._refused(str(broken))
+            self._unusable.note(broken)
             fetched = Fetched()
+        else:
+            self._unusable.note(None)
         bars = self._bars(fetched)
         yield from bars
         final = [bar.trading_day for bar in bars if bar.final]
@@ -134,6 +139,11 @@ class AlphaVantagePolling:
         except UnknownSymbol as broken:
             self._drop(symbol, broken)
             return
+        except UnusableAnswer as broken:
+            self._refused(str(broken))
+            self._unusable.note(broken)
+            return
+        self._unusable.note(None)
         for bar in self._bars(fetched):
             values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
             # of an older session the final bar is there, and a newer statement would hide it

@@ -13,10 +13,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
-from stock_assets.domain.errors import BadRecord, NothingFetched, PremiumOnly, UnknownSymbol
+from stock_assets.domain.errors import PremiumOnly
 from stock_assets.domain.messages import Bar
 from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session, session, session_on_or_before
 from stock_assets.publishers.catch_up import closes_session
+from stock_assets.publishers.each_symbol import OF_ONE_SYMBOL
 from stock_assets.sources.alpha_vantage import SETTLED_AFTER, fetch_minutes
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
 
@@ -69,7 +70,7 @@ class AlphaVantageMinutes:
             log.warning(text)
             self._refused(text)
             return
-        except (NothingFetched, BadRecord, UnknownSymbol) as broken:
+        except OF_ONE_SYMBOL as broken:
             self._refused(str(broken))
             self._next(symbol, first - timedelta(days=1), of_month, last, now)
             return

@@ -7,7 +7,7 @@ Does not belong here: sources that go on for ever (``service``), and what a vend
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Backlog:
-    """Messages, and where they come from in words."""
+    """Messages, and where they come from in words.
+
+    Attributes:
+        refused: what could not be taken, and why; complete once all messages were read.
+    """
 
     label: str
     messages: Iterable[Message]
+    refused: list[str] = field(default_factory=list)
 
 
 def backlog_of(settings: Settings, source: str, recording: Path | None) -> Backlog:
@@ -34,7 +39,8 @@ def backlog_of(settings: Settings, source: str, recording: Path | None) -> Backl
 
         return Backlog(f"recordings of {recording}", read_recording(recording))
     if source == "yahoo":
-        return Backlog(f"Yahoo, one year of {len(settings.symbols)} symbols", _yahoo_year(settings))
+        refused: list[str] = []
+        return Backlog(f"Yahoo, one year of {len(settings.symbols)} symbols", _yahoo_year(settings, refused), refused)
     from stock_assets.sources.shipped_history import require_data, shipped_messages
 
     require_data()
@@ -55,11 +61,15 @@ def publish_new(settings: Settings, backlog: Backlog) -> Published:
     return publish_with_progress(settings.broker, new, None, "publishing")
 
 
-def _yahoo_year(settings: Settings) -> Iterator[Message]:
+def _yahoo_year(settings: Settings, refused: list[str]) -> Iterator[Message]:
     from stock_assets.domain.sessions import session_on_or_before
-    from stock_assets.sources.yahoo import fetch_history, http_session
+    from stock_assets.publishers.each_symbol import fetch_each
+    from stock_assets.sources.yahoo import fetch_history
+    from stock_assets.sources.yahoo_session import http_session
 
     last = session_on_or_before(datetime.now(UTC).date())
     session = http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
-    for symbol in settings.symbols:
-        yield from fetch_history(symbol, last - timedelta(days=365), last, session).messages
+    first = last - timedelta(days=365)
+    for _symbol, fetched in fetch_each(settings.symbols, lambda symbol: fetch_history(symbol, first, last, session)):
+        refused += fetched.refused
+        yield from fetched.messages

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from stock_assets.domain.errors import NothingFetched, UnknownSymbol
 from stock_assets.domain.messages import Action, Bar, Message
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_BARS
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.tables import read_sessions
+from stock_assets.publishers.each_symbol import fetch_each
 from stock_assets.raw.known import Known
 from stock_assets.settings.kafka import Broker
 from stock_assets.sources.fetched import Fetched
@@ -88,21 +88,15 @@ def catch_up(
 ) -> Iterator[CaughtUp]:
     """Ask for each symbol's sessions in one call, and publish the bars of exactly these, and actions that are new.
 
-    A symbol that the vendor does not know, or has nothing of, is reported and the others go on.
+    A symbol that fails is reported and the others go on.
 
     Raises:
-        VendorThrottled, ServiceUnavailable: the vendor answers no more; symbols already reported are published.
+        VendorThrottled, ServiceUnavailable, InvalidKey: the vendor answers no more; symbols already reported are published.
     """
     known = Known(lake_root)
-    for symbol, days in cells.items():
+    for symbol, fetched in fetch_each(cells, lambda symbol: fetch(symbol, cells[symbol][0], cells[symbol][-1])):
+        days = cells[symbol]
         done = CaughtUp(symbol, asked=len(days))
-        try:
-            fetched = fetch(symbol, days[0], days[-1])
-        except (NothingFetched, UnknownSymbol) as broken:
-            done.refused.append(str(broken))
-            done.lacking = days
-            yield done
-            continue
         wanted = list(_of_cells(fetched.messages, set(days)))
         done.fetched, done.refused = len(fetched.messages), fetched.refused
         got = {message.trading_day for message in wanted if isinstance(message, Bar)}

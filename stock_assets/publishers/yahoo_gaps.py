@@ -12,13 +12,17 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
-from stock_assets.domain.errors import NothingFetched, ServiceUnavailable, UnknownSymbol, VendorThrottled
+from stock_assets.domain.errors import ServiceUnavailable, VendorThrottled
 from stock_assets.domain.messages import Action, Bar, Message
 from stock_assets.domain.sessions import EXCHANGE_ZONE, session, sessions_between
+from stock_assets.publishers.each_symbol import OF_ONE_SYMBOL
 from stock_assets.sources.fetched import Fetched
 from stock_assets.sources.yahoo_minutes import MINUTE, MINUTE_GRACE, MINUTES_KEPT, fetch_minutes
+
+if TYPE_CHECKING:
+    from stock_assets.sources.yahoo_session import NotingSession
 
 GAP_SOURCE = "yahoo_gap"
 RETRY_AFTER = timedelta(minutes=1)
@@ -64,13 +68,13 @@ class GapFiller:
 
     def __init__(
         self,
-        http_session: Callable[[threading.Event], Any],
+        http_session: Callable[[threading.Event], NotingSession],
         refused: Callable[[str], None],
         now: Callable[[], datetime],
     ) -> None:
         self.gaps: list[Gap] = []
         self._make_session, self._refused, self._now = http_session, refused, now
-        self._session: tuple[threading.Event, Any] | None = None
+        self._session: tuple[threading.Event, NotingSession] | None = None
         self._thread: threading.Thread | None = None
         self._fetched: queue.SimpleQueue[tuple[Gap, Fetched | Exception]] = queue.SimpleQueue()
 
@@ -91,7 +95,7 @@ class GapFiller:
         if isinstance(outcome, VendorThrottled | ServiceUnavailable):
             self._postpone(gap, outcome)
             return
-        if isinstance(outcome, UnknownSymbol | NothingFetched):
+        if isinstance(outcome, OF_ONE_SYMBOL):
             log.warning("The gap of %s cannot be filled: %s", gap, outcome)
         elif isinstance(outcome, Exception):
             raise outcome
@@ -128,12 +132,10 @@ class GapFiller:
             self._thread.start()
             return
 
-    def _fetch(self, gap: Gap, first: datetime, http_session: Any) -> None:
+    def _fetch(self, gap: Gap, first: datetime, http: NotingSession) -> None:
         outcome: Fetched | Exception
         try:
-            outcome = fetch_minutes(
-                gap.symbol, first, gap.after, http_session, self._now, source=GAP_SOURCE, attempts=1
-            )
+            outcome = fetch_minutes(gap.symbol, first, gap.after, http, self._now, source=GAP_SOURCE, attempts=1)
         except Exception as broken:  # noqa: BLE001 - raised, or told, where messages are taken
             outcome = broken
         self._fetched.put((gap, outcome))

@@ -10,12 +10,15 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import ServiceUnavailable, UnknownSymbol, WrongSetting
 from stock_assets.domain.messages import Message, Tick
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, is_session, session
 from stock_assets.sources.yahoo_quotes import ask_quotes
+
+if TYPE_CHECKING:
+    from stock_assets.sources.yahoo_session import NotingSession
 
 EVERY_S = 15.0
 _MOMENT_S = 0.5
@@ -30,7 +33,7 @@ class YahooQuotes:
     not an event: one that is as it was is passed on once.
 
     Args:
-        http_session: as ``sources.yahoo.http_session`` makes it.
+        http: what Yahoo is asked through.
         refused: called with each new reason why a quote could not be taken.
     """
 
@@ -39,14 +42,14 @@ class YahooQuotes:
         symbols: list[str],
         every_s: float = EVERY_S,
         *,
-        http_session: Any = None,
+        http: NotingSession,
         refused: Callable[[str], None] = lambda reason: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         if every_s <= 0:
             raise WrongSetting(f"quotes every {every_s} s: it must be more than 0")
         self.symbols, self.every = symbols, timedelta(seconds=every_s)
-        self._http_session, self._refused, self._now = http_session, refused, now
+        self._http, self._refused, self._now = http, refused, now
         self._known: dict[tuple[str, tuple[str, ...]], Tick] = {}
         self._complained: set[str] = set()
 
@@ -68,7 +71,7 @@ class YahooQuotes:
             stop.wait(_MOMENT_S)
 
     def _ask(self) -> Iterator[Tick]:
-        answered = ask_quotes(self.symbols, self._http_session, self._now)
+        answered = ask_quotes(self.symbols, self._http, self._now)
         if not answered.ticks:
             reasons = "; ".join(answered.refused)
             if self._known:

@@ -21,13 +21,13 @@ def export(settings: Settings) -> Settings:
     return settings
 
 
-def load_and_export() -> Settings:
-    """``Settings.load`` for a program that begins.
+def load_and_export(**given: str) -> Settings:
+    """``Settings.load`` for a program that begins; ``given`` wins over file and environment.
 
     Raises:
         PermanentError: ``.env`` or a value of it cannot be read.
     """
-    return export(Settings.load())
+    return export(Settings.load(**given))
 
 
 def environment(settings: Settings) -> dict[str, str]:

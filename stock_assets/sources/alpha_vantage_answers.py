@@ -25,7 +25,7 @@ from stock_assets.domain.errors import (
     VendorThrottled,
 )
 
-MESSAGES = ("Error Message", "Information", "Note")
+MESSAGES = ("Error Message", "Information", "Note", "message")
 
 BURST_PAUSE = timedelta(seconds=2)
 MINUTE_PAUSE = timedelta(seconds=60)
@@ -38,7 +38,7 @@ _RULES: tuple[tuple[Meaning, str], ...] = (
     ("burst", r"requests? per second|burst pattern"),
     ("minute", r"(calls|requests) per minute"),
     ("day", r"(calls|requests) per day"),
-    ("premium", r"premium (endpoint|feature)"),
+    ("premium", r"premium (endpoint|feature)|requires an entitlement"),
     ("call", r"invalid api call|function \(.*\) does not exist"),
 )
 
@@ -50,9 +50,14 @@ def meaning(message: str) -> Meaning:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An answer that is neither data nor a message."""
+    """An answer that is neither data nor a message.
+
+    Attributes:
+        of_vendor: whether the vendor's own program answered, which then has nothing of the one symbol.
+    """
 
     because: str
+    of_vendor: bool = False
 
 
 def data_of(text: str, wanted: str) -> dict[str, Any] | str | Unreadable:
@@ -69,8 +74,8 @@ def data_of(text: str, wanted: str) -> dict[str, Any] | str | Unreadable:
     if part is not None and isinstance(answer[part], dict) and isinstance(meta, dict):
         return {"data": answer[part], "meta": meta}
     message = next((answer[name] for name in MESSAGES if name in answer), None)
-    if not isinstance(message, str):
-        return Unreadable(f"it has neither {wanted!r} nor a message, but {sorted(answer)[:5]}")
+    if not isinstance(message, str) or not message:
+        return Unreadable(f"it has neither {wanted!r} nor a message, but {sorted(answer)[:5]}", of_vendor=True)
     return message
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain.errors import InvalidKey, ServiceUnavailable, StockAssetsError, VendorThrottled
+from stock_assets.domain.errors import InvalidKey, ServiceUnavailable, StockAssetsError, UnusableAnswer, VendorThrottled
 from stock_assets.domain.redaction import redacted
 from stock_assets.settings.vendors import AlphaVantageSettings
 from stock_assets.sources.alpha_vantage_answers import MINUTE_PAUSE, Unreadable, data_of, failure_of
@@ -67,6 +67,7 @@ class AlphaVantageClient:
         Raises:
             InvalidKey, PremiumOnly: only another key, or a plan, helps.
             UnknownSymbol: the vendor does not know the symbol, or not the call.
+            UnusableAnswer: the vendor answers, but with nothing.
             VendorThrottled: too much was asked; ``retry_at`` is when it helps to ask again.
             ServiceUnavailable: the vendor does not answer, or not with data, or ``stop`` was set.
         """
@@ -102,7 +103,8 @@ class AlphaVantageClient:
         query = {"function": function, "symbol": symbol, **options, "datatype": "json", "apikey": self.settings.key}
         answer = data_of(self._plain(self._fetch(symbol, query)), wanted)
         if isinstance(answer, Unreadable):
-            raise ServiceUnavailable(f"Alpha Vantage's answer for {symbol} cannot be read: {answer.because}")
+            failure = UnusableAnswer if answer.of_vendor else ServiceUnavailable
+            raise failure(f"Alpha Vantage's answer for {symbol} is no data: {answer.because}")
         if isinstance(answer, str):
             rate = self.settings.requests_per_second
             raise failure_of(answer, symbol, self.now(), lambda: self.budget.spend(asked_at), rate)

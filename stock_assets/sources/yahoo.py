@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain.errors import BadRecord, NothingFetched
+from stock_assets.domain.errors import BadRecord, NothingFetched, UnsupportedExchange
 from stock_assets.domain.messages import Action, Bar, encode, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, is_session, session
 from stock_assets.sources.fetched import Fetched
@@ -23,6 +23,8 @@ from stock_assets.sources.yahoo_failures import patiently, told_apart
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from stock_assets.sources.yahoo_session import NotingSession
 
 SOURCE = "yahoo"
 TIMEOUT_S = 10.0
@@ -32,7 +34,7 @@ def fetch_history(
     symbol: str,
     first: date,
     last: date,
-    http_session: Any = None,
+    http: NotingSession,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Fetched:
     """Daily bars of the sessions from ``first`` to ``last``, and all actions from ``first`` until now.
@@ -41,11 +43,13 @@ def fetch_history(
 
     Raises:
         UnknownSymbol: Yahoo does not know the symbol.
+        UnsupportedExchange: its exchange has another calendar than New York's.
         NothingFetched: it knows it, but has no bar in the range.
+        UnusableAnswer: it answers, but not with data.
         VendorThrottled: Yahoo still answers 429.
         ServiceUnavailable: Yahoo does not answer, or not with data.
     """
-    frame, currency = patiently()(_ask, symbol, first, http_session)
+    frame, currency = patiently()(_ask, symbol, first, http)
     fetched = _messages(symbol, frame, currency, last, now())
     if not any(isinstance(message, Bar) for message in fetched.messages):
         detail = f": {fetched.refused[0]}" if fetched.refused else ""
@@ -53,31 +57,20 @@ def fetch_history(
     return fetched
 
 
-def http_session(proxy: str, ca_bundle: str) -> Any:
-    """A session through a proxy, or None for yfinance's own; empty texts mean none."""
-    if not proxy and not ca_bundle:
-        return None
-    from curl_cffi import requests
-
-    options: dict[str, Any] = {"verify": ca_bundle or True}
-    if proxy:
-        options["proxies"] = {"https": proxy, "http": proxy}
-    return requests.Session(impersonate="chrome", **options)
-
-
-def actions_in(symbol: str, frame: pd.DataFrame, currency: str, known_at: int, source: str = SOURCE) -> list[Action]:
-    """The splits and dividends among the rows of an answer, which must reach until now."""
+def add_actions(
+    fetched: Fetched, symbol: str, frame: pd.DataFrame, currency: str, known_at: int, source: str = SOURCE
+) -> None:
+    """Take the splits and dividends among the rows of an answer, which must reach until now; refuse others by name."""
     splits = {_day(stamp): float(value) for stamp, value in frame["Stock Splits"].items() if value}
-    found = [
-        Action(symbol=symbol, ex_date=day, kind="split", value=value, source=source, known_at=known_at)
-        for day, value in splits.items()
-    ]
+    for day, value in splits.items():
+        _add(fetched, Action(symbol=symbol, ex_date=day, kind="split", value=value, source=source, known_at=known_at))
     for stamp, value in frame["Dividends"].items():
         if value:
             day = _day(stamp)
             # Yahoo divides a dividend by the splits after it; the cash paid per share then is what happened.
-            paid = float(value) * math.prod(ratio for split, ratio in splits.items() if split > day)
-            found.append(
+            paid = float(value) * math.prod(ratio for split, ratio in splits.items() if split > day and _usable(ratio))
+            _add(
+                fetched,
                 Action(
                     symbol=symbol,
                     ex_date=day,
@@ -86,27 +79,62 @@ def actions_in(symbol: str, frame: pd.DataFrame, currency: str, known_at: int, s
                     currency=currency,
                     source=source,
                     known_at=known_at,
-                )
+                ),
             )
-    return found
 
 
-def _ask(symbol: str, first: date, http_session: Any) -> tuple[pd.DataFrame, str]:
+def _usable(ratio: float) -> bool:
+    return math.isfinite(ratio) and ratio > 0
+
+
+def _add(fetched: Fetched, action: Action) -> None:
+    said = f"{action.symbol} {action.ex_date}: {action.kind}"
+    if action.kind == "split" and not _usable(action.value):
+        fetched.refused.append(f"{said} of {action.value} is no ratio")
+        return
+    try:
+        encode(action)
+    except (BadRecord, ValueError) as broken:
+        fetched.refused.append(f"{said}: {broken}")
+    else:
+        fetched.messages.append(action)
+
+
+def check_calendar(symbol: str, label: pd.Timestamp) -> None:
+    """Refuse an exchange whose days begin on another date than New York's; its bars would be filed a day early.
+
+    Args:
+        label: of any row, in the exchange's own time zone.
+
+    Raises:
+        UnsupportedExchange: midnight there is another day in New York.
+    """
+    midnight = label.normalize()
+    if midnight.tz_convert(EXCHANGE_ZONE).date() != midnight.date():
+        raise UnsupportedExchange(
+            f"Yahoo dates {symbol} in the time zone {label.tzname() if label.tz is None else label.tz}, whose days are not "
+            "New York's: such exchanges are not supported"
+        )
+
+
+def _ask(symbol: str, first: date, http: NotingSession) -> tuple[pd.DataFrame, str]:
     import yfinance as yf
 
-    with told_apart(symbol, f"from {first} on"):
-        ticker = yf.Ticker(symbol, session=http_session)
+    with told_apart(http, symbol, f"from {first} on"):
+        ticker = yf.Ticker(symbol, session=http)
         # keepna: a row without prices is refused by name, not dropped in silence.
         frame = ticker.history(
             start=first, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT_S
         )
     if frame.empty:
         raise NothingFetched(f"Yahoo answered for {symbol} without a single row from {first} on")
+    check_calendar(symbol, frame.index[0])
     return frame, str(ticker.history_metadata.get("currency") or "USD")
 
 
 def _messages(symbol: str, frame: pd.DataFrame, currency: str, last: date, now: datetime) -> Fetched:
-    fetched = Fetched(messages=[*actions_in(symbol, frame, currency, instant(now))])
+    fetched = Fetched()
+    add_actions(fetched, symbol, frame, currency, instant(now))
     for stamp, row in frame.iterrows():
         day = _day(stamp)
         if day > last:

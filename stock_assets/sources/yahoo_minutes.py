@@ -18,11 +18,13 @@ from stock_assets.domain.errors import BadRecord, NothingFetched
 from stock_assets.domain.messages import Bar, encode, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session, session
 from stock_assets.sources.fetched import Fetched
-from stock_assets.sources.yahoo import SOURCE, TIMEOUT_S, actions_in
+from stock_assets.sources.yahoo import SOURCE, TIMEOUT_S, add_actions, check_calendar
 from stock_assets.sources.yahoo_failures import ATTEMPTS, patiently, told_apart
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from stock_assets.sources.yahoo_session import NotingSession
 
 MINUTE = timedelta(minutes=1)
 MINUTE_GRACE = timedelta(minutes=2)
@@ -36,7 +38,7 @@ def fetch_minutes(
     symbol: str,
     begin: datetime,
     end: datetime,
-    http_session: Any = None,
+    http: NotingSession,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     source: str = SOURCE,
     attempts: int = ATTEMPTS,
@@ -49,7 +51,9 @@ def fetch_minutes(
 
     Raises:
         UnknownSymbol: Yahoo does not know the symbol.
+        UnsupportedExchange: its exchange has another calendar than New York's.
         NothingFetched: it knows it, but has no minute in the range; it keeps 30 days.
+        UnusableAnswer: it answers, but not with data.
         VendorThrottled: Yahoo still answers 429.
         ServiceUnavailable: Yahoo does not answer, or not with data.
     """
@@ -61,14 +65,14 @@ def fetch_minutes(
     nothing: NothingFetched | None = None
     for period in _answers(begin, asked_at):
         try:
-            frame, currency = patiently(attempts)(_ask, symbol, *period, http_session)
+            frame, currency = patiently(attempts)(_ask, symbol, *period, http)
             frames.append(frame)
         except NothingFetched as answered:  # a week without sessions, or too long ago: the next answer may hold some
             nothing = answered
     fetched = Fetched()
     if frames:
         frame = pd.concat(frames)  # together, as a split of one answer changes the dividends of those before
-        fetched.messages += actions_in(symbol, frame, currency, instant(asked_at), source)
+        add_actions(fetched, symbol, frame, currency, instant(asked_at), source)
         for stamp, row in frame.iterrows():
             label: datetime = stamp.to_pydatetime().astimezone(EXCHANGE_ZONE)  # type: ignore[attr-defined]
             if begin <= label < end:
@@ -94,11 +98,11 @@ def _said(begin: datetime, end: datetime) -> str:
     )
 
 
-def _ask(symbol: str, begin: datetime, end: datetime, http_session: Any) -> tuple[pd.DataFrame, str]:
+def _ask(symbol: str, begin: datetime, end: datetime, http: NotingSession) -> tuple[pd.DataFrame, str]:
     import yfinance as yf
 
-    with told_apart(symbol, _said(begin, end)):
-        ticker = yf.Ticker(symbol, session=http_session)
+    with told_apart(http, symbol, _said(begin, end)):
+        ticker = yf.Ticker(symbol, session=http)
         frame = ticker.history(
             start=begin,
             end=end,
@@ -111,6 +115,7 @@ def _ask(symbol: str, begin: datetime, end: datetime, http_session: Any) -> tupl
         )
     if frame.empty:
         raise NothingFetched(f"Yahoo answered for {symbol} without a single row {_said(begin, end)}")
+    check_calendar(symbol, frame.index[0])
     return frame, str(ticker.history_metadata.get("currency") or "USD")
 
 

@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import BadRecord, ServiceUnavailable
 from stock_assets.domain.messages import Tick, instant
 from stock_assets.sources.yahoo import TIMEOUT_S
 from stock_assets.sources.yahoo_failures import told_apart
 from stock_assets.sources.yahoo_snapshots import Phase, snapshot
+
+if TYPE_CHECKING:
+    from stock_assets.sources.yahoo_session import NotingSession
 
 SOURCE = "yahoo_quotes"
 URL = "https://query1.finance.yahoo.com/v7/finance/quote"
@@ -36,7 +39,7 @@ class Quotes:
 
 
 def ask_quotes(
-    symbols: list[str], http_session: Any = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    symbols: list[str], http: NotingSession, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Quotes:
     """The newest tick of each symbol and market: regular hours, and pre market, post market, overnight where traded.
 
@@ -49,7 +52,7 @@ def ask_quotes(
     asked_at, answered = instant(now()), Quotes()
     for position in range(0, len(symbols), PER_REQUEST):
         asked = symbols[position : position + PER_REQUEST]
-        quotes = _ask(asked, http_session)
+        quotes = _ask(asked, http)
         answered.refused += [f"Yahoo knows no quote of {symbol}" for symbol in asked if symbol not in quotes]
         for quote in quotes.values():
             for phase in _PHASES:
@@ -61,12 +64,12 @@ def ask_quotes(
     return answered
 
 
-def _ask(symbols: list[str], http_session: Any) -> dict[str, dict[str, Any]]:
+def _ask(symbols: list[str], http: NotingSession) -> dict[str, dict[str, Any]]:
     from yfinance.data import YfData
 
     named = ", ".join(symbols)
-    with told_apart(named, "now"):
-        transport = YfData(session=http_session)
+    with told_apart(http, named, "now"):
+        transport = YfData(session=http)
         answer = transport.get_raw_json(URL, params={"symbols": ",".join(symbols)}, timeout=TIMEOUT_S)
         error, result = answer["quoteResponse"].get("error"), answer["quoteResponse"]["result"]
         if error:

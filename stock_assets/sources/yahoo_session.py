@@ -1,22 +1,78 @@
 """proxy, certificates -> sessions that requests to Yahoo go through.
 
-Belongs here: how Yahoo's servers are reached, and requests that can be given up at once.
+Belongs here: how Yahoo's servers are reached, requests that can be given up at once, and the newest answer as it came,
+since yfinance's exceptions tell neither its status nor Yahoo's own words.
 Does not belong here: what is asked (``yahoo``, ``yahoo_minutes``, ``yahoo_quotes``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 from curl_cffi import requests
 from curl_cffi.requests.exceptions import RequestException
 
+PRICES = re.compile(r"/finance/(chart/|quote($|\?))")
 _LOOK_EVERY_S = 0.1
 
 
-class StoppableSession(requests.Session):  # type: ignore[type-arg]
+@dataclass(frozen=True)
+class Answer:
+    """HTTP status and body of an answer."""
+
+    status: int
+    text: str
+
+    @property
+    def is_json(self) -> bool:
+        """Whether Yahoo's own program answered, and not a proxy or an error page before it."""
+        try:
+            return isinstance(json.loads(self.text), dict)
+        except ValueError:
+            return False
+
+    @property
+    def words(self) -> str:
+        """Yahoo's code and description of what is wrong; empty when it gives none."""
+        if not self.is_json:
+            return ""
+        for part in json.loads(self.text).values():
+            error = part.get("error") if isinstance(part, dict) else None
+            if isinstance(error, dict):
+                return ": ".join(str(error[name]) for name in ("code", "description") if error.get(name))
+        return ""
+
+
+class NotingSession(requests.Session):  # type: ignore[type-arg]
+    """A session that keeps its newest answer about prices. For one thread at a time.
+
+    Attributes:
+        newest: None before the first answer, and when the newest request got none. Cookies and crumbs do not count, which
+            yfinance asks for as soon as an answer fails.
+    """
+
+    newest: Answer | None = None
+
+    def request(self, method: Any, url: str, **given: Any) -> Any:  # type: ignore[override]
+        """As curl_cffi's."""
+        of_prices = bool(PRICES.search(url))
+        if of_prices:
+            self.newest = None
+        answer = self._answer(method, url, given)
+        if of_prices:
+            self.newest = Answer(answer.status_code, answer.text)
+        return answer
+
+    def _answer(self, method: Any, url: str, given: dict[str, Any]) -> Any:
+        return super().request(method, url, **given)
+
+
+class StoppableSession(NotingSession):
     """A session whose requests, from any thread, end with a RequestException as soon as ``stop`` is set.
 
     libcurl's plain call cannot be interrupted from outside, the asynchronous one can.
@@ -26,8 +82,8 @@ class StoppableSession(requests.Session):  # type: ignore[type-arg]
         super().__init__(**options)
         self._stop, self._options = stop, options
 
-    def request(self, method: Any, url: str, **given: Any) -> Any:  # type: ignore[override]
-        """As curl_cffi's, on a connection of its own."""
+    def _answer(self, method: Any, url: str, given: dict[str, Any]) -> Any:
+        # on a connection of its own
         return asyncio.run(self._ask(method, url, given))
 
     async def _ask(self, method: Any, url: str, given: dict[str, Any]) -> Any:
@@ -44,9 +100,16 @@ class StoppableSession(requests.Session):  # type: ignore[type-arg]
             return answer
 
 
+def http_session(proxy: str = "", ca_bundle: str = "") -> NotingSession:
+    """A session for one thread; empty texts mean no proxy, and the usual certificates."""
+    return NotingSession(**_options(proxy, ca_bundle))
+
+
 def stoppable_session(stop: threading.Event, proxy: str = "", ca_bundle: str = "") -> StoppableSession:
-    """A session whose requests end when ``stop`` is set; empty texts mean no proxy, and the usual certificates."""
-    options: dict[str, Any] = {"impersonate": "chrome", "verify": ca_bundle or True}
-    if proxy:
-        options["proxies"] = {"https": proxy, "http": proxy}
-    return StoppableSession(stop, **options)
+    """As ``http_session``, with requests that end when ``stop`` is set."""
+    return StoppableSession(stop, **_options(proxy, ca_bundle))
+
+
+def _options(proxy: str, ca_bundle: str) -> dict[str, Any]:
+    through = {"proxies": {"https": proxy, "http": proxy}} if proxy else {}
+    return {"impersonate": "chrome", "verify": ca_bundle or True, **through}

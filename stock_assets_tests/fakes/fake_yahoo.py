@@ -60,6 +60,7 @@ class FakeYahoo:
         self.proxy = proxy
         self.ca_bundle = ca_bundle
         self.listings: dict[str, Listing] = {}
+        self.literal: dict[str, tuple[int, Any]] = {}  # status and body of a symbol's charts, before its listing
         self.requests: list[Request] = []
         self.closing = threading.Event()
         self.released = threading.Event()
@@ -84,6 +85,7 @@ class FakeYahoo:
         with self._lock:
             self.released.clear()
             self.listings.clear()
+            self.literal.clear()
             self.requests.clear()
             self._faults.clear()
 
@@ -173,7 +175,9 @@ class _Handler(QuietHandler):
 
     def _chart(self, symbol: str, query: dict[str, str], *, empty: bool) -> None:
         listing = self.server.fake.listings.get(symbol)
-        if listing is None:
+        if symbol in self.server.fake.literal:
+            status, body = self.server.fake.literal[symbol]
+        elif listing is None:
             status, body = refusal(404, "Not Found", "No data found, symbol may be delisted")
         else:
             status, body = chart(listing, symbol, query, empty=empty)

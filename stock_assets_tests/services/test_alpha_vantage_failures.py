@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from stock_assets.domain.errors import InvalidKey, PremiumOnly, ServiceUnavailable, UnknownSymbol, VendorThrottled
+from stock_assets.domain.errors import (
+    InvalidKey,
+    PremiumOnly,
+    ServiceUnavailable,
+    UnknownSymbol,
+    UnusableAnswer,
+    VendorThrottled,
+)
 from stock_assets.settings.platform import Settings
 from stock_assets.sources.alpha_vantage import fetch_quote
 from stock_assets.sources.alpha_vantage_answers import meaning
@@ -132,6 +139,22 @@ def test_faults_are_tried_again_and_never_taken_as_data(
     assert words in str(raised.value)
     assert len(vendor.fake.requests) == ATTEMPTS and len(vendor.waits.seconds) == ATTEMPTS - 1
     assert_without_key(raised.value, caplog)
+
+
+@pytest.mark.parametrize("body", [{}, {"Note": ""}, {"Meta Data": {}}])
+def test_an_answer_without_anything_is_the_symbol_s_affair_and_spends_one_request(
+    vendor: Vendor, body: dict[str, object]
+) -> None:
+    vendor.fake.fail(body, times=10)
+    with pytest.raises(UnusableAnswer, match="Alpha Vantage's answer for AAPL is no data"):
+        fetch_quote(vendor.client, "AAPL")
+    assert len(vendor.fake.requests) == 1
+
+
+def test_an_entitlement_is_a_matter_of_the_plan(vendor: Vendor) -> None:
+    vendor.fake.fail({"message": "This API endpoint requires an entitlement parameter."})
+    with pytest.raises(PremiumOnly, match="requires an entitlement parameter"):
+        fetch_quote(vendor.client, "AAPL")
 
 
 @pytest.mark.parametrize("fault", ["500", "html", "reset", "list"])

@@ -1,23 +1,33 @@
 """Yahoo as a source: the real yfinance, against a fake Yahoo on loopback."""
 
 import itertools
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import tenacity.nap
 import yfinance
 
-from stock_assets.domain.errors import NothingFetched, ServiceUnavailable, UnknownSymbol, VendorThrottled
+from stock_assets.domain.errors import (
+    NothingFetched,
+    ServiceUnavailable,
+    UnknownSymbol,
+    UnsupportedExchange,
+    UnusableAnswer,
+    VendorThrottled,
+)
 from stock_assets.domain.messages import Action, Bar, instant
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.sources import yahoo as source
 from stock_assets.sources.fetched import Fetched
-from stock_assets.sources.yahoo import fetch_history, http_session
+from stock_assets.sources.yahoo import check_calendar, fetch_history
 from stock_assets.sources.yahoo_failures import ATTEMPTS
+from stock_assets.sources.yahoo_session import http_session
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, Kind
-from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing
+from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing, chart
 
 FIRST, LAST = date(2021, 7, 1), date(2021, 8, 31)
 DAYS = sessions_between(FIRST, LAST)
@@ -212,3 +222,67 @@ def test_a_bar_moves_until_its_session_is_over(yahoo: FakeYahoo, symbol: str) ->
     just_closed = bars_of(ask(yahoo, symbol, now=held.close_time + timedelta(minutes=10)))
     assert not just_closed[-1].final
     assert bars_of(ask(yahoo, symbol, now=held.close_time + timedelta(hours=1)))[-1].final
+
+
+def chart_error(code: str, description: str, part: str = "chart") -> dict[str, object]:
+    return {part: {"result": None, "error": {"code": code, "description": description}}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "words"),
+    [
+        (401, chart_error("Unauthorized", "Invalid Crumb"), ServiceUnavailable, "Invalid Crumb"),
+        (401, chart_error("Unauthorized", "not this feature", "finance"), ServiceUnavailable, "not this feature"),
+        (403, chart_error("Forbidden", "Access denied"), ServiceUnavailable, "Access denied"),
+        (502, chart_error("Bad Gateway", "upstream"), ServiceUnavailable, "Bad Gateway: upstream"),
+        (999, {}, ServiceUnavailable, "HTTP 999"),
+        (500, chart_error("Internal Server Error", "Duplicate key 1", "finance"), UnusableAnswer, "Duplicate key 1"),
+        (200, {"chart": {"result": None, "error": None}}, UnusableAnswer, "no data"),
+        (200, {"chart": {"result": [], "error": None}}, UnusableAnswer, "no data"),
+        (404, chart_error("Not Found", "No data found, symbol may be delisted"), UnknownSymbol, "does not know"),
+    ],
+)
+def test_a_failed_service_an_unknown_symbol_and_an_unusable_answer_differ(
+    yahoo: FakeYahoo, symbol: str, status: int, body: dict[str, object], expected: type[Exception], words: str
+) -> None:
+    yahoo.literal[symbol] = status, body
+    with pytest.raises(expected, match=words):
+        ask(yahoo, symbol)
+
+
+def test_a_split_that_is_no_ratio_is_refused_by_name_and_the_rest_kept(yahoo: FakeYahoo, symbol: str) -> None:
+    yahoo.listings[symbol] = Listing(bars(DAYS), dividends={DAYS[1]: 0.25})
+    _, answer = chart(
+        yahoo.listings[symbol], symbol, {"period1": "0", "period2": "9" * 10, "interval": "1d", "events": "div,splits"}
+    )
+    stamp = answer["chart"]["result"][0]["timestamp"][5]
+    none = {"date": stamp, "numerator": 1, "denominator": 0, "splitRatio": "1:0"}
+    answer["chart"]["result"][0]["events"]["splits"] = {str(stamp): none}
+    yahoo.literal[symbol] = 200, answer
+    fetched = ask(yahoo, symbol)
+    assert fetched.refused == [f"{symbol} {DAYS[5]}: split of inf is no ratio"]
+    assert actions_of(fetched) == {("dividend", DAYS[1]): 0.25}
+    assert len(bars_of(fetched)) == len(DAYS)
+
+
+@pytest.mark.parametrize(
+    ("zone", "supported"),
+    [
+        ("America/New_York", True),
+        ("America/Toronto", True),
+        ("America/Chicago", True),
+        ("UTC", False),
+        ("Europe/London", False),
+        ("Europe/Berlin", False),
+        ("Asia/Tokyo", False),
+        ("Australia/Sydney", False),
+    ],
+)
+def test_an_exchange_whose_days_are_not_those_of_new_york_is_refused(zone: str, supported: bool) -> None:
+    label = pd.Timestamp("2025-03-03 10:00", tz=zone)
+    with (
+        nullcontext()
+        if supported
+        else pytest.raises(UnsupportedExchange, match=f"dates 7203.T in the time zone {zone}")
+    ):
+        check_calendar("7203.T", label)

@@ -13,9 +13,9 @@ from stock_assets.domain.errors import NothingFetched, ServiceUnavailable, Unkno
 from stock_assets.domain.messages import Action, Bar, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE, session, sessions_between
 from stock_assets.sources.fetched import Fetched
-from stock_assets.sources.yahoo import http_session
 from stock_assets.sources.yahoo_failures import ATTEMPTS
 from stock_assets.sources.yahoo_minutes import MINUTE_GRACE, fetch_minutes
+from stock_assets.sources.yahoo_session import http_session
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, Kind
 from stock_assets_tests.fakes.yahoo_answers import Listing, MinuteBar
 

@@ -17,8 +17,8 @@ from stock_assets.domain.sessions import EXCHANGE_ZONE, session
 from stock_assets.publishers import yahoo_quotes as publisher
 from stock_assets.publishers.yahoo_quotes import YahooQuotes
 from stock_assets.sources import yahoo_quotes as source
-from stock_assets.sources.yahoo import http_session
 from stock_assets.sources.yahoo_quotes import Quotes, ask_quotes
+from stock_assets.sources.yahoo_session import http_session
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, Kind
 from stock_assets_tests.fakes.yahoo_answers import Listing
 from stock_assets_tests.pipeline.oracle import daily_bars_from_ticks
@@ -62,7 +62,7 @@ def ask(yahoo: FakeYahoo, *symbols: str) -> Quotes:
 def connect(yahoo: FakeYahoo, clock: Clock, *symbols: str, refused: list[str] | None = None) -> YahooQuotes:
     session_through = http_session(yahoo.proxy, str(yahoo.ca_bundle))
     said: list[str] = [] if refused is None else refused
-    return YahooQuotes([*symbols], http_session=session_through, refused=said.append, now=clock)
+    return YahooQuotes([*symbols], http=session_through, refused=said.append, now=clock)
 
 
 def round_of(arriving: Iterator[Message | None]) -> list[Tick]:
@@ -202,7 +202,7 @@ def test_unknown_symbols_are_said_once_and_all_of_them_end_it(
     with pytest.raises(UnknownSymbol, match="no quote of NOBODY"):
         round_of(connect(quoted, clock, "NOBODY")(Event()))
     with pytest.raises(WrongSetting, match="more than 0"):
-        YahooQuotes(["AAPL"], 0)
+        YahooQuotes(["AAPL"], 0, http=http_session())
 
 
 def test_stop_ends_it(quoted: FakeYahoo) -> None:
