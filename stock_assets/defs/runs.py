@@ -14,8 +14,9 @@ from typing import Any
 
 import dagster as dg
 
+from stock_assets.defs.pacing import UNFINISHED
 from stock_assets.defs.partitions import session_partitions
-from stock_assets.defs.sensors import UNFINISHED, read_lags, stale_sessions
+from stock_assets.defs.sensors import read_lags, stale_sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings

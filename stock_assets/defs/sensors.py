@@ -6,7 +6,7 @@ Does not belong here: the work itself (assets).
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ import dagster as dg
 
 from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_partition, build_tags
+from stock_assets.defs.pacing import UNFINISHED, Pacing, in_flight, seconds_to_wait
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
@@ -23,49 +24,8 @@ from stock_assets.quality.judging import Judging
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 INTERVAL_S = 3
 """Below the daemon's own 5 s loop: with 5 every second look would be missed."""
-FIRST_DELAY_S, LONGEST_DELAY_S = 10, 600
-
-
-def in_flight(instance: dg.DagsterInstance, job_name: str) -> str | None:
-    """Id of a run of the job that has not ended."""
-    records = instance.get_run_records(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED), limit=1)
-    return records[0].dagster_run.run_id if records else None
-
-
-def seconds_to_wait(instance: dg.DagsterInstance, job_name: str, now: float) -> float:
-    """How long to leave the job alone after it failed several times in a row; 0 when its last run did not."""
-    records = instance.get_run_records(dg.RunsFilter(job_name=job_name), limit=10)
-    failures = 0
-    for record in records:
-        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
-            break
-        failures += 1
-    if not failures:
-        return 0.0
-    delay = min(FIRST_DELAY_S * 2.0 ** (failures - 1), LONGEST_DELAY_S)
-    ended: float = records[0].end_time or now
-    return max(0.0, ended + delay - now)
-
-
-@dataclass(frozen=True)
-class Pacing:
-    """A landing waits for enough records or for the longest delay, so that commits do not come in showers."""
-
-    min_rows: int
-    max_delay_s: float
-
-    def due(self, lag: int, waiting_since: float, now: float) -> bool:
-        """Whether to land now."""
-        return lag >= self.min_rows or now - waiting_since >= self.max_delay_s
 
 
 def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -80,9 +40,9 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         description="Compares what the broker holds with what the raw tables hold; never reads a message.",
     )
     def _drain_sensor(context: dg.SensorEvaluationContext, lake: Lake, kafka: Kafka) -> Any:
-        running = in_flight(context.instance, DRAIN.name)
-        if running:
-            return dg.SkipReason(f"drain {running[:8]} is in flight")
+        busy = _busy(context.instance)
+        if busy == set(RAW_KEYS):
+            return dg.SkipReason("a drain of every topic is in flight")
         from stock_assets.topic.leadership import somebody_leads
 
         try:
@@ -94,26 +54,68 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         seen: dict[str, Any] = json.loads(context.cursor or "{}")
         observed = [_observation(stage, lag) for stage, lag in lags.items() if seen.get("lags", {}).get(stage) != lag]
         now = time.time()
-        total = sum(lag for lag in lags.values() if isinstance(lag, int))
-        waiting = [stage for stage, lag in lags.items() if lag]
-        # What waits now may have come right after the last look that found nothing.
-        since = seen.get("since", now) if waiting else now
-        cursor = json.dumps({"lags": lags, "since": since})
-        if not waiting:
-            reason = "the raw tables hold all that the topics hold"
-        elif not pacing.due(total, since, now):
+        waiting = {stage: lag for stage, lag in lags.items() if isinstance(lag, int) and lag and stage not in busy}
+        # What waits now may have come right after the last look that found nothing; a clock that was set back waits no longer.
+        since = min(seen.get("since", now), now) if waiting else now
+        stopped = {stage: said for stage, said in lags.items() if isinstance(said, str)}
+        mended = seen.get("mended", {}) | {stage: now for stage in seen.get("stopped", {}) if stage not in stopped}
+        # A run of a stopped topic lands nothing; it fails, once, so that the reason is told where failures are looked for.
+        requests = [_drain_of(stage) for stage, said in stopped.items() if seen.get("stopped", {}).get(stage) != said]
+        total = sum(waiting.values())
+        waits = {
+            stage: seconds_to_wait(context.instance, DRAIN.name, now, {topic_tag(stage): "yes"}, mended.get(stage, 0.0))
+            for stage in waiting
+        }
+        reason = "the raw tables hold all that the topics hold"
+        if waiting and not pacing.due(total, since, now):
             reason = f"{total} records wait for {pacing.min_rows} or for {pacing.max_delay_s - (now - since):.0f} s"
-        elif wait := seconds_to_wait(context.instance, DRAIN.name, now):
-            reason = f"the last drain failed; next one in {wait:.0f} s"
-        else:
-            keys = [RAW_KEYS[stage] for stage in waiting]
-            checks = [dg.AssetCheckKey(key, COMPLETENESS) for key in keys]
-            request = dg.RunRequest(asset_selection=keys, asset_check_keys=checks)
-            cursor = json.dumps({"lags": lags, "since": now})
-            return dg.SensorResult(run_requests=[request], cursor=cursor, asset_events=observed)
-        return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=cursor, asset_events=observed)
+        elif waiting:
+            due = [stage for stage in waiting if not waits[stage]]
+            reason = "the last drain failed; " + ", ".join(
+                f"{stage} again in {wait:.0f} s" for stage, wait in waits.items()
+            )
+            if due:
+                # together, as a run costs more than a landing; apart while one of them fails, whose turn is its own
+                alone = any(waits.values()) or _failed_last(context.instance, due)
+                requests += [_drain_of(stage) for stage in due] if alone else [_drain_of(*due)]
+                since = now
+        cursor = json.dumps({"lags": lags, "since": since, "stopped": stopped, "mended": mended})
+        if requests:
+            return dg.SensorResult(run_requests=requests, cursor=cursor, asset_events=observed)
+        said = "; ".join([*stopped.values(), reason])
+        return dg.SensorResult(skip_reason=dg.SkipReason(said), cursor=cursor, asset_events=observed)
 
     return _drain_sensor
+
+
+def topic_tag(stage: str) -> str:
+    """Tag of the drains that land the topic of a stage."""
+    return f"stock_assets/drains_{stage}"
+
+
+def _busy(instance: dg.DagsterInstance) -> set[str]:
+    """Stages that a drain in flight lands; of a drain without such tags, which a person started, all."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=DRAIN.name, statuses=UNFINISHED))
+    landed = [{stage for stage in RAW_KEYS if topic_tag(stage) in run.tags} or set(RAW_KEYS) for run in runs]
+    return set().union(*landed)
+
+
+def _drain_of(*stages: str) -> dg.RunRequest:
+    keys = [RAW_KEYS[stage] for stage in stages]
+    checks = [dg.AssetCheckKey(key, COMPLETENESS) for key in keys]
+    return dg.RunRequest(
+        asset_selection=keys, asset_check_keys=checks, tags={topic_tag(stage): "yes" for stage in stages}
+    )
+
+
+def _failed_last(instance: dg.DagsterInstance, stages: Sequence[str]) -> bool:
+    """Whether the newest drain of one of these failed."""
+    for stage in stages:
+        wanted = dg.RunsFilter(job_name=DRAIN.name, tags={topic_tag(stage): "yes"})
+        newest = instance.get_run_records(wanted, limit=1)
+        if newest and newest[0].dagster_run.status == dg.DagsterRunStatus.FAILURE:
+            return True
+    return False
 
 
 def read_lags(lake_root: str, broker: Broker) -> dict[str, int | str]:

@@ -58,7 +58,8 @@ class Platform:
 
     def up_to_date(self) -> bool:
         """Nothing waits in the topics, nothing is stale, no run is in flight."""
-        from stock_assets.defs.sensors import UNFINISHED, read_lags
+        from stock_assets.defs.pacing import UNFINISHED
+        from stock_assets.defs.sensors import read_lags
 
         if any(read_lags(self.settings.lake_root, self.settings.broker).values()):
             return False
@@ -133,7 +134,7 @@ def test_bars_from_ticks_equal_the_real_bars(platform: Platform) -> None:
 
 def test_a_late_tick_recomputes_its_session_only_and_one_more_during_the_run_again(platform: Platform) -> None:
     from stock_assets.defs.jobs import BUILD
-    from stock_assets.defs.sensors import in_flight
+    from stock_assets.defs.pacing import in_flight
 
     wait_for(platform.up_to_date, 240)
     before, day = platform.newest_event(), TICK_DAYS[0]

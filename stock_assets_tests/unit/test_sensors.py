@@ -9,9 +9,10 @@ import pytest
 
 from stock_assets.defs import sensors
 from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags, sessions_of_tags
+from stock_assets.defs.pacing import Pacing, seconds_to_wait
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.resources import Kafka, Lake
-from stock_assets.defs.sensors import Pacing, drain_sensor, seconds_to_wait, staleness_sensor
+from stock_assets.defs.sensors import drain_sensor, staleness_sensor, topic_tag
 from stock_assets.settings.platform import Settings
 
 PARTITIONS = session_partitions(date(2013, 1, 2))
@@ -93,6 +94,65 @@ def test_the_drain_sensor_waits_for_the_drain_in_flight(
     assert isinstance(result, dg.SkipReason) and "in flight" in str(result.skip_message)
 
 
+def asked_for(result: dg.SensorResult | dg.SkipReason) -> list[list[str]]:
+    """The stages of each drain that was asked for."""
+    assert isinstance(result, dg.SensorResult)
+    return [[key.path[-1] for key in request.asset_selection or []] for request in result.run_requests or []]
+
+
+STOPPED = {"ticks": 11, "bars": 0, "actions": "actions was deleted and created again"}
+
+
+def test_a_stopped_topic_fails_once_and_holds_back_no_other(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = look_for_lag(instance, monkeypatch, STOPPED)
+    assert sorted(asked_for(first)) == [["actions"], ["ticks"]]
+    add_run(instance, DRAIN.name, dg.DagsterRunStatus.FAILURE, topic_tag("actions"))
+    add_run(instance, DRAIN.name, dg.DagsterRunStatus.SUCCESS, topic_tag("ticks"))
+    second = look_for_lag(instance, monkeypatch, {**STOPPED, "ticks": 3}, first.cursor)  # type: ignore[union-attr]
+    assert asked_for(second) == []  # few records, and the reason was told
+    assert "deleted and created again" in str(second.skip_reason)  # type: ignore[union-attr]
+    third = look_for_lag(instance, monkeypatch, {**STOPPED, "ticks": 99}, second.cursor)  # type: ignore[union-attr]
+    assert asked_for(third) == [["ticks"]]
+
+
+def test_a_topic_that_was_adopted_is_landed_without_waiting_out_its_failures(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = look_for_lag(instance, monkeypatch, STOPPED)
+    for _ in range(4):
+        add_run(instance, DRAIN.name, dg.DagsterRunStatus.FAILURE, topic_tag("actions"))
+    adopted = look_for_lag(instance, monkeypatch, {"actions": 50}, stopped.cursor)  # type: ignore[union-attr]
+    assert asked_for(adopted) == [["actions"]]
+
+
+def test_each_topic_waits_out_its_own_failures(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sensors, "seconds_to_wait", lambda _i, _j, _n, tags, _s: 9.0 if topic_tag("bars") in tags else 0.0
+    )
+    assert asked_for(look_for_lag(instance, monkeypatch, {"ticks": 11, "bars": 11, "actions": 11})) == [
+        ["ticks"],
+        ["actions"],
+    ]
+
+
+def test_a_drain_in_flight_holds_back_its_own_topics_alone(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_run(instance, DRAIN.name, dg.DagsterRunStatus.STARTED, topic_tag("bars"))
+    assert asked_for(look_for_lag(instance, monkeypatch, {"ticks": 11, "bars": 11})) == [["ticks"]]
+
+
+def test_a_clock_that_was_set_back_delays_nothing(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = look_for_lag(instance, monkeypatch, {"ticks": 1}, '{"lags": {}, "since": 9e12}')
+    assert isinstance(result, dg.SensorResult) and result.cursor
+    assert json.loads(result.cursor)["since"] < 9e12
+    assert "for 3600 s" in str(result.skip_reason)
+
+
 def test_failures_in_a_row_are_waited_out_longer_and_longer(instance: dg.DagsterInstance) -> None:
     waits = []
     for _ in range(3):
@@ -141,8 +201,8 @@ def test_a_build_tells_dagster_of_its_last_session_and_the_reader_of_all() -> No
     assert build_tags(date(2013, 10, 4), date(2013, 10, 7)) == {"stock_assets/sessions": "2013-10-04 to 2013-10-07"}
 
 
-def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> str:
-    run = dg.DagsterRun(job_name=job, status=status)
+def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus, *tags: str) -> str:
+    run = dg.DagsterRun(job_name=job, status=status, tags=dict.fromkeys(tags, "yes"))
     instance.add_run(run)
     return run.run_id
 
