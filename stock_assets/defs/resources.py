@@ -83,11 +83,13 @@ class Spark(dg.ConfigurableResource[Any]):
     _session: Any = PrivateAttr(default=None)
 
     def session(self) -> "SparkSession":
-        """The session, opened when first asked for.
+        """The session, opened when first asked for, and again after the server was started again.
 
         Raises:
             ServiceUnavailable: no Spark Connect server answers.
         """
+        if self._session is not None and not _answers(self._session):
+            self._session = None
         if self._session is None:
             from dagster_pyspark import PySparkResource
 
@@ -126,6 +128,22 @@ class Warehouse(dg.ConfigurableResource[Any]):
             with failures_told(settings.snowflake):
                 connection = opened.enter_context(resource.get_connection())
             yield connection
+
+
+def _answers(session: "SparkSession") -> bool:
+    """Whether the server still knows the session; one that it does not know is closed here."""
+    from grpc import RpcError
+    from pyspark.errors import PySparkException
+
+    try:
+        if session.version:
+            return True
+    except (PySparkException, RpcError):
+        pass
+    # Not released: the new server would refuse the name, under which all runs share one session.
+    session.release_session_on_close = False  # type: ignore[attr-defined]
+    session.stop()
+    return False
 
 
 def _ensure(settings: Settings, name: str) -> None:
