@@ -32,7 +32,8 @@ from stock_assets.domain.condition import CONDITIONS
 from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.domain.reconciliation import VERDICTS
 from stock_assets.domain.tables import DAILY_BARS, Table
-from stock_assets.lake import staleness
+from stock_assets.lake.built import record_built
+from stock_assets.lake.fingerprints import GONE, Fingerprints
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
@@ -113,12 +114,12 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
     return [reconciliation, condition]
 
 
-def _store(lake_root: str, table: Table, rows: list[Row], days: list[date], now: staleness.Fingerprints) -> list[date]:
+def _store(lake_root: str, table: Table, rows: list[Row], days: list[date], now: Fingerprints) -> list[date]:
     """Store the rows where they differ, and what they were made of; returns the sessions in which they did."""
     from stock_assets.lake.session_rows import replace_rows
 
     changed = replace_rows(lake_root, table, rows, days)
-    staleness.record_built(lake_root, table.path, {day: now.get(day, staleness.GONE) for day in days})
+    record_built(lake_root, table.path, {day: now.get(day, GONE) for day in days})
     return changed
 
 

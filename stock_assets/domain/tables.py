@@ -289,5 +289,3 @@ BUILT_FROM = Table(
 )
 
 RAW_TABLES: dict[str, Table] = {"ticks": RAW_TICKS, "bars": RAW_BARS, "actions": RAW_ACTIONS}
-RULES_VERSION = "1"
-"""Version of the rules that turn raw rows into bars and metrics; a new one makes every session stale."""

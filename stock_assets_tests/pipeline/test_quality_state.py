@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.domain.sessions import session
+from stock_assets.lake.built import record_built
 from stock_assets.lake.session_rows import replace_rows
-from stock_assets.lake.staleness import record_built
 from stock_assets.quality.condition import phase
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import reconcile
