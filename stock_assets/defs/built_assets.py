@@ -38,9 +38,9 @@ DAILY_BARS_KEY = dg.AssetKey(["bars", "daily_bars"])
 DAILY_METRICS_KEY = dg.AssetKey(["metrics", "daily_metrics"])
 WAREHOUSE_KEY = dg.AssetKey(["warehouse", "daily_stock_metrics"])
 RECONCILIATION_KEY = dg.AssetKey(["quality", "reconciliation"])
-CONDITION_KEY = dg.AssetKey(["quality", "condition"])
+AVAILABILITY_KEY = dg.AssetKey(["quality", "availability"])
 BUILT_KEYS = [
-    MINUTE_BARS_KEY, DAILY_BARS_KEY, RECONCILIATION_KEY, CONDITION_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY
+    MINUTE_BARS_KEY, DAILY_BARS_KEY, RECONCILIATION_KEY, AVAILABILITY_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS
 
 WAREHOUSE = "warehouse/daily_stock_metrics"
@@ -32,7 +32,7 @@ STAGES: dict[str, Stage] = {
     MINUTE_BARS.path: Stage(rules=1),
     DAILY_BARS.path: Stage(rules=1, reads=(MINUTE_BARS.path,)),
     RECONCILIATION.path: Stage(rules=1, reads=(DAILY_BARS.path,)),
-    CONDITION.path: Stage(rules=1, reads=(DAILY_BARS.path, RECONCILIATION.path)),
+    AVAILABILITY.path: Stage(rules=1, reads=(DAILY_BARS.path, RECONCILIATION.path)),
     DAILY_METRICS.path: Stage(rules=1, reads=(DAILY_BARS.path,)),
     WAREHOUSE: Stage(rules=1, reads=(DAILY_METRICS.path,)),
 }

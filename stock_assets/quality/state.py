@@ -1,6 +1,6 @@
 """what the tables hold -> the sessions that must be reconciled and judged again.
 
-Belongs here: per session what reconciliation and condition are made of, and the stale sessions of all stages together.
+Belongs here: per session what reconciliation and availability are made of, and the stale sessions of all stages together.
 Does not belong here: the stages of the data itself (``staleness``), judging.
 """
 
@@ -12,11 +12,11 @@ from datetime import UTC, date, datetime
 from zlib import crc32
 
 from stock_assets.domain import sessions
-from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from
 from stock_assets.lake.fingerprints import Fingerprints, Inputs, fingerprints
-from stock_assets.quality.condition import expected, phase
+from stock_assets.quality.availability import expected, phase
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import Cell, disagreeing, sources
 from stock_assets.raw.losses import lost_cells, rejected_cells
@@ -28,7 +28,7 @@ def stale_stages(lake_root: str, judging: Judging, now: datetime | None = None) 
     found = staleness.stale_by_stage(lake_root, raw, refused(lake_root, judging))
     states = {
         RECONCILIATION.path: reconciliation_state(lake_root, judging),
-        CONDITION.path: condition_state(lake_root, judging, raw.inputs, now),
+        AVAILABILITY.path: availability_state(lake_root, judging, raw.inputs, now),
     }
     for stage, state in states.items():
         found[stage] = staleness.stale_sessions(state, built_from(lake_root, stage))
@@ -47,10 +47,10 @@ def reconciliation_state(lake_root: str, judging: Judging) -> Fingerprints:
     return fingerprints(RECONCILIATION.path, {day: {**state, "judging": rules} for day, state in bars.items()})
 
 
-def condition_state(
+def availability_state(
     lake_root: str, judging: Judging, raw: dict[date, Inputs] | None = None, now: datetime | None = None
 ) -> Fingerprints:
-    """What the conditions of each session are made of, from the first to the newest session that has any row.
+    """What the availability of each session is made of, from the first to the newest session that has any row.
 
     A session between them without a row has a fingerprint, too: there everything is missing.
 
@@ -60,7 +60,7 @@ def condition_state(
     """
     raw = staleness.raw_state(lake_root).inputs if raw is None else raw
     bars = staleness.bars_state(lake_root)
-    # What is stored of it, not what should be: conditions are made of the stored verdicts.
+    # What is stored of it, not what should be: it is made of the stored verdicts.
     reconciled = built_from(lake_root, RECONCILIATION.path)
     known = raw.keys() | bars.keys()
     if not known:
@@ -85,11 +85,11 @@ def condition_state(
             "against": _digest(sorted(against[day])) if against[day] else None,
             "session": phase(day, instant),
         }
-    return fingerprints(CONDITION.path, found)
+    return fingerprints(AVAILABILITY.path, found)
 
 
 def newest_phase(now: datetime | None = None) -> str:
-    """Where today's session is: with it, conditions change though no table does."""
+    """Where today's session is: with it, availability changes though no table does."""
     instant = now or datetime.now(UTC)
     day = sessions.session_on_or_before(instant.astimezone(sessions.EXCHANGE_ZONE).date())
     return f"{day} {phase(day, instant)}"

@@ -29,7 +29,7 @@ GRAPH = {
     "bars/minute_bars": {"raw/ticks", "raw/bars", "raw/actions"},
     "bars/daily_bars": {"bars/minute_bars", "raw/ticks", "raw/bars", "raw/actions"},
     "quality/reconciliation": {"bars/daily_bars"},
-    "quality/condition": {"quality/reconciliation", "bars/daily_bars", "raw/ticks", "raw/bars", "raw/actions"},
+    "quality/availability": {"quality/reconciliation", "bars/daily_bars", "raw/ticks", "raw/bars", "raw/actions"},
     "metrics/daily_metrics": {"bars/daily_bars", "raw/actions"},
     "warehouse/daily_stock_metrics": {"metrics/daily_metrics"},
 }
