@@ -22,11 +22,11 @@ from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake, Spark, Warehouse
 from stock_assets.domain import sessions
 from stock_assets.domain.stages import WAREHOUSE
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES, Table
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from, made_by_other_rules, record_built
 from stock_assets.lake.fingerprints import GONE, Fingerprints, fingerprints
-from stock_assets.lake.tables import read_sessions
+from stock_assets.lake.tables import open_to_write, read_sessions
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
@@ -94,6 +94,8 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
     @stage(MINUTE_BARS_KEY, MINUTE_BARS, list(RAW_KEYS.values()), delta, "One row per symbol, minute and source.")
     def minute_bars(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
         import_meanwhile("great_expectations", "dagster_snowflake")
+        for raw in RAW_TABLES.values():
+            open_to_write(lake.root, raw)  # as this release writes them, whether or not anything is landed
         yield from _build_bars(context, config, partitions, lake, spark, MINUTE_BARS, "build_minute_bars")
 
     @stage(

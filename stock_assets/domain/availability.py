@@ -24,6 +24,7 @@ none of these                                                available
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 Availability = Literal["available", "corrected", "partial", "degraded", "missing", "empty"]
@@ -58,7 +59,7 @@ class Evidence:
     absence: str = ""
     source: str = ""
     final: bool = False
-    volume: int | None = None
+    volume: Decimal | None = None
     bars: int = 0
     statements: int = 0
     ticks: int = 0

@@ -8,6 +8,7 @@ delta-rs alone commits to them; a few rows per session, partitioned by year.
 
 from __future__ import annotations
 
+from stock_assets.domain.shares import SHARES
 from stock_assets.domain.tables import SYMBOL, TRADING_DAY, YEAR, Column, Table
 
 RECONCILIATION = Table(
@@ -24,8 +25,8 @@ RECONCILIATION = Table(
         Column("second_close", "decimal(18,6)", "close, as traded", nullable=True),
         Column("close_bps", "decimal(18,6)", "second less first, in 1/10000 of the larger", nullable=True),
         Column("close_tolerance_bps", "decimal(18,6)", "largest difference that is none"),
-        Column("first_volume", "int64", "shares, as traded", nullable=True),
-        Column("second_volume", "int64", "shares, as traded", nullable=True),
+        Column("first_volume", SHARES, "shares, as traded", nullable=True),
+        Column("second_volume", SHARES, "shares, as traded", nullable=True),
         Column("volume_percent", "decimal(18,6)", "second less first, in percent of the larger", nullable=True),
         Column("volume_tolerance_percent", "decimal(18,6)", "largest difference that is none; wider without auctions"),
     ),

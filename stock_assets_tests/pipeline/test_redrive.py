@@ -12,9 +12,10 @@ from deltalake import write_deltalake
 from stock_assets.domain.messages import Action, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.lake.staleness import daily_bars_state, raw_state
+from stock_assets.lake.transactions import redrives_of
 from stock_assets.landing.plan import next_offset
 from stock_assets.landing.prepare import Limits
-from stock_assets.raw.redrive import redrive, transaction_id
+from stock_assets.raw.redrive import redrive
 from stock_assets.topic.topics import ACTIONS
 from stock_assets_tests.pipeline.raw_lake import (
     DAY,
@@ -67,7 +68,7 @@ def test_offsets_of_the_drain_stay_and_redrives_are_counted(strict_lake: str) ->
     redrive_all(strict_lake, limits=Limits(max_rows=3))
     table = opened(strict_lake)
     assert [next_offset(table, TOPIC_ID, p) for p in (0, 1)] == [7, 7]
-    assert table.transaction_version(transaction_id(TOPIC_ID)) == 3
+    assert table.transaction_version(redrives_of(TOPIC_ID)) == 3
     land(strict_lake, [tick(9)])
     assert holds(strict_lake)
 
