@@ -61,9 +61,7 @@ def adjusted_to(df: DataFrame, raw_actions: DataFrame, as_of: date) -> DataFrame
         if name in PRICE_COLUMNS
     }
     volumes = {
-        name: F.round(F.col(name).cast("double") * F.col("split_factor"), 0 if types[name] == "bigint" else 6).try_cast(
-            types[name]
-        )
+        name: (F.col(name).cast("double") * F.col("split_factor")).try_cast(types[name])
         for name in df.columns
         if name in VOLUME_COLUMNS
     }

@@ -13,9 +13,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark.session_times import phase, with_session_times
-from spark.table_shape import SHARES, shaped
+from spark.table_shape import shaped
 from spark.tick_bars import bars_from_ticks
 from spark.vendor_bars import as_traded_bars
+from spark.weighted_price import weighted_price
 from stock_assets.domain.eligibility import PARTIAL_SOURCES
 from stock_assets.domain.tables import DAILY_BARS
 
@@ -54,8 +55,7 @@ def daily_bars_from_minutes(
     weighted by their volume; ``known_at`` the newest of the minutes. ``as_of``: as known at that instant.
     """
     minutes = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m", as_of), times)
-    shares = F.sum(F.col("volume").cast(SHARES))
-    thrice_turnover = F.sum((F.col("high") + F.col("low") + F.col("close")) * F.col("volume"))
+    thrice_typical = F.col("high") + F.col("low") + F.col("close")
     sessions = (
         minutes.where((phase(F.col("start_time")) == "regular") & ~F.col("source").isin(*PARTIAL_SOURCES))
         .withColumn("source", F.concat("source", F.lit("_minutes")))
@@ -65,8 +65,8 @@ def daily_bars_from_minutes(
             F.max("high").alias("high"),
             F.min("low").alias("low"),
             F.max_by("close", "start_time").alias("close"),
-            (thrice_turnover / F.nullif(3 * shares, F.lit(0))).alias("vwap"),
-            shares.alias("volume"),
+            weighted_price(thrice_typical, F.col("volume"), times=3).alias("vwap"),
+            F.sum("volume").alias("volume"),
             F.min("currency").alias("currency"),
             F.bool_and("final").alias("final"),
             F.max("known_at").alias("known_at"),

@@ -15,6 +15,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark.evolve import conformed, evolve
 from stock_assets.domain.tables import Table
 
 SymbolDay = tuple[str, date]
@@ -55,14 +56,18 @@ def location(lake_root: str, table: Table) -> str:
 def read(spark: SparkSession, lake_root: str, table: Table, version: int | None = None) -> DataFrame:
     """The table's rows, of ``version`` when given; no rows when there is no such table yet."""
     rows = _find(spark, lake_root, table, version)
-    return spark.createDataFrame([], table.ddl()) if rows is None else rows
+    return spark.createDataFrame([], table.ddl()) if rows is None else conformed(rows, table)
 
 
 def read_or_create(spark: SparkSession, lake_root: str, table: Table) -> DataFrame:
-    """The table's rows; a missing table is created, with the columns and layout of ``domain.tables``."""
+    """The table's rows; a missing table is created, with the columns and layout of ``domain.tables``.
+
+    Raises:
+        TableDiffers: the stored table has other columns, and no upgrade leads to these.
+    """
     rows = _find(spark, lake_root, table)
     if rows is not None:
-        return rows
+        return read(spark, lake_root, table) if evolve(rows, location(lake_root, table), table) else rows
     properties = ", ".join(f"'{name}' = '{value}'" for name, value in _PROPERTIES.items())
     spark.sql(
         f"CREATE TABLE IF NOT EXISTS delta.`{location(lake_root, table)}` ({table.ddl()}) USING DELTA "

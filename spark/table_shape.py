@@ -9,21 +9,23 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from stock_assets.domain import shares
 from stock_assets.domain.tables import Table
 
-_SPARK_TYPES = {
+SPARK_TYPES = {
     "bool": "boolean",
     "int64": "bigint",
     "int32": "int",
     "float64": "double",
     "list<string>": "array<string>",
 }
+"""What Spark calls the types of ``domain.tables`` that it calls otherwise."""
 
 PRICE = "decimal(18,6)"
 """Type of all stored prices; a cast to it rounds half up."""
 
-SHARES = "decimal(20,0)"
-"""Type in which shares are added up: Spark gives the sum ten digits more, and that of whole numbers none."""
+SHARES = shares.SHARES
+"""Type of all numbers of shares; Spark gives their sum ten digits more."""
 
 
 def shaped(df: DataFrame, table: Table) -> DataFrame:
@@ -31,4 +33,4 @@ def shaped(df: DataFrame, table: Table) -> DataFrame:
 
     A value that its column cannot hold becomes null: one absurd figure must not keep all other rows from being built.
     """
-    return df.select(*(F.col(c.name).try_cast(_SPARK_TYPES.get(c.type, c.type)).alias(c.name) for c in table.columns))
+    return df.select(*(F.col(c.name).try_cast(SPARK_TYPES.get(c.type, c.type)).alias(c.name) for c in table.columns))

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark.table_shape import SHARES
 from spark.ticks import STREAM
+from spark.weighted_price import weighted_price
 from stock_assets.domain.eligibility import SNAPSHOT_SOURCES
 
 
@@ -63,16 +63,13 @@ def _figures(among: Column, auctions: bool) -> list[Column]:
     sized = among & F.col("updates_volume")
     priced = sized & (F.col("updates_high_low") | F.col("updates_last"))
     in_high_low = F.when(among & F.col("updates_high_low"), F.col("price"))
-    # Decimals, as the sum of doubles would depend on the order in which Spark happens to add them.
-    turnover = F.sum(F.when(priced, F.col("price") * F.col("volume")))
-    shares = F.sum(F.when(priced, F.col("volume").cast(SHARES)))
     return [
         F.min_by("price", first).alias("open"),
         F.max(in_high_low).alias("high"),
         F.min(in_high_low).alias("low"),
         F.max_by("price", last).alias("close"),
-        F.sum(F.when(sized, F.col("volume").cast(SHARES))).alias("volume"),
-        (turnover / F.nullif(shares, F.lit(0))).alias("vwap"),
+        F.sum(F.when(sized, F.col("volume"))).alias("volume"),
+        weighted_price(F.when(priced, F.col("price")), F.when(priced, F.col("volume"))).alias("vwap"),
         F.count_if(sized).alias("trade_count"),
     ]
 

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark.session_times import phase, with_session_times, within_closing_grace
-from spark.table_shape import PRICE
+from spark.table_shape import PRICE, SHARES
 from stock_assets.domain.eligibility import CONDITIONS, SNAPSHOT_SOURCES, Condition
 
 STREAM = ("trading_day", "symbol", "source")
@@ -76,7 +76,7 @@ def _each_event_once(ticks: DataFrame) -> DataFrame:
         .withColumns({"rank": rank, "repeats": F.count("*").over(event) - 1})
         .where("rank = 1")
     )
-    price, volume = F.col("price").cast(PRICE).alias("price"), F.col("size").alias("volume")
+    price, volume = F.col("price").cast(PRICE).alias("price"), F.col("size").cast(SHARES).alias("volume")
     names = (*STREAM, *_ORDER, price, volume, "currency", "conditions", "repeats")
     return once.select(*names).unionByName(chosen.select(*names))
 
@@ -84,7 +84,8 @@ def _each_event_once(ticks: DataFrame) -> DataFrame:
 def _frames(snapshots: DataFrame) -> DataFrame:
     """Frames of snapshot feeds; one stands for the growth of the session's cumulative volume, the first for none."""
     before = Window.partitionBy(*STREAM).orderBy(*_ORDER).rowsBetween(Window.unboundedPreceding, -1)
-    growth = F.greatest(F.col("day_volume") - F.max("day_volume").over(before), F.lit(0))
+    reached = F.col("day_volume").cast(SHARES)
+    growth = F.greatest(reached - F.max(reached).over(before), F.lit(0)).cast(SHARES)
     known = F.col("day_volume").isNotNull()
     return snapshots.withColumn("volume", F.when(known, F.coalesce(growth, F.lit(0))))
 

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark.actions import actions_by_symbol, actions_of_vendor, split_factor
-from spark.table_shape import PRICE
+from spark.table_shape import PRICE, SHARES
 from stock_assets.domain.messages import instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 
@@ -60,7 +60,14 @@ def as_traded_bars(
     ).otherwise(1.0)
 
     as_traded = {name: (F.col(name) * F.col("factor")).try_cast(PRICE) for name in _PRICES}
-    volume = F.round(F.try_divide(F.col("volume"), F.col("factor"))).try_cast("bigint")
+    stated = F.col("volume").cast(SHARES)
+    unadjusted = F.try_divide(stated.cast("double"), F.col("factor"))
+    volume = (
+        F.when(F.col("factor") == 1.0, stated)
+        # who states whole shares rounded them when adjusting
+        .when(stated == F.floor(stated), F.round(unadjusted).try_cast(SHARES))
+        .otherwise(unadjusted.try_cast(SHARES))
+    )
     known_volume = F.col("volume").isNotNull() | F.col("stated_volume").isNull()
     held = reduce(and_, (F.coalesce(F.col(name) > 0, F.lit(False)) for name in _PRICES), known_volume)
     return (

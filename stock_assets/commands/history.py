@@ -13,6 +13,7 @@ import typer
 
 from stock_assets.commands.day_argument import session_of
 from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.shares import show_shares
 
 if TYPE_CHECKING:
     from stock_assets.lake.as_of import Statement
@@ -63,7 +64,7 @@ def _cells(statement: Statement) -> list[str]:
         _moment(said["start_time"]),
         _moment(said["known_at"]),
         *(repr(said[name]) for name in ("open", "high", "low", "close")),
-        "unknown" if said["volume"] is None else f"{said['volume']:,}",
+        show_shares(said["volume"]),
         said["price_basis"],
         "yes" if said["final"] else "no",
         f"{said['close'] * statement.factor:.6f}".rstrip("0").rstrip("."),

@@ -77,6 +77,10 @@ class WrongSetting(PermanentError):
     """A setting contradicts the data; the text names it and what it should be."""
 
 
+class TableDiffers(PermanentError):
+    """A stored table has other columns than its definition, and no upgrade leads from the one to the other."""
+
+
 class ServiceUnavailable(TransientError):
     """A service (broker, warehouse, Spark) cannot be reached now."""
 

@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.sessions import EXCHANGE_ZONE
+from stock_assets.domain.shares import LEAST
 
 SCHEMA_VERSION = 1
 MAX_NESTING = 64
@@ -34,11 +35,25 @@ Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217
 Price = Annotated[float, Meta(ge=1e-6, lt=1e11)]
 """Bars hold prices in steps of a millionth: less than one step would become 0."""
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
-Shares = Annotated[int, Meta(ge=0, lt=10**12)]
-"""More than any company has issued; of more, a session's sum of prices x shares would fit no number that Spark has."""
+_TOO_FEW = {"exclusiveMinimum": 0, "exclusiveMaximum": LEAST}
+Shares = Annotated[float, Meta(ge=0, lt=1e12, extra_json_schema={"not": _TOO_FEW})]
+"""Whole or not. More than any company has issued is refused: of more, a session's sum of prices x shares would fit no number
+that Spark has. So is more than none that would be stored as none."""
+SHARE_FIELDS = ("size", "day_volume", "volume")
 
 
-class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class CountsShares(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A message with numbers of shares."""
+
+    def __post_init__(self) -> None:
+        # The only bound of one field that a type of msgspec does not state.
+        for name in SHARE_FIELDS:
+            shares = getattr(self, name, None)
+            if shares is not None and 0 < shares < LEAST:
+                raise ValueError(f"Expected `float` that is 0 or >= {LEAST} - at `$.{name}`")
+
+
+class Tick(CountsShares, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One trade or quote, as a vendor reported it."""
 
     symbol: Symbol
@@ -57,7 +72,7 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     schema_version: Literal[1] = 1
 
 
-class Bar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Bar(CountsShares, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A vendor's bar, its literals untouched."""
 
     symbol: Symbol
@@ -78,6 +93,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     schema_version: Literal[1] = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         # A tolerance, as vendors round each of the four on its own.
         slack = 1e-4 * self.high
         if self.low > min(self.open, self.close) + slack or self.high < max(self.open, self.close) - slack:

@@ -8,6 +8,7 @@ delta-rs alone commits to them; a few rows per session, partitioned by year.
 
 from __future__ import annotations
 
+from stock_assets.domain.shares import SHARES
 from stock_assets.domain.tables import SYMBOL, TRADING_DAY, YEAR, Column, Table
 
 RECONCILIATION = Table(
@@ -24,8 +25,8 @@ RECONCILIATION = Table(
         Column("second_close", "decimal(18,6)", "close, as traded", nullable=True),
         Column("close_bps", "decimal(18,6)", "second less first, in 1/10000 of the larger", nullable=True),
         Column("close_tolerance_bps", "decimal(18,6)", "largest difference that is none"),
-        Column("first_volume", "int64", "shares, as traded", nullable=True),
-        Column("second_volume", "int64", "shares, as traded", nullable=True),
+        Column("first_volume", SHARES, "shares, as traded", nullable=True),
+        Column("second_volume", SHARES, "shares, as traded", nullable=True),
         Column("volume_percent", "decimal(18,6)", "second less first, in percent of the larger", nullable=True),
         Column("volume_tolerance_percent", "decimal(18,6)", "largest difference that is none; wider without auctions"),
     ),
@@ -33,13 +34,15 @@ RECONCILIATION = Table(
     partition_by=("year",),
 )
 
-CONDITION = Table(
-    path="quality/condition",
+AVAILABILITY = Table(
+    path="quality/availability",
     columns=(
         YEAR,
         TRADING_DAY,
         SYMBOL,
-        Column("condition", "string", "available, corrected, partial, degraded, missing, or empty (legitimately so)"),
+        Column(
+            "availability", "string", "available, corrected, partial, degraded, missing, or empty (legitimately so)"
+        ),
         Column("because", "string", "one sentence, with the numbers"),
         Column("inputs", "string", "the numbers it was judged from"),
     ),
@@ -47,4 +50,4 @@ CONDITION = Table(
     partition_by=("year",),
 )
 
-QUALITY_TABLES: tuple[Table, ...] = (RECONCILIATION, CONDITION)
+QUALITY_TABLES: tuple[Table, ...] = (RECONCILIATION, AVAILABILITY)

@@ -46,7 +46,7 @@ class Figures:
     """What is compared of a bar, as traded."""
 
     close: Decimal
-    volume: int | None
+    volume: Decimal | None
     final: bool = True
     no_auction: bool = False
 
@@ -70,7 +70,7 @@ def compare(first: Figures | None, second: Figures | None, tolerance: Tolerance)
     bps = _difference(first.close, second.close, 10_000)
     percent = None
     if first.volume is not None and second.volume is not None:
-        percent = _difference(Decimal(first.volume), Decimal(second.volume), 100)
+        percent = _difference(first.volume, second.volume, 100)
     verdict: Verdict = "agreed"
     if not (first.final and second.final):
         verdict = "moving"

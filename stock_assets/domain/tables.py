@@ -10,13 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from stock_assets.domain.shares import SHARES
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Type = Literal[
-    "string", "int64", "int32", "bool", "date", "timestamp", "decimal(18,6)", "float64", "binary", "list<string>"
-]
-"""Column types; ``timestamp`` is microseconds in UTC."""
+    "string", "int64", "int32", "bool", "date", "timestamp", "decimal(18,6)", "decimal(25,6)", "float64", "binary",
+    "list<string>"
+]  # fmt: skip
+"""Column types; ``timestamp`` is microseconds in UTC, and prices and shares are the two decimals."""
 
 _DDL: dict[Type, str] = {
     "string": "STRING",
@@ -26,6 +29,7 @@ _DDL: dict[Type, str] = {
     "date": "DATE",
     "timestamp": "TIMESTAMP",
     "decimal(18,6)": "DECIMAL(18,6)",
+    "decimal(25,6)": "DECIMAL(25,6)",
     "float64": "DOUBLE",
     "binary": "BINARY",
     "list<string>": "ARRAY<STRING>",
@@ -77,6 +81,7 @@ class Table:
             "date": pa.date32(),
             "timestamp": pa.timestamp("us", tz="UTC"),
             "decimal(18,6)": pa.decimal128(18, 6),
+            "decimal(25,6)": pa.decimal128(25, 6),
             "float64": pa.float64(),
             "binary": pa.binary(),
             "list<string>": pa.list_(pa.string()),
@@ -119,8 +124,8 @@ RAW_TICKS = Table(
         Column("event_time", "timestamp", "time of the trade, UTC"),
         Column("price", "float64", "price per share, in currency"),
         Column("currency", "string", "ISO 4217"),
-        Column("size", "int64", "shares of this trade"),
-        Column("day_volume", "int64", "cumulative shares of the session"),
+        Column("size", SHARES, "shares of this trade"),
+        Column("day_volume", SHARES, "cumulative shares of the session"),
         Column("bid", "float64", "best bid, in currency"),
         Column("ask", "float64", "best ask, in currency"),
         Column("exchange", "string", "market centre, as the vendor codes it"),
@@ -146,7 +151,7 @@ RAW_BARS = Table(
         Column("high", "float64", "highest price, in currency"),
         Column("low", "float64", "lowest price, in currency"),
         Column("close", "float64", "last price, in currency"),
-        Column("volume", "int64", "shares"),
+        Column("volume", SHARES, "shares"),
         Column("adj_close", "float64", "the vendor's adjusted close, evidence only"),
         Column("currency", "string", "ISO 4217"),
         Column("price_basis", "string", "as_traded, or split_adjusted as of known_at"),
@@ -196,7 +201,7 @@ MINUTE_BARS = Table(
         _price("high", "highest eligible price, as traded"),
         _price("low", "lowest eligible price, as traded"),
         _price("close", "last eligible price, as traded"),
-        Column("volume", "int64", "shares; null where the source gives none", nullable=True),
+        Column("volume", SHARES, "shares; null where the source gives none", nullable=True),
         _price("vwap", "volume-weighted price; null from vendors' bars", nullable=True),
         Column("trade_count", "int64", "trades; null from vendors' bars", nullable=True),
         Column("currency", "string", "ISO 4217"),
@@ -216,7 +221,7 @@ DAILY_BARS = Table(
         _price("high", "highest eligible price, as traded"),
         _price("low", "lowest eligible price, as traded"),
         _price("close", "closing print, else last eligible price, as traded"),
-        Column("volume", "int64", "shares, as traded; null where unknown", nullable=True),
+        Column("volume", SHARES, "shares, as traded; null where unknown", nullable=True),
         _price("vwap", "volume-weighted price of the session; null from daily bars alone", nullable=True),
         Column("vwap_from", "string", "ticks or minutes", nullable=True),
         Column("trade_count", "int64", "trades; null from vendors' bars", nullable=True),
@@ -244,7 +249,7 @@ DAILY_METRICS = Table(
         _price("high", "as traded"),
         _price("low", "as traded"),
         _price("close", "as traded"),
-        Column("volume", "int64", "shares, as traded", nullable=True),
+        Column("volume", SHARES, "shares, as traded", nullable=True),
         _price("vwap", "as traded", nullable=True),
         _price("previous_close", "of the session before, in this session's basis", nullable=True),
         _price("change", "close - previous_close", nullable=True),
@@ -289,5 +294,3 @@ BUILT_FROM = Table(
 )
 
 RAW_TABLES: dict[str, Table] = {"ticks": RAW_TICKS, "bars": RAW_BARS, "actions": RAW_ACTIONS}
-RULES_VERSION = "1"
-"""Version of the rules that turn raw rows into bars and metrics; a new one makes every session stale."""

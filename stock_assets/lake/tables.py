@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import Table
+from stock_assets.lake.evolve import conformed, evolve
 from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
 
 if TYPE_CHECKING:
@@ -27,18 +28,32 @@ def open_table(lake_root: str, table: Table) -> DeltaTable | None:
     """A handle on the newest snapshot, or None when the table does not exist yet."""
     from deltalake import DeltaTable
 
+    return DeltaTable(table_uri(lake_root, table)) if is_table(lake_root, table.path) else None
+
+
+def open_to_write(lake_root: str, table: Table) -> DeltaTable | None:
+    """A handle on the newest snapshot of a table that delta-rs writes, in the columns of its definition; None without one.
+
+    Raises:
+        TableDiffers: the stored table has other columns.
+    """
+    found = open_table(lake_root, table)
+    return None if found is None else evolve(found, table)
+
+
+def is_table(lake_root: str, path: str) -> bool:
+    """Whether the lake has a table at this path."""
+    from deltalake import DeltaTable
+
     # asked first: delta-rs tries for minutes when the store does not answer, and fails when there is no bucket
-    if not bucket_exists(lake_root):
-        return None
-    uri = table_uri(lake_root, table)
-    return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
+    return bucket_exists(lake_root) and DeltaTable.is_deltatable(f"{lake_root.rstrip('/')}/{path}")
 
 
 def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:
     """A handle on the newest snapshot of a table that delta-rs writes."""
     from deltalake import DeltaTable
 
-    found = open_table(lake_root, table)
+    found = open_to_write(lake_root, table)
     if found is not None:
         return found
     uri = table_uri(lake_root, table)
@@ -97,4 +112,6 @@ def read_sessions(
         wanted &= (ds.field("year") >= first.year) & (ds.field("year") <= last.year)
     if accepted_only:
         wanted &= ds.field("rejected_because").is_null()
-    return handle.to_pyarrow_dataset().to_table(columns=columns, filter=wanted)
+    dataset = handle.to_pyarrow_dataset()
+    rows = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=wanted)
+    return conformed(rows, schema)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict, PermanentError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.tables import committed_version, open_or_create_table, table_uri
+from stock_assets.lake.transactions import offsets_of
 from stock_assets.landing import plan as planning
 from stock_assets.landing.prepare import Limits, Prepared, Range, Reading, prepare
 from stock_assets.landing.shares import read_range
@@ -107,7 +108,7 @@ def commit_prepared(lake_root: str, topic: Topic, table: DeltaTable, prepared: P
             raise IncompleteLanding(
                 f"{topic.name} partition {partition}: the snapshot ends at {held}, the range starts at {start}"
             )
-    transactions = [Transaction(planning.transaction_id(topic_id, p), offset) for p, offset in prepared.next.items()]
+    transactions = [Transaction(offsets_of(topic_id, p), offset) for p, offset in prepared.next.items()]
     properties = CommitProperties(
         custom_metadata={
             LANDING_ID: landing_id,

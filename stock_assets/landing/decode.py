@@ -34,6 +34,7 @@ import pyarrow as pa
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Message, check_unread, decode
 from stock_assets.domain.session_index import Int64s
+from stock_assets.domain.shares import share_column
 from stock_assets.domain.universe import Universe
 from stock_assets.landing.placement import place_rows, strangers
 from stock_assets.landing.uniform import UniformDecoder
@@ -168,9 +169,10 @@ class Decoder:
         found = self._uniform.columns(run)
         if found is None:
             return None
-        # equal types but for instants, which are microseconds already
         return {
-            field.name: found[field.name].view(field.type) if field.name in found else pa.nulls(len(run), field.type)
+            field.name: _stored(found[field.name], field.type)
+            if field.name in found
+            else pa.nulls(len(run), field.type)
             for field in self._fields
         }
 
@@ -251,9 +253,17 @@ class Decoder:
                 columns[field.name] = pa.array(read, pa.int64()).view(field.type)
             elif read.count(None) == len(read):
                 columns[field.name] = pa.nulls(len(read), field.type)
+            elif pa.types.is_decimal(field.type):
+                known = np.array([value is not None for value in read])
+                columns[field.name] = share_column(np.array([value or 0.0 for value in read]), known)
             else:
                 columns[field.name] = pa.array(read, field.type)
         return columns
+
+
+def _stored(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A uniform run's column as its type; equal ones but for shares, and instants, which are microseconds already."""
+    return share_column(column.to_numpy()) if pa.types.is_decimal(kind) else column.view(kind)
 
 
 def _are_apart(document: bytes, run: Sequence[bytes | None]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import LostOffsets, TopicRecreated
+from stock_assets.lake.transactions import offsets_of
 from stock_assets.topic.topics import Topic, TopicState
 
 if TYPE_CHECKING:
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 
 TOPIC_ID = "stock_assets.topic_id"
 """Key in a commit's metadata: the topic the table was last filled from."""
-
-
-def transaction_id(topic_id: str, partition: int) -> str:
-    """Name of the Delta app transaction whose version is the partition's next offset."""
-    return f"{topic_id}/{partition}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def next_offset(table: DeltaTable | None, topic_id: str, partition: int) -> int:
     """First offset of the partition that the snapshot does not hold; 0 when it holds none."""
     if table is None:
         return 0
-    return table.transaction_version(transaction_id(topic_id, partition)) or 0
+    return table.transaction_version(offsets_of(topic_id, partition)) or 0
 
 
 def known_topic_ids(table: DeltaTable | None) -> set[str]:

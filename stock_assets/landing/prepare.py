@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 
 from stock_assets.domain.errors import IncompleteLanding, LostOffsets, ServiceUnavailable
 from stock_assets.domain.universe import Universe
+from stock_assets.lake.files import write_files
 from stock_assets.lake.offsets import GAP, Coverage, cover
 from stock_assets.landing.decode import Decoder
 from stock_assets.landing.plan import Plan
 from stock_assets.landing.rows import gap_row, rows_of, rows_schema
-from stock_assets.landing.write import write_files
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.consume import Reader

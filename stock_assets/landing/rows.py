@@ -1,7 +1,7 @@
 """chunk of records -> rows of a raw table.
 
 Belongs here: one row per record, accepted or rejected, with where it came from; rows that stand for no record.
-Does not belong here: what a record means (``decode``), and how rows become files (``write``).
+Does not belong here: what a record means (``decode``), and how rows become files (``lake.files``).
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stock_assets.domain.messages import Message
+from stock_assets.domain.messages import SHARE_FIELDS, CountsShares, Message
 from stock_assets.domain.session_index import Int64s
+from stock_assets.domain.shares import LEAST
 from stock_assets.topic.payloads import EDGE_BYTES, Bytes, Payloads, windows
 
 _DOT, _ZERO, _SPACE, _BACKSLASH, _LAST_ASCII = b".0 \\\x7f"
@@ -71,11 +72,12 @@ class UniformDecoder:
         kind = msgspec.inspect.type_info(message)
         assert isinstance(kind, msgspec.inspect.StructType)
         self._longest_bytes = longest_bytes
-        known = {field.encode_name: _column(field.type) for field in kind.fields}
+        known = {field.encode_name: _column(field.type, field.encode_name in SHARE_FIELDS) for field in kind.fields}
         self._columns = {name: column for name, column in known.items() if column is not None}
         required = {field.encode_name for field in kind.fields if field.required}
-        # a rule between fields is written in Python
-        self._any = required <= self._columns.keys() and not hasattr(message, "__post_init__")
+        # a rule between fields is written in Python, the one of shares is kept here too
+        rules = getattr(message, "__post_init__", CountsShares.__post_init__)
+        self._any = required <= self._columns.keys() and rules is CountsShares.__post_init__
         self._whole: msgspec.json.Decoder[Message] = msgspec.json.Decoder(message)
         self._shape: msgspec.json.Decoder[dict[str, str | int | float]] = msgspec.json.Decoder(
             dict[str, str | int | float]
@@ -180,17 +182,17 @@ def _distance(document: Document, at: Int64s, byte: int) -> Int64s:
     return distance
 
 
-def _column(kind: msgspec.inspect.Type) -> Column | None:
+def _column(kind: msgspec.inspect.Type, shares: bool) -> Column | None:
     """How the values of a field are read; None for kinds that uniform runs do not have."""
     if isinstance(kind, msgspec.inspect.Metadata):
-        return _column(kind.type)
+        return _column(kind.type, shares)
     if isinstance(kind, msgspec.inspect.UnionType):
         kinds = [one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType)]
-        return _column(kinds[0]) if len(kinds) == 1 else None
+        return _column(kinds[0], shares) if len(kinds) == 1 else None
     if isinstance(kind, msgspec.inspect.StrType) and kind.pattern is None:
         return _Texts(kind.min_length or 0, kind.max_length)
     if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType) and kind.multiple_of is None:
-        read = _integers if isinstance(kind, msgspec.inspect.IntType) else _decimals
+        read = _shares if shares else _integers if isinstance(kind, msgspec.inspect.IntType) else _decimals
         return _Numbers(read, kind.ge, kind.gt, kind.le, kind.lt)
     if isinstance(kind, msgspec.inspect.LiteralType) and len(kind.values) == 1 and isinstance(kind.values[0], int):
         return _Numbers(_integers, ge=kind.values[0], le=kind.values[0])
@@ -274,6 +276,14 @@ def _decimals(document: Document, spans: Spans) -> npt.NDArray[np.float64] | Non
     scale = _TEN_TO[places]
     found: npt.NDArray[np.float64] = (whole * scale + parts) / scale
     return found
+
+
+def _shares(document: Document, spans: Spans) -> npt.NDArray[np.int64 | np.float64] | None:
+    """Numbers of shares, whole ones mostly; none between 0 and the least that is stored."""
+    if (whole := _integers(document, spans)) is not None:
+        return whole
+    found = _decimals(document, spans)
+    return None if found is None or ((found > 0) & (found < LEAST)).any() else found
 
 
 def _last_digits(document: Document, end: Int64s, count: Int64s) -> Int64s | None:

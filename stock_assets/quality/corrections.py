@@ -12,6 +12,7 @@ from itertools import pairwise
 from math import isclose
 from typing import Any
 
+from stock_assets.domain.shares import show_shares
 from stock_assets.domain.splits import Stated, actions_that_count, factor_of_statement
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
 from stock_assets.lake.tables import read_sessions
@@ -60,11 +61,7 @@ def _changes(earlier: Row, later: Row) -> list[str]:
     ]
     was, now = earlier["volume"], later["volume"]
     same = was == now if was is None or now is None else isclose(was, now, rel_tol=_SAME, abs_tol=1)
-    return changes if same else [*changes, f"volume {_shares(was)} to {_shares(now)}"]
-
-
-def _shares(volume: float | None) -> str:
-    return "unknown" if volume is None else f"{volume:,.0f}"
+    return changes if same else [*changes, f"volume {show_shares(was)} to {show_shares(now)}"]
 
 
 def _actions(lake_root: str) -> dict[str, list[Stated]]:
@@ -79,4 +76,4 @@ def _as_traded(row: Row, actions: list[Stated]) -> Row:
     """The statement without the splits that the vendor knew of when it was made."""
     factor = factor_of_statement(actions, row["price_basis"], row["trading_day"], row["known_at"])
     prices = {name: row[name] * factor for name in PRICES}
-    return row | prices | {"volume": None if row["volume"] is None else row["volume"] / factor}
+    return row | prices | {"volume": None if row["volume"] is None else float(row["volume"]) / factor}

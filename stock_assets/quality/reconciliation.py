@@ -15,6 +15,7 @@ from typing import Any
 
 from stock_assets.domain.quality_tables import RECONCILIATION
 from stock_assets.domain.reconciliation import Figures, Pair, Tolerance, compare
+from stock_assets.domain.shares import show_shares
 from stock_assets.domain.tables import DAILY_BARS
 from stock_assets.lake.tables import open_table, read_sessions
 from stock_assets.quality.judging import Judging
@@ -72,13 +73,9 @@ def compared(bars: Iterable[Row], pairs: Sequence[Pair], tolerance: Tolerance) -
 
 def difference(row: Row) -> str:
     """What the two vendors of a row say, in one phrase with the numbers of both."""
-
-    def shares(volume: int | None) -> str:
-        return "unknown" if volume is None else f"{volume:,}"
-
     first, second = row["first_source"], row["second_source"]
     text = f"close {row['first_close']:.4f} {first}, {row['second_close']:.4f} {second} ({row['close_bps']:+.1f} bps)"
-    text += f", volume {shares(row['first_volume'])} {first}, {shares(row['second_volume'])} {second}"
+    text += f", volume {show_shares(row['first_volume'])} {first}, {show_shares(row['second_volume'])} {second}"
     return text if row["volume_percent"] is None else f"{text} ({row['volume_percent']:+.1f} %)"
 
 

@@ -32,16 +32,16 @@ from pyarrow import fs
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import Table
-from stock_assets.lake.tables import committed_version, open_table
-from stock_assets.landing.write import partition_folder, write_file
+from stock_assets.lake.files import partition_folder, write_file
+from stock_assets.lake.tables import committed_version, open_table, open_to_write
+from stock_assets.lake.transactions import next_rewrite
 from stock_assets.raw.row_digest import RowDigest, row_digest
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable, Transaction
+    from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
 COMPACTION_ID = "stock_assets.compaction_id"
-REWRITE = "rewrite"
 TARGET_BYTES = 128 * 1024 * 1024
 LEAST_DAYS = 7
 _PREFIX = "compacted-"
@@ -83,13 +83,6 @@ class _RowsDiffer(Exception):
     """What was written is not what was read."""
 
 
-def next_rewrite(table: DeltaTable) -> Transaction:
-    """The transaction of a commit that removes files: refused if another such commit came after this snapshot."""
-    from deltalake import Transaction
-
-    return Transaction(REWRITE, (table.transaction_version(REWRITE) or 0) + 1)
-
-
 def compact(lake_root: str, table: Table, day: date | None, target_bytes: int = TARGET_BYTES) -> Compaction:
     """Rewrite the files of a session; None means the rows without one (rejected records and gaps).
 
@@ -103,7 +96,7 @@ def compact(lake_root: str, table: Table, day: date | None, target_bytes: int = 
     from deltalake.exceptions import DeltaError
     from deltalake.transaction import RemoveAction
 
-    handle = open_table(lake_root, table)
+    handle = open_to_write(lake_root, table)
     if handle is None:
         return Compaction(False, "nothing was landed yet")
     unit = _unit(table, day)

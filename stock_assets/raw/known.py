@@ -13,8 +13,9 @@ from typing import Any
 from msgspec import structs
 
 from stock_assets.domain.errors import BadRecord
-from stock_assets.domain.messages import Action, Bar, Message, Tick, day_of, decode, encode
+from stock_assets.domain.messages import SHARE_FIELDS, Action, Bar, Message, Tick, day_of, decode, encode
 from stock_assets.domain.sessions import is_session
+from stock_assets.domain.shares import as_shares
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
 from stock_assets.lake.tables import open_table
 from stock_assets.lake.withdrawn import withdrawn_rows
@@ -91,7 +92,7 @@ class Known:
             has_payload = ds.field("payload").is_valid() & ds.field("trading_day").is_null()
             rows = self._read(_TABLES[kind], ["payload"], has_payload)
             payloads = {unframed(row["payload"]) for row in rows}
-            self._rejected[kind] = payloads if kind is Tick else set(_stated_before(kind, payloads))
+            self._rejected[kind] = set(_stated_before(kind, payloads))
         return self._rejected[kind]
 
     def _withdrawn(self, kind: type[Message]) -> set[bytes]:
@@ -124,12 +125,15 @@ class Known:
 
 
 def _fields(message: Message, names: tuple[str, ...]) -> _Values:
-    return tuple(getattr(message, name) for name in names)
+    """As a raw table holds them."""
+    values = ((name, getattr(message, name)) for name in names)
+    return tuple(as_shares(value) if name in SHARE_FIELDS and value is not None else value for name, value in values)
 
 
 def _without_known_at(message: Message) -> bytes:
-    """The message as JSON; what a vendor says again a day later is the same."""
-    return encode(message if isinstance(message, Tick) else structs.replace(message, known_at=0))
+    """The message as JSON; what a vendor says again a day later is the same, and so are 100 shares and 100.0."""
+    shares = {name: float(value) for name in SHARE_FIELDS if (value := getattr(message, name, None)) is not None}
+    return encode(structs.replace(message, **shares, **({} if isinstance(message, Tick) else {"known_at": 0})))
 
 
 def _stated_before(kind: type[Message], payloads: Iterable[bytes]) -> Iterator[bytes]:

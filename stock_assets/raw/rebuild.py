@@ -20,12 +20,12 @@ import pyarrow.dataset as ds
 from stock_assets.domain.errors import LandingConflict, NotRebuildable, PermanentError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.offsets import REBUILD
-from stock_assets.lake.tables import committed_version, open_table
+from stock_assets.lake.tables import committed_version, open_to_write
+from stock_assets.lake.transactions import next_rewrite
 from stock_assets.lake.withdrawn import withdrawn_rows
 from stock_assets.landing.commit import LANDING_ID
 from stock_assets.landing.decode import Decoder
 from stock_assets.landing.rows import rows_of, rows_schema
-from stock_assets.raw.compaction import next_rewrite
 from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import RangeReader
@@ -53,7 +53,7 @@ def rebuild(lake_root: str, broker: Broker, topic: Topic, day: date, universe: U
     from deltalake import CommitProperties, write_deltalake
     from deltalake.exceptions import DeltaError
 
-    table = open_table(lake_root, topic.table)
+    table = open_to_write(lake_root, topic.table)
     if table is None:
         return Rebuild(0, replaced=False, reason="nothing was landed yet")
     rewrite = next_rewrite(table)

@@ -25,7 +25,8 @@ import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict
 from stock_assets.lake.offsets import REDRIVE, WITHDRAWN
-from stock_assets.lake.tables import committed_version, open_table, table_uri
+from stock_assets.lake.tables import committed_version, open_to_write, table_uri
+from stock_assets.lake.transactions import redrives_of
 from stock_assets.landing.commit import LANDING_ID
 from stock_assets.landing.decode import Decoder
 from stock_assets.landing.plan import TOPIC_ID
@@ -60,11 +61,6 @@ class Redrive:
     sessions: dict[date, int]
 
 
-def transaction_id(topic_id: str) -> str:
-    """Name of the Delta app transaction that counts the redrives of a topic."""
-    return f"redrive/{topic_id}"
-
-
 def redrive(
     lake_root: str,
     topic: Topic,
@@ -86,7 +82,7 @@ def redrive(
         LandingConflict: another redrive of the topic was faster; start again.
     """
     bounds = limits or Limits()
-    table = open_table(lake_root, topic.table)
+    table = open_to_write(lake_root, topic.table)
     if table is None:
         return
     for topic_id, portion in _portions(table, reason, day, bounds):
@@ -127,9 +123,9 @@ def _portions(table: DeltaTable, reason: str | None, day: date | None, limits: L
 
 def _redrive_once(lake_root: str, topic: Topic, topic_id: str, portion: Portion, decoder: Decoder) -> Redrive:
     # Everything is decided from this one handle, which is never refreshed.
-    table = open_table(lake_root, topic.table)
+    table = open_to_write(lake_root, topic.table)
     assert table is not None
-    number = (table.transaction_version(transaction_id(topic_id)) or 0) + 1
+    number = (table.transaction_version(redrives_of(topic_id)) or 0) + 1
     landing_id = f"{REDRIVE}{uuid.uuid4().hex}"
     tried = 0
     parts = [rows_schema(topic).empty_table()]
@@ -204,7 +200,7 @@ def _commit(
         return None
     properties = CommitProperties(
         custom_metadata={LANDING_ID: landing_id, TOPIC_ID: topic_id},
-        app_transactions=[Transaction(transaction_id(topic_id), number)],
+        app_transactions=[Transaction(redrives_of(topic_id), number)],
     )
     try:
         write_deltalake(table, rows, mode="append", commit_properties=properties)

@@ -23,12 +23,12 @@ import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import LandingConflict, PermanentError
 from stock_assets.lake.offsets import GAP, REDRIVE, WITHDRAW, WITHDRAWN
-from stock_assets.lake.tables import committed_version, open_table, table_uri
+from stock_assets.lake.tables import committed_version, open_to_write, table_uri
+from stock_assets.lake.transactions import next_rewrite
 from stock_assets.landing.commit import LANDING_ID
 from stock_assets.landing.decode import Decoder
 from stock_assets.landing.plan import TOPIC_ID
 from stock_assets.landing.rows import rejected_row, rows_of
-from stock_assets.raw.compaction import next_rewrite
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import Chunk, RangeReader
 from stock_assets.topic.topics import Topic, topic_state
@@ -113,7 +113,7 @@ def reinstate(lake_root: str, topic: Topic, partition: int, offset: int, decoder
 
 def _rows(lake_root: str, topic: Topic, partition: int, offset: int) -> tuple[DeltaTable, list[Row]]:
     """All rows of an offset; of a topic that was created again, those of the last one."""
-    table = open_table(lake_root, topic.table)
+    table = open_to_write(lake_root, topic.table)
     if table is None:
         raise PermanentError(f"{topic.name}: nothing was landed yet")
     at = (ds.field("kafka_partition") == partition) & (ds.field("kafka_offset") == offset)

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from stock_assets.domain.errors import BadRecord, NothingFetched, UnknownSymbol
 from stock_assets.domain.messages import Bar, encode, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, is_session, session
+from stock_assets.domain.shares import read_shares
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
 from stock_assets.sources.bar_labels import MINUTE, check_labels, start_of
 from stock_assets.sources.fetched import Fetched
@@ -72,7 +73,7 @@ def fetch_quote(client: AlphaVantageClient, symbol: str) -> Fetched:
     def bar(_label: str, row: Mapping[str, str]) -> Bar:
         _same_symbol(symbol, {"2. Symbol": row.get("01. symbol", symbol)})
         names = ("02. open", "03. high", "04. low", "05. price", "06. volume")
-        figures = _checked([float(row[name]) for name in names[:4]]), int(row[names[4]])
+        figures = _checked([float(row[name]) for name in names[:4]]), read_shares(row[names[4]])
         return _daily_bar(symbol, date.fromisoformat(row["07. latest trading day"]), figures, now, provisional=True)
 
     return _taken(symbol, {"quote": quote}, bar)
@@ -103,7 +104,7 @@ def fetch_minutes(client: AlphaVantageClient, symbol: str, first: date, last: da
     if not rows and unknown is not None:
         raise unknown
     labels, now = client.settings.bar_labels, client.now()
-    volumes: dict[datetime, int] = {}
+    volumes: dict[datetime, float] = {}
 
     def bar(label: str, row: Mapping[str, str]) -> Bar | None:
         labelled = datetime.fromisoformat(label)
@@ -137,7 +138,7 @@ def _taken(
 
 
 def _daily_bar(
-    symbol: str, day: date, figures: tuple[list[float], int], now: datetime, *, provisional: bool = False
+    symbol: str, day: date, figures: tuple[list[float], float], now: datetime, *, provisional: bool = False
 ) -> Bar:
     if not is_session(day):
         raise BadRecord("the exchange has no session that day")
@@ -146,14 +147,14 @@ def _daily_bar(
     return _bar(symbol, "1d", day, instant(held.open_time), figures, final, now)
 
 
-def _minute_bar(symbol: str, start: datetime, figures: tuple[list[float], int], now: datetime) -> Bar:
+def _minute_bar(symbol: str, start: datetime, figures: tuple[list[float], float], now: datetime) -> Bar:
     if not is_session(start.date()):
         raise BadRecord("the exchange has no session that day")
     return _bar(symbol, "1m", start.date(), instant(start), figures, now >= start + MINUTE + SETTLED_AFTER, now)
 
 
 def _bar(
-    symbol: str, interval: str, day: date, start: int, figures: tuple[list[float], int], final: bool, now: datetime
+    symbol: str, interval: str, day: date, start: int, figures: tuple[list[float], float], final: bool, now: datetime
 ) -> Bar:
     (opened, high, low, close), volume = figures
     return Bar(
@@ -174,9 +175,9 @@ def _bar(
     )
 
 
-def _figures(row: Mapping[str, str]) -> tuple[list[float], int]:
+def _figures(row: Mapping[str, str]) -> tuple[list[float], float]:
     """Open, high, low and close, and the volume."""
-    return _checked([float(row[name]) for name in _PRICES]), int(row["5. volume"])
+    return _checked([float(row[name]) for name in _PRICES]), read_shares(row["5. volume"])
 
 
 def _checked(prices: list[float]) -> list[float]:

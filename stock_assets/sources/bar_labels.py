@@ -36,12 +36,12 @@ def start_of(label: datetime, labels: BarLabels) -> datetime:
     return label if labels == "start" else label - MINUTE
 
 
-def opening_votes(volumes: Mapping[datetime, int]) -> Counter[BarLabels]:
+def opening_votes(volumes: Mapping[datetime, float]) -> Counter[BarLabels]:
     """What each session says of the labels; ``volumes`` by label, in exchange-local time.
 
     A session without trades enough, or with an odd opening, says nothing.
     """
-    sessions: defaultdict[date, dict[time, int]] = defaultdict(dict)
+    sessions: defaultdict[date, dict[time, float]] = defaultdict(dict)
     for label, volume in volumes.items():
         sessions[label.date()][label.time()] = volume
     votes: Counter[BarLabels] = Counter()
@@ -58,7 +58,7 @@ def opening_votes(volumes: Mapping[datetime, int]) -> Counter[BarLabels]:
     return votes
 
 
-def check_labels(symbol: str, volumes: Mapping[datetime, int], labels: BarLabels, setting: str) -> None:
+def check_labels(symbol: str, volumes: Mapping[datetime, float], labels: BarLabels, setting: str) -> None:
     """Compare the setting with what the sessions say; when these disagree among each other, only warn.
 
     Raises:

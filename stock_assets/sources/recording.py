@@ -17,6 +17,7 @@ from stock_assets.domain.eligibility import SUSPICIOUS
 from stock_assets.domain.errors import BadRecord, NoSession, PermanentError
 from stock_assets.domain.messages import Bar, Message, Tick, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, session
+from stock_assets.domain.shares import read_shares
 
 _LEAN_PRICE_UNIT = 10_000
 
@@ -61,7 +62,7 @@ def read_bars(file: Path, symbol: str, interval: str) -> Iterator[Bar]:
                     high=float(row["high"]),
                     low=float(row["low"]),
                     close=float(row["close"]),
-                    volume=int(row["volume"]),
+                    volume=read_shares(row["volume"]),
                     currency="USD",
                     price_basis="as_traded",
                     final=True,
@@ -88,7 +89,7 @@ def read_ticks(file: Path) -> Iterator[Tick]:
                     currency="USD",
                     source="algoseek",
                     event_id=f"{symbol}/{file.stem}#{number}",
-                    size=int(size),
+                    size=read_shares(size),
                     exchange=exchange,
                     conditions=_codes(flags) + ([SUSPICIOUS] if suspicious != "0" else []),
                     sequence=number,

@@ -19,8 +19,9 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError, TransientError
-from stock_assets.domain.tables import Table
+from stock_assets.domain.tables import DAILY_METRICS, Table
 from stock_assets.settings.warehouse import Snowflake
+from stock_assets.warehouse.evolve import evolve
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,10 +47,11 @@ class LoadReport:
 
 
 def set_up(connection: SnowflakeConnection, snowflake: Snowflake) -> None:
-    """Create what the SQL files describe and does not exist yet; existing data stays.
+    """Create what the SQL files describe and does not exist yet, and bring up to it what does; existing data stays.
 
     Raises:
         PermanentError: a name in the settings is not a plain identifier.
+        TableDiffers: the table has columns to which no upgrade leads.
     """
     names = {"warehouse": snowflake.warehouse, "database": snowflake.database, "schema": snowflake.schema}
     for name, value in names.items():
@@ -60,6 +62,7 @@ def set_up(connection: SnowflakeConnection, snowflake: Snowflake) -> None:
         cursor.execute(f"USE SCHEMA {snowflake.database}.{snowflake.schema}")
         for name in ("2_staging.sql", "3_daily_stock_metrics.sql"):
             _run_file(cursor, name, names)
+        evolve(cursor, DAILY_METRICS, METRICS)
 
 
 def load_range(

@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from stock_assets.domain.shares import SHARES
 from stock_assets.domain.tables import Table
 from stock_assets.warehouse.load import METRICS
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from snowflake.connector import SnowflakeConnection
 
-SUMMED = ("int64", "int32", "decimal(18,6)")
+SUMMED = ("int64", "int32", "decimal(18,6)", SHARES)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.transactions import next_rewrite
 from stock_assets.raw import compaction
-from stock_assets.raw.compaction import compact, next_rewrite, vacuum
+from stock_assets.raw.compaction import compact, vacuum
 from stock_assets_tests.pipeline.raw_lake import (
     DAY,
     files,

@@ -12,11 +12,11 @@ import pytest
 
 from stock_assets.domain.messages import Action, Bar, Message, Tick, encode, instant
 from stock_assets.domain.sessions import session
+from stock_assets.lake.files import statistics
 from stock_assets.lake.tables import open_or_create_table
 from stock_assets.landing.commit import commit
 from stock_assets.landing.decode import Decoder
 from stock_assets.landing.rows import gap_row, rows_of
-from stock_assets.landing.write import statistics
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import ACTIONS, BARS, TICKS, Topic
 

@@ -12,9 +12,10 @@ from deltalake import write_deltalake
 from stock_assets.domain.messages import Action, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.lake.staleness import daily_bars_state, raw_state
+from stock_assets.lake.transactions import redrives_of
 from stock_assets.landing.plan import next_offset
 from stock_assets.landing.prepare import Limits
-from stock_assets.raw.redrive import redrive, transaction_id
+from stock_assets.raw.redrive import redrive
 from stock_assets.topic.topics import ACTIONS
 from stock_assets_tests.pipeline.raw_lake import (
     DAY,
@@ -67,7 +68,7 @@ def test_offsets_of_the_drain_stay_and_redrives_are_counted(strict_lake: str) ->
     redrive_all(strict_lake, limits=Limits(max_rows=3))
     table = opened(strict_lake)
     assert [next_offset(table, TOPIC_ID, p) for p in (0, 1)] == [7, 7]
-    assert table.transaction_version(transaction_id(TOPIC_ID)) == 3
+    assert table.transaction_version(redrives_of(TOPIC_ID)) == 3
     land(strict_lake, [tick(9)])
     assert holds(strict_lake)
 
@@ -102,12 +103,12 @@ def kind_of(lake: str, payload: Payload) -> str:
 def test_exactly_the_touched_sessions_become_stale(lake: str) -> None:
     other = date(2013, 10, 4)
     land(lake, [*VALUES, tick(7, other)], strict=True)
-    before = raw_state(lake).fingerprints
+    before = raw_state(lake).inputs
     redrive_all(lake)
-    after = raw_state(lake).fingerprints
+    after = raw_state(lake).inputs
     assert after[other] == before[other]
-    assert json.loads(after[DAY])["ticks"]["topic-on/0"] == [3, 5]
-    assert json.loads(after[NEXT_DAY])["ticks"]["topic-on/0"] == [1, 3] and NEXT_DAY not in before
+    assert after[DAY]["ticks"]["topic-on/0"] == [3, 5]
+    assert after[NEXT_DAY]["ticks"]["topic-on/0"] == [1, 3] and NEXT_DAY not in before
 
 
 def test_daily_stages_see_a_redriven_action(lake: str) -> None:
@@ -126,10 +127,10 @@ def test_daily_stages_see_a_redriven_action(lake: str) -> None:
     nullable = pa.schema([field.with_nullable(True) for field in DAILY_BARS.arrow_schema()])
     write_deltalake(f"{lake}/{DAILY_BARS.path}", pa.Table.from_pylist([bar], schema=nullable), partition_by=["year"])
     land(lake, [encode(dividend)], topic=ACTIONS, strict=True)
-    assert daily_bars_state(lake)[DAY].endswith("actions=0")
+    assert json.loads(daily_bars_state(lake)[DAY])["inputs"]["actions"] == 0
     (done,) = redrive(lake, ACTIONS)
     assert done.sessions == {DAY: 1}
-    assert daily_bars_state(lake)[DAY].endswith("actions=1")
+    assert json.loads(daily_bars_state(lake)[DAY])["inputs"]["actions"] == 1
     assert holds(lake, topic=ACTIONS)
 
 

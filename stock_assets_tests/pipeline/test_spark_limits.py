@@ -34,7 +34,7 @@ def test_the_largest_trades_are_added_up_exactly(spark: SparkSession) -> None:
 
 
 def test_a_sum_that_no_column_can_hold_is_unknown_and_other_symbols_have_their_bars(spark: SparkSession) -> None:
-    ticks = [tick(at(DAY, "10:00") + timedelta(seconds=n), 1.5, OLD_MOST, event_id=str(n)) for n in range(1100)]
+    ticks = [tick(at(DAY, "10:00") + timedelta(seconds=n), 1.5, OLD_MOST, event_id=str(n)) for n in range(1200)]
     ticks.append(tick(at(DAY, "10:00"), 2.5, 7, symbol="F"))
     eligible = eligible_ticks(frame(spark, RAW_TICKS, ticks), session_times(spark, DAY, DAY))
     built = {row["symbol"]: row for row in daily_bars_from_ticks(eligible).collect()}
@@ -90,3 +90,31 @@ def test_figures_that_no_column_can_hold_are_null_and_the_others_are_there(spark
     assert built["WILD", sessions[-2]]["change_percent"] is None
     assert built["HUGE", sessions[-1]]["sma_20"] is None
     assert adjusted_to(metrics, actions, sessions[-1]).count() == 180
+
+
+def test_fractions_of_shares_are_added_up_exactly(spark: SparkSession) -> None:
+    least = Decimal("0.000001")
+    ticks = [tick(at(DAY, "10:00") + timedelta(seconds=n), 182.123456, least, event_id=str(n)) for n in range(3)]
+    ticks.append(tick(at(DAY, "10:01"), 2.0, Decimal("0.35"), symbol="F"))
+    ticks.append(tick(at(DAY, "10:02"), 3.0, Decimal("99.65"), symbol="F"))
+    eligible = eligible_ticks(frame(spark, RAW_TICKS, ticks), session_times(spark, DAY, DAY))
+    built = {row["symbol"]: row for row in daily_bars_from_ticks(eligible).collect()}
+    assert (built["IBM"]["volume"], built["IBM"]["vwap"]) == (3 * least, Decimal("182.123456"))
+    assert (built["F"]["volume"], built["F"]["vwap"]) == (Decimal(100), Decimal("2.996500"))
+    assert {row["volume"] for row in minute_bars_from_ticks(eligible).where("symbol = 'F'").collect()} == {
+        Decimal("0.35"),
+        Decimal("99.65"),
+    }
+
+
+def test_a_vendor_s_fractions_of_shares_stay_and_what_it_rounded_is_whole(spark: SparkSession) -> None:
+    adjusted = {"price_basis": "split_adjusted", "known_at": at(LATER, "20:00")}
+    bars = [
+        bar(DAY, 9.0, symbol="AS_IS", volume=Decimal("1000.25")),
+        bar(DAY, 9.0, symbol="PART", volume=Decimal("30.75"), **adjusted),
+        bar(DAY, 9.0, symbol="WHOLE", volume=100, **adjusted),
+    ]
+    splits = [action(NEXT, "split", 3.0, symbol=symbol) for symbol in ("PART", "WHOLE")]
+    raw = frame(spark, RAW_BARS, bars), frame(spark, RAW_ACTIONS, splits)
+    built = {r["symbol"]: r["volume"] for r in daily_bars_from_vendors(*raw, session_times(spark, DAY, DAY)).collect()}
+    assert built == {"AS_IS": Decimal("1000.25"), "PART": Decimal("10.25"), "WHOLE": Decimal(33)}

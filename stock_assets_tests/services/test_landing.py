@@ -15,8 +15,8 @@ from stock_assets.domain.errors import (
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_or_create_table, open_table
+from stock_assets.lake.transactions import offsets_of
 from stock_assets.landing.commit import commit
-from stock_assets.landing.plan import transaction_id
 from stock_assets.landing.prepare import Limits
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic, topic_state
@@ -41,8 +41,8 @@ def test_accepted_rejected_and_offsets_are_one_commit(kafka: Broker, topic: Topi
     assert table is not None and landing.version == table.version() == 1
     assert (landing.accepted, landing.rejected, landing.gaps) == (2, 2, 0)
     assert landing.sessions == {DAY: 1, NEXT_DAY: 1}
-    assert table.transaction_version(transaction_id(landing.topic_id, 0)) == 4
-    assert table.transaction_version(transaction_id(landing.topic_id, 1)) is None  # it did not advance
+    assert table.transaction_version(offsets_of(landing.topic_id, 0)) == 4
+    assert table.transaction_version(offsets_of(landing.topic_id, 1)) is None  # it did not advance
     assert holds(lake, topic)
 
 

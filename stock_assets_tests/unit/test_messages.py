@@ -171,3 +171,20 @@ def has_whole_float(kind: type[messages.Message], document: dict[str, Any]) -> b
     stated = json_schema(kind)["$defs"][kind.__name__]["properties"]
     whole = {name for name, one in stated.items() if '"integer"' in json.dumps(one) or name == "schema_version"}
     return any(name in whole and isinstance(value, float) and value.is_integer() for name, value in document.items())
+
+
+@pytest.mark.parametrize("shares", [0, 0.0, 0.35, 100.0, 1e-6, 10**12 - 1, 999_999_999.999999])
+def test_shares_may_be_whole_or_not(shares: float) -> None:
+    for field in ("size", "day_volume"):
+        assert getattr(decode(Tick, json.dumps(TICK | {field: shares}).encode()), field) == shares
+    bar = decode(Bar, json.dumps(BAR | {"volume": shares}).encode())
+    assert isinstance(bar, Bar) and bar.volume == shares
+
+
+@pytest.mark.parametrize("shares", [-0.5, 4e-7, 9.99e-7, 1e12, 1e300])
+def test_shares_that_a_table_would_hold_as_none_or_not_at_all_are_refused(shares: float) -> None:
+    for field in ("size", "day_volume"):
+        with pytest.raises(BadRecord, match=f"out of range: .*{field}"):
+            decode(Tick, json.dumps(TICK | {field: shares}).encode())
+    with pytest.raises(BadRecord, match="out of range: .*volume"):
+        decode(Bar, json.dumps(BAR | {"volume": shares}).encode())

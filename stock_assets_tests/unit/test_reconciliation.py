@@ -19,7 +19,7 @@ TOLERANCE = Tolerance(close_bps=Decimal(5), volume_percent=Decimal(2), no_auctio
 
 
 def figures(close: str, volume: int | None = 1000, final: bool = True, no_auction: bool = False) -> Figures:
-    return Figures(Decimal(close), volume, final, no_auction)
+    return Figures(Decimal(close), None if volume is None else Decimal(volume), final, no_auction)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_differences_are_those_of_the_second_to_the_first() -> None:
 some_figures = st.builds(
     Figures,
     st.decimals(Decimal("0.01"), Decimal(10_000), places=6),
-    st.none() | st.integers(0, 10**9),
+    st.none() | st.integers(0, 10**9).map(Decimal),
     st.booleans(),
     st.booleans(),
 )

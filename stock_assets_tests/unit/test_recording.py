@@ -90,6 +90,17 @@ def test_a_tick_is_a_line_of_its_file(tmp_path: Path) -> None:
     assert second.conditions == ["suspicious"]
 
 
+def test_fractions_of_shares_are_shares(tmp_path: Path) -> None:
+    """On the tape since 2026-02-23; a recording is read on behind such a line."""
+    sizes = ["0.35", "100.0", "7"]
+    rows = [f"34200000,1815200,{size},P,0,0" for size in sizes]
+    assert [tick.size for tick in read_ticks(tick_file(tmp_path, *rows))] == [0.35, 100, 7]
+    (bar,) = read_bars(bar_file(tmp_path, "A_daily.csv", "2019-02-15,2,3,1,2.5,10.25"), "A", "1d")
+    assert bar.volume == 10.25
+    with pytest.raises(BadRecord, match="line 1: 'nan' is no number of shares"):
+        list(read_ticks(tick_file(tmp_path, "34200000,1815200,nan,P,0,0")))
+
+
 def test_identical_consecutive_trades_are_all_kept(tmp_path: Path) -> None:
     ticks = list(read_ticks(tick_file(tmp_path, *["34200021,1815200,100,P,1,0"] * 5)))
     assert len({tick.event_id for tick in ticks}) == 5

@@ -27,6 +27,7 @@ TYPES = {
     "date": "DATE",
     "timestamp": "TIMESTAMP_NTZ",
     "decimal(18,6)": "NUMBER(18,6)",
+    "decimal(25,6)": "NUMBER(25,6)",
     "float64": "FLOAT",
 }
 
@@ -67,7 +68,15 @@ def test_a_difference_in_revision_alone_is_no_update() -> None:
 
 def metrics(*rows: dict[str, Any]) -> pa.Table:
     """Rows of daily metrics; what is not given has a value of its type, or null where that may be."""
-    blank = {"string": "x", "int64": 1, "int32": 2024, "bool": False, "decimal(18,6)": Decimal(1), "date": None}
+    blank = {
+        "string": "x",
+        "int64": 1,
+        "int32": 2024,
+        "bool": False,
+        "decimal(18,6)": Decimal(1),
+        "decimal(25,6)": Decimal(1),
+        "date": None,
+    }
     default = {c.name: None if c.nullable else blank[c.type] for c in DAILY_METRICS.columns}
     return pa.Table.from_pylist([{**default, **row} for row in rows], schema=DAILY_METRICS.arrow_schema())
 

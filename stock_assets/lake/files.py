@@ -11,9 +11,11 @@ all different are not put into a dictionary first, and because rows that come so
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -157,7 +159,11 @@ def partition_folder(values: Mapping[str, object]) -> str:
 
 
 def _bound(value: Any, *, up: bool) -> Any:
-    """A bound as the log spells it; instants have milliseconds there, so the upper one is rounded up."""
+    """A bound as the log spells it: instants have milliseconds there, and shares are doubles; both are rounded outwards."""
+    if isinstance(value, Decimal):
+        near = float(value)
+        inside = near < value if up else near > value
+        return math.nextafter(near, math.inf if up else 0.0) if inside else near
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     if not isinstance(value, datetime):

@@ -1,12 +1,12 @@
-"""what is known of one symbol and session -> its condition.
+"""what is known of one symbol and session -> its availability.
 
-Belongs here: the six conditions, which one wins, and the sentence that says why.
+Belongs here: the six values, which one wins, and the sentence that says why.
 Does not belong here: finding the evidence (``lake.evidence``) and showing it.
 
 The first row that applies decides:
 
 ============================================================ =========
-evidence                                                     condition
+evidence                                                     availability
 ============================================================ =========
 no bar, nothing accepted; not traded by that name that day   empty
 no bar, nothing accepted; the session has not begun          empty
@@ -24,10 +24,11 @@ none of these                                                available
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
-Condition = Literal["available", "corrected", "partial", "degraded", "missing", "empty"]
-CONDITIONS: tuple[Condition, ...] = ("available", "corrected", "partial", "degraded", "missing", "empty")
+Availability = Literal["available", "corrected", "partial", "degraded", "missing", "empty"]
+AVAILABILITIES: tuple[Availability, ...] = ("available", "corrected", "partial", "degraded", "missing", "empty")
 """``empty`` is empty and legitimately so."""
 
 Phase = Literal["before", "open", "over"]
@@ -58,7 +59,7 @@ class Evidence:
     absence: str = ""
     source: str = ""
     final: bool = False
-    volume: int | None = None
+    volume: Decimal | None = None
     bars: int = 0
     statements: int = 0
     ticks: int = 0
@@ -75,12 +76,12 @@ class Evidence:
         return " ".join([*numbers, *([f"source={self.source}"] if self.source else []), f"session={self.phase}"])
 
 
-def judge(seen: Evidence) -> tuple[Condition, str]:
-    """The condition, and one sentence that says why."""
+def judge(seen: Evidence) -> tuple[Availability, str]:
+    """The value, and one sentence that says why."""
     return _without_bar(seen) if not seen.source else _of_bar(seen)
 
 
-def _without_bar(seen: Evidence) -> tuple[Condition, str]:
+def _without_bar(seen: Evidence) -> tuple[Availability, str]:
     accepted = seen.ticks + seen.statements
     quarantine = f"; {_records(seen.rejected)} in quarantine" if seen.rejected else ""
     if not accepted and seen.absence:
@@ -94,7 +95,7 @@ def _without_bar(seen: Evidence) -> tuple[Condition, str]:
     return "partial", f"{_records(accepted)} accepted, but no bar is built of them{quarantine}"
 
 
-def _of_bar(seen: Evidence) -> tuple[Condition, str]:
+def _of_bar(seen: Evidence) -> tuple[Availability, str]:
     if seen.final and seen.volume == 0 and not (seen.broken or seen.disagreements or seen.rejected or seen.lost):
         return "empty", f"{seen.source} says that no share was traded"
     against = [
