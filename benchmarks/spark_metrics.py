@@ -89,7 +89,7 @@ def write_raw(lake: str, symbols: int, sessions: int) -> list[date]:
         "high": (close * (1 + spread)).ravel(),
         "low": (close * (1 - spread)).ravel(),
         "close": close.ravel(),
-        "volume": rng.integers(1e6, 1e8, rows),
+        "volume": rng.integers(1e6, 1e8, rows).tolist(),
         "currency": ["USD"] * rows,
         "price_basis": ["split_adjusted"] * rows,
         "final": [True] * rows,

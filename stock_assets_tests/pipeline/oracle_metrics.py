@@ -54,7 +54,7 @@ def _metrics(history: list[Row], actions: list[tuple[date, str, float]]) -> Row:
     closes = pd.Series([float(b["close"]) / splits(b["trading_day"]) for b in history])
     highs = [float(b["high"]) / splits(b["trading_day"]) for b in history]
     lows = [float(b["low"]) / splits(b["trading_day"]) for b in history]
-    volumes = [None if b["volume"] is None else b["volume"] * splits(b["trading_day"]) for b in history]
+    volumes = [None if b["volume"] is None else float(b["volume"]) * splits(b["trading_day"]) for b in history]
     returns = []
     for position in range(max(1, len(history) - 20), len(history)):
         since, day = history[position - 1]["trading_day"], history[position]["trading_day"]

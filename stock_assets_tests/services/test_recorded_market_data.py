@@ -67,7 +67,7 @@ def test_ibm_built_from_trades_agrees_with_the_recorded_days(lake: str) -> None:
         assert basis_points(bar["high"], high / 10_000) <= 5
         assert float(bar["low"]) == low / 10_000
         assert float(bar["close"]) == close / 10_000
-        assert abs(bar["volume"] / volume - 1) <= 0.011
+        assert abs(float(bar["volume"]) / volume - 1) <= 0.011
 
 
 def test_days_built_from_minutes_agree_with_the_recorded_days_but_for_the_auctions(lake: str) -> None:
