@@ -10,7 +10,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test check chaos up down lock docs help
+.PHONY: setup demo test test-fast check chaos up down lock docs help
 .DELETE_ON_ERROR:
 
 setup: $(STAMP) ## Set up alone: packages, jars, Dagster's home; then `dagster dev -w workspace.yaml` works
@@ -21,6 +21,9 @@ demo: $(STAMP) ## The whole way on recorded data, then a table of what came out;
 
 test: $(STAMP) ## All tests; TEST_ARGS="-k warehouse" for some
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(TEST_ARGS)
+
+test-fast: $(STAMP) ## The tests that need no server
+	@$(BIN)/pytest -q --numprocesses 2 stock_assets_tests/unit $(TEST_ARGS)
 
 check: $(STAMP) ## Format, lint, types, the direction of imports, and the containers' files
 	@$(BIN)/ruff format --check .
@@ -89,4 +92,4 @@ docs: $(STAMP) ## Write the settings into README.md and .env.example
 	@$(BIN)/python -m stock_assets.settings.documentation .
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-6s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'

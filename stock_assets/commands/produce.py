@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from stock_assets.publishers.health import HealthFile
     from stock_assets.publishers.service import Connect
     from stock_assets.sources.simulated_market import Due
-    from stock_assets.sources.yahoo_session import NotingSession
 
 BEGAN = time.monotonic()
 
@@ -155,9 +154,10 @@ def yahoo_quotes(
 ) -> None:
     """Yahoo's quotes of all symbols as ticks, until stopped."""
     from stock_assets.publishers.yahoo_quotes import YahooQuotes
+    from stock_assets.sources.yahoo_session import http_session
 
     settings = load_and_export()
-    session = _yahoo_session(settings)
+    session = http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
     _serve(
         settings,
         "yahoo_quotes",
@@ -244,12 +244,6 @@ def _told(settings: Settings, name: str, secrets: Sequence[str] = ()) -> Iterato
     except Exception as broken:
         health.fail(broken)
         raise
-
-
-def _yahoo_session(settings: Settings) -> NotingSession:
-    from stock_assets.sources.yahoo_session import http_session
-
-    return http_session(settings.vendors.yahoo_proxy, settings.vendors.yahoo_ca_bundle)
 
 
 def _session_ticks(day: str, seed: int) -> list[Tick]:

@@ -26,40 +26,11 @@ import pyarrow as pa
 
 from stock_assets.domain.messages import SHARE_FIELDS, CountsShares, Message
 from stock_assets.domain.session_index import Int64s
-from stock_assets.domain.shares import LEAST
-from stock_assets.topic.payloads import EDGE_BYTES, Bytes, Payloads, windows
+from stock_assets.landing.uniform_numbers import WORD, Document, Spans, decimals, distance, integers, shares
+from stock_assets.topic.payloads import EDGE_BYTES, Payloads, windows
 
-_DOT, _ZERO, _SPACE, _BACKSLASH, _LAST_ASCII = b".0 \\\x7f"
-_WORD = 8
-"""Characters of a number that are read at once."""
-assert EDGE_BYTES >= 2 * _WORD, "two words before any character of a value must be there to be read"
-_DIGITS_OF_A_DOUBLE = 15
+_SPACE, _BACKSLASH, _LAST_ASCII = b" \\\x7f"
 
-
-def _each_byte(value: int) -> int:
-    return int.from_bytes(bytes([value]) * _WORD, "little")
-
-
-_KEPT = np.array([(2**64 - 1) >> 8 * n << 8 * n for n in range(_WORD, -1, -1)], dtype=np.uint64)
-_ZEROS, _SIX, _HIGH, _ONES, _HIGHEST = (np.uint64(_each_byte(value)) for value in (_ZERO, 6, 0xF0, 1, 0x80))
-_TEN_TO = 10 ** np.arange(2 * _WORD, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Document:
-    """Values with newlines between them.
-
-    Attributes:
-        data: the values between two edges, in which anything may stand.
-        starts, ends: of each record in ``data``; ``ends`` is excluded.
-    """
-
-    data: Bytes
-    starts: Int64s
-    ends: Int64s
-
-
-Spans = tuple[Int64s, Int64s]
 """Where a value begins in each record, and where it has ended."""
 Column = Callable[[Document, Spans], "pa.Array | None"]
 """The values of a field; None when one of them is not plain, or out of its bounds."""
@@ -151,7 +122,7 @@ def _after(document: Document, at: Int64s, text: bytes) -> Int64s | None:
 
 def _end_of(document: Document, begin: Int64s, byte: int, like: str | float) -> Int64s | None:
     """Where values end that begin at these positions, and before this character; ``like`` is one of them."""
-    if isinstance(like, int) and len(str(like)) > _WORD:
+    if isinstance(like, int) and len(str(like)) > WORD:
         # Long numbers, as instants, are of one length mostly. If one is shorter, it is none with what follows.
         end = begin + len(str(like))
         if (end <= document.ends).all() and (document.data[end] == byte).all():
@@ -162,40 +133,27 @@ def _end_of(document: Document, begin: Int64s, byte: int, like: str | float) -> 
 def _until(document: Document, at: Int64s, byte: int) -> Int64s | None:
     """The next position of a character in every record; None if one has no more of it."""
     while (at <= document.ends).all():
-        distance = _distance(document, at, byte)
-        at = at + distance
-        if (distance < _WORD).all():
+        further = distance(document, at, byte)
+        at = at + further
+        if (further < WORD).all():
             return at
     return None
 
 
-def _distance(document: Document, at: Int64s, byte: int) -> Int64s:
-    """How far a character is from each position, if it is in the word there, else its length."""
-    word = windows(document.data, _WORD)[at].view("<u8")
-    word ^= np.uint64(_each_byte(byte))
-    # of bytes below 0x80, which all are, the lowest that is 0 has its highest bit set then; those above it may be wrong
-    zeros = word - _ONES
-    zeros &= _HIGHEST
-    below = zeros - np.uint64(1)
-    below &= ~zeros
-    distance: Int64s = np.bitwise_count(below).astype(np.int64) >> 3
-    return distance
-
-
-def _column(kind: msgspec.inspect.Type, shares: bool) -> Column | None:
+def _column(kind: msgspec.inspect.Type, of_shares: bool) -> Column | None:
     """How the values of a field are read; None for kinds that uniform runs do not have."""
     if isinstance(kind, msgspec.inspect.Metadata):
-        return _column(kind.type, shares)
+        return _column(kind.type, of_shares)
     if isinstance(kind, msgspec.inspect.UnionType):
         kinds = [one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType)]
-        return _column(kinds[0], shares) if len(kinds) == 1 else None
+        return _column(kinds[0], of_shares) if len(kinds) == 1 else None
     if isinstance(kind, msgspec.inspect.StrType) and kind.pattern is None:
         return _Texts(kind.min_length or 0, kind.max_length)
     if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType) and kind.multiple_of is None:
-        read = _shares if shares else _integers if isinstance(kind, msgspec.inspect.IntType) else _decimals
+        read = shares if of_shares else integers if isinstance(kind, msgspec.inspect.IntType) else decimals
         return _Numbers(read, kind.ge, kind.gt, kind.le, kind.lt)
     if isinstance(kind, msgspec.inspect.LiteralType) and len(kind.values) == 1 and isinstance(kind.values[0], int):
-        return _Numbers(_integers, ge=kind.values[0], le=kind.values[0])
+        return _Numbers(integers, ge=kind.values[0], le=kind.values[0])
     return None
 
 
@@ -242,61 +200,3 @@ class _Numbers:
             and (self.lt is None or greatest < self.lt)
         )
         return pa.array(values) if inside else None
-
-
-def _integers(document: Document, spans: Spans) -> Int64s | None:
-    """Unsigned integers of 1 to 16 digits without leading zeros."""
-    begin, end = spans
-    lengths = end - begin
-    longest = lengths.max()
-    if lengths.min() < 1 or longest > 2 * _WORD or ((lengths > 1) & (document.data[begin] == _ZERO)).any():
-        return None
-    values = _last_digits(document, end, np.minimum(lengths, _WORD))
-    if values is not None and longest > _WORD:
-        leading = _last_digits(document, end - _WORD, np.maximum(lengths - _WORD, 0))
-        return None if leading is None else leading * _TEN_TO[_WORD] + values
-    return values
-
-
-def _decimals(document: Document, spans: Spans) -> npt.NDArray[np.float64] | None:
-    """Unsigned numbers of at most 15 digits, of which at most 8 come after a point."""
-    begin, end = spans
-    distance = _distance(document, begin, _DOT)
-    dot = begin + distance
-    if (far := (distance == _WORD) & (end > dot)).any():
-        dot[far] += _distance(document, dot[far], _DOT)
-    pointed = dot < end
-    dot = np.where(pointed, dot, end)
-    places = np.where(pointed, end - dot - 1, 0)
-    if (pointed & (places == 0)).any() or places.max() > _WORD or (dot - begin + places).max() > _DIGITS_OF_A_DOUBLE:
-        return None
-    whole, parts = _integers(document, (begin, dot)), _last_digits(document, end, places)
-    if whole is None or parts is None:
-        return None
-    scale = _TEN_TO[places]
-    found: npt.NDArray[np.float64] = (whole * scale + parts) / scale
-    return found
-
-
-def _shares(document: Document, spans: Spans) -> npt.NDArray[np.int64 | np.float64] | None:
-    """Numbers of shares, whole ones mostly; none between 0 and the least that is stored."""
-    if (whole := _integers(document, spans)) is not None:
-        return whole
-    found = _decimals(document, spans)
-    return None if found is None or ((found > 0) & (found < LEAST)).any() else found
-
-
-def _last_digits(document: Document, end: Int64s, count: Int64s) -> Int64s | None:
-    """The numbers that the last ``count`` (0 to 8) characters before ``end`` spell; None if one is no digit.
-
-    A word of eight characters at a time, the first in its lowest byte: neighbours are joined to numbers of two digits, these
-    to numbers of four, and these to one of eight.
-    """
-    word = windows(document.data, _WORD)[end - _WORD].view("<u8")
-    word = (word ^ _ZEROS) & _KEPT[count]
-    if ((word | (word + _SIX)) & _HIGH).any():
-        return None
-    word = (word * np.uint64(10 * 2**8 + 1)) >> np.uint64(8)
-    word = ((word & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(100 * 2**16 + 1)) >> np.uint64(16)
-    word = ((word & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(10_000 * 2**32 + 1)) >> np.uint64(32)
-    return word.view(np.int64)

@@ -98,7 +98,7 @@ def test_fractions_of_shares_are_shares(tmp_path: Path) -> None:
     (bar,) = read_bars(bar_file(tmp_path, "A_daily.csv", "2019-02-15,2,3,1,2.5,10.25"), "A", "1d")
     assert bar.volume == 10.25
     with pytest.raises(BadRecord, match="line 1: 'nan' is no number of shares"):
-        list(read_ticks(tick_file(tmp_path, "34200000,1815200,nan,P,0,0")))
+        list(read_ticks(tick_file(tmp_path / "nan", "34200000,1815200,nan,P,0,0")))
 
 
 def test_identical_consecutive_trades_are_all_kept(tmp_path: Path) -> None:

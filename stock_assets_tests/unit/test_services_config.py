@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import fcntl
-import hashlib
 import os
 import re
 import shlex
@@ -12,12 +10,9 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO
 
 import pytest
 from supervisor.options import ServerOptions
@@ -25,8 +20,7 @@ from supervisor.options import ServerOptions
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_or_create_table
-from stock_assets.local import checkup, jars
-from stock_assets.local.jars import FOLDERS, fetch, listed, present
+from stock_assets.local import checkup
 from stock_assets.local.java import Java
 from stock_assets.local.preconditions import check_ports
 from stock_assets.local.programs import programs
@@ -215,67 +209,6 @@ def test_too_little_room_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1024**3))
     with pytest.raises(PermanentError, match=r"Only 1\.0 GB .* STOCK_ASSETS_LOCAL"):
         Services(Settings({"STOCK_ASSETS_LOCAL": str(tmp_path)})).up(["warehouse"])
-
-
-def test_the_list_of_jars_names_each_once_with_a_whole_sum() -> None:
-    jars = listed()
-    assert len({(jar.folder, jar.name) for jar in jars}) == len(jars)
-    assert {jar.folder for jar in jars} == set(FOLDERS)
-    assert all(len(jar.sha256) == 64 for jar in jars)
-
-
-def jars_of(tmp_path: Path, content: bytes, pinned: bytes) -> tuple[Settings, Path]:
-    list_file = tmp_path / "list"
-    list_file.write_text(f"# comment\n{hashlib.sha256(pinned).hexdigest()}  kafka  org:thing:1.0\n")
-    settings = Settings({"STOCK_ASSETS_JARS": str(tmp_path / "jars")})
-    (tmp_path / "jars" / "kafka").mkdir(parents=True)
-    (tmp_path / "jars" / "kafka" / "thing-1.0.jar").write_bytes(content)
-    return settings, list_file
-
-
-def test_a_jar_that_differs_is_named_and_removed(tmp_path: Path) -> None:
-    settings, list_file = jars_of(tmp_path, b"changed on the way", b"good")
-    with pytest.raises(PermanentError, match=r"kafka/thing-1\.0\.jar is not the jar that was pinned"):
-        fetch(settings, list_file=list_file)
-    assert not (settings.jars_dir / "kafka" / "thing-1.0.jar").exists()
-    assert not present(settings, list_file)
-
-
-def test_jars_that_are_there_need_no_fetch_and_no_second_proof(tmp_path: Path) -> None:
-    settings, list_file = jars_of(tmp_path, b"good", b"good")
-    stranger = settings.jars_dir / "kafka" / "thing-0.9.jar"
-    stranger.write_bytes(b"older")
-    said: list[str] = []
-    fetch(settings, said.append, list_file)
-    assert (said, stranger.exists(), present(settings, list_file)) == ([], False, True)
-    list_file.write_text(list_file.read_text() + "\n# another list\n")
-    assert not present(settings, list_file)
-
-
-def test_a_second_fetch_waits_for_the_first_and_finds_its_jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings, list_file = jars_of(tmp_path, b"good", b"good")
-    prove, flock = jars._prove, fcntl.flock
-    proofs: list[Path] = []
-    asked: list[int] = []
-    both_asked = threading.Event()
-
-    def ask(file: IO[str], operation: int) -> None:
-        asked.append(operation)
-        if len(asked) == 2:
-            both_asked.set()
-        flock(file, operation)
-
-    def prove_when_both_asked(target: Path, given: list[jars.Jar]) -> None:
-        proofs.append(target)
-        assert both_asked.wait(30)
-        prove(target, given)
-
-    monkeypatch.setattr(jars.fcntl, "flock", ask)
-    monkeypatch.setattr(jars, "_prove", prove_when_both_asked)
-    with ThreadPoolExecutor(2) as both:
-        fetched = [both.submit(fetch, settings, list_file=list_file) for _ in range(2)]
-        assert [each.result(60) for each in fetched] == [settings.jars_dir] * 2
-    assert len(proofs) == 1 and present(settings, list_file)
 
 
 def test_doctor_names_settings_that_cannot_work(tmp_path: Path) -> None:
