@@ -31,7 +31,7 @@ from stock_assets.defs.resources import Lake
 from stock_assets.domain.condition import CONDITIONS
 from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
 from stock_assets.domain.reconciliation import VERDICTS
-from stock_assets.domain.tables import DAILY_BARS, Table
+from stock_assets.domain.tables import Table
 from stock_assets.lake import staleness
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
@@ -87,7 +87,6 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
     def condition(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
         from stock_assets.lake.tables import read_sessions
         from stock_assets.quality.condition import conditions
-        from stock_assets.quality.row_rules import broken_rules
         from stock_assets.quality.state import condition_state
 
         judging, instant = Judging.of(settings), datetime.now(UTC)
@@ -98,8 +97,7 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
             if days:
                 columns = list(RECONCILIATION.names)
                 stored = read_sessions(lake.root, RECONCILIATION, columns, days[0], days[-1]).to_pylist()
-                broken = partial(broken_rules, DAILY_BARS)
-                rows = conditions(lake.root, days, judging, stored, broken, instant)
+                rows = conditions(lake.root, days, judging, stored, instant)
             changed = _store(lake.root, CONDITION, rows, days, now)
         counts = Counter(row["condition"] for row in rows)
         context.log.info(", ".join(f"{counts[name]} {name}" for name in CONDITIONS))
