@@ -13,7 +13,7 @@ import sys
 import typer
 
 from stock_assets.commands import (
-    condition,
+    availability,
     data,
     demo,
     history,
@@ -48,7 +48,7 @@ for command in (
     verify.verify,
     data.topics,
     data.adopt_topic,
-    condition.condition,
+    availability.availability,
     history.as_of,
     quarantine.redrive,
     quarantine.withdraw,

@@ -21,8 +21,11 @@ from stock_assets.defs.partitions import asked_sessions, within
 from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake, Spark, Warehouse
 from stock_assets.domain import sessions
+from stock_assets.domain.stages import WAREHOUSE
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, Table
 from stock_assets.lake import staleness
+from stock_assets.lake.built import built_from, made_by_other_rules, record_built
+from stock_assets.lake.fingerprints import GONE, Fingerprints, fingerprints
 from stock_assets.lake.tables import read_sessions
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
@@ -35,9 +38,9 @@ DAILY_BARS_KEY = dg.AssetKey(["bars", "daily_bars"])
 DAILY_METRICS_KEY = dg.AssetKey(["metrics", "daily_metrics"])
 WAREHOUSE_KEY = dg.AssetKey(["warehouse", "daily_stock_metrics"])
 RECONCILIATION_KEY = dg.AssetKey(["quality", "reconciliation"])
-CONDITION_KEY = dg.AssetKey(["quality", "condition"])
+AVAILABILITY_KEY = dg.AssetKey(["quality", "availability"])
 BUILT_KEYS = [
-    MINUTE_BARS_KEY, DAILY_BARS_KEY, RECONCILIATION_KEY, CONDITION_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY
+    MINUTE_BARS_KEY, DAILY_BARS_KEY, RECONCILIATION_KEY, AVAILABILITY_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY
 ]  # fmt: skip
 
 
@@ -118,10 +121,12 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         days, forced = sessions_to_build(context, config, partitions, lake.root, now, DAILY_METRICS.path)
         from spark.jobs import build_daily_metrics
 
-        first, last = (days[0], days[-1]) if forced and days else (None, None)
+        # By other rules the same bars give other rows, and no stored row tells.
+        anew = days if forced else made_by_other_rules(lake.root, DAILY_METRICS.path, days)
+        first, last = (anew[0], anew[-1]) if anew else (None, None)
         with permanent_failures():
             report = build_daily_metrics(spark.session(), lake.root, settings.market.bar_sources, first, last, without)
-        staleness.record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, staleness.GONE) for day in days})
+        record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, GONE) for day in days})
         yield from _report_build(context, lake, DAILY_METRICS, partitions, days, report)
 
     @stage(
@@ -139,7 +144,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         now = staleness.metrics_state(lake.root)
         # Whatever range was asked for: a changed bar reaches the rows of all later sessions.
         everything = Range(first=config.first and str(settings.dagster.first_session))
-        days, _ = sessions_to_build(context, everything, partitions, lake.root, now, staleness.WAREHOUSE)
+        days, _ = sessions_to_build(context, everything, partitions, lake.root, now, WAREHOUSE)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}
         with permanent_failures(), warehouse.connect() as connection:
@@ -151,7 +156,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
                     totals[name] += getattr(report, name)
                 for entry in rows["trading_day"].value_counts().to_pylist():
                     loaded[entry["values"]] = entry["counts"]
-        staleness.record_built(lake.root, staleness.WAREHOUSE, {day: now.get(day, staleness.GONE) for day in days})
+        record_built(lake.root, WAREHOUSE, {day: now.get(day, GONE) for day in days})
         context.log.info(f"{len(days)} sessions: {totals}")
         yield from report_sessions(context, days, loaded, totals, {})
 
@@ -170,7 +175,8 @@ def _build_bars(
     from spark import jobs
 
     raw = staleness.raw_state(lake.root)
-    days, _ = sessions_to_build(context, config, partitions, lake.root, raw.fingerprints, table.path)
+    now = fingerprints(table.path, raw.inputs)
+    days, _ = sessions_to_build(context, config, partitions, lake.root, now, table.path)
     reports = []
     with permanent_failures():
         for first, last in sessions.contiguous_ranges(days):
@@ -185,8 +191,8 @@ def _build_bars(
                     raw_actions_version=raw.actions_version,
                 )
             )
-            done = {day: raw.fingerprints.get(day, staleness.GONE) for day in days if first <= day <= last}
-            staleness.record_built(lake.root, table.path, done)
+            done = {day: now.get(day, GONE) for day in days if first <= day <= last}
+            record_built(lake.root, table.path, done)
     report = jobs.StageReport(
         rows={day: count for each in reports for day, count in each.rows.items()},
         changed=[pair for each in reports for pair in each.changed],
@@ -200,14 +206,14 @@ def sessions_to_build(
     config: Range,
     partitions: dg.DailyPartitionsDefinition,
     lake_root: str,
-    now: staleness.Fingerprints,
+    now: Fingerprints,
     stage: str,
 ) -> tuple[list[date], bool]:
     """The sessions to build, and whether they were asked for rather than stale."""
     asked = asked_sessions(context)
     if asked is not None and config.first is None and config.last is None:
         return asked, True
-    stale = staleness.stale_sessions(now, staleness.built_from(lake_root, stage))
+    stale = staleness.stale_sessions(now, built_from(lake_root, stage))
     return [day for day in within(partitions, stale) if config.holds(day)], False
 
 

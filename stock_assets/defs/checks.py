@@ -26,8 +26,10 @@ from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake, Warehouse
 from stock_assets.domain import tables
 from stock_assets.domain.sessions import all_sessions, sessions_between
+from stock_assets.domain.stages import WAREHOUSE
 from stock_assets.domain.tables import Table
 from stock_assets.lake import staleness
+from stock_assets.lake.built import built_from
 from stock_assets.lake.tables import read_sessions, read_withheld
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
@@ -264,8 +266,8 @@ def _history_level(lake_root: str) -> Seen:
 
 def _freshness(lake_root: str) -> Seen:
     """Compare sessions, not clocks: holidays and half days are no delay, and old history is not late."""
-    raw = staleness.raw_state(lake_root).fingerprints
-    loaded = staleness.built_from(lake_root, staleness.WAREHOUSE)
+    raw = staleness.raw_state(lake_root).inputs
+    loaded = built_from(lake_root, WAREHOUSE)
     if not raw:
         return Seen(True, "nothing was landed")
     newest, reached = max(raw), max(loaded, default=None)

@@ -1,4 +1,4 @@
-"""daily bars -> what vendors agree on and what condition each cell is in, as Dagster assets.
+"""daily bars -> what vendors agree on and how available each cell is, as Dagster assets.
 
 Belongs here: which sessions are reconciled and judged in a run, and what it says of them.
 Does not belong here: the verdicts (``domain``) and where their evidence is (``lake``).
@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from stock_assets.defs.built_assets import (
-    CONDITION_KEY,
+    AVAILABILITY_KEY,
     DAILY_BARS_KEY,
     RECONCILIATION_KEY,
     Range,
@@ -28,11 +28,12 @@ from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake
-from stock_assets.domain.condition import CONDITIONS
-from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
+from stock_assets.domain.availability import AVAILABILITIES
+from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.domain.reconciliation import VERDICTS
 from stock_assets.domain.tables import Table
-from stock_assets.lake import staleness
+from stock_assets.lake.built import record_built
+from stock_assets.lake.fingerprints import GONE, Fingerprints
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
@@ -42,7 +43,7 @@ Row = dict[str, Any]
 
 
 def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
-    """Reconciliation and condition."""
+    """Reconciliation and availability."""
 
     stage, kinds = partial(built_asset, partitions), {"python", "deltalake"}
 
@@ -78,45 +79,47 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         yield _agreement(rows)
 
     @stage(
-        CONDITION_KEY,
-        CONDITION,
+        AVAILABILITY_KEY,
+        AVAILABILITY,
         [RECONCILIATION_KEY, DAILY_BARS_KEY, RAW_KEYS["ticks"], RAW_KEYS["bars"], RAW_KEYS["actions"]],
         kinds,
         "Each symbol and session: available, corrected, partial, degraded, missing or legitimately empty, and why.",
     )
-    def condition(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
+    def availability(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
         from stock_assets.lake.tables import read_sessions
-        from stock_assets.quality.condition import conditions
-        from stock_assets.quality.state import condition_state
+        from stock_assets.quality.availability import former_table, judge_sessions
+        from stock_assets.quality.state import availability_state
 
         judging, instant = Judging.of(settings), datetime.now(UTC)
-        now = condition_state(lake.root, judging, now=instant)
-        days, _ = sessions_to_build(context, config, partitions, lake.root, now, CONDITION.path)
+        now = availability_state(lake.root, judging, now=instant)
+        days, _ = sessions_to_build(context, config, partitions, lake.root, now, AVAILABILITY.path)
         rows: list[Row] = []
         with permanent_failures():
+            if upgrade := former_table(lake.root):
+                context.log.info(upgrade)
             if days:
                 columns = list(RECONCILIATION.names)
                 stored = read_sessions(lake.root, RECONCILIATION, columns, days[0], days[-1]).to_pylist()
-                rows = conditions(lake.root, days, judging, stored, instant)
-            changed = _store(lake.root, CONDITION, rows, days, now)
-        counts = Counter(row["condition"] for row in rows)
-        context.log.info(", ".join(f"{counts[name]} {name}" for name in CONDITIONS))
-        shared: dict[str, Any] = {"changed_sessions": len(changed), **{name: counts[name] for name in CONDITIONS}}
-        unusual = [row for row in rows if row["condition"] != "available"]
+                rows = judge_sessions(lake.root, days, judging, stored, instant)
+            changed = _store(lake.root, AVAILABILITY, rows, days, now)
+        counts = Counter(row["availability"] for row in rows)
+        context.log.info(", ".join(f"{counts[name]} {name}" for name in AVAILABILITIES))
+        shared: dict[str, Any] = {"changed_sessions": len(changed), **{name: counts[name] for name in AVAILABILITIES}}
+        unusual = [row for row in rows if row["availability"] != "available"]
         # A session that nothing is there of is in the table, but nothing of it was materialized.
-        there = {row["trading_day"] for row in rows if row["condition"] not in ("missing", "empty")}
+        there = {row["trading_day"] for row in rows if row["availability"] not in ("missing", "empty")}
         told = _told(context, rows, there.intersection(changed))
         yield from report_sessions(context, days, told, shared, _preview(unusual or rows))
 
-    return [reconciliation, condition]
+    return [reconciliation, availability]
 
 
-def _store(lake_root: str, table: Table, rows: list[Row], days: list[date], now: staleness.Fingerprints) -> list[date]:
+def _store(lake_root: str, table: Table, rows: list[Row], days: list[date], now: Fingerprints) -> list[date]:
     """Store the rows where they differ, and what they were made of; returns the sessions in which they did."""
     from stock_assets.lake.session_rows import replace_rows
 
     changed = replace_rows(lake_root, table, rows, days)
-    staleness.record_built(lake_root, table.path, {day: now.get(day, staleness.GONE) for day in days})
+    record_built(lake_root, table.path, {day: now.get(day, GONE) for day in days})
     return changed
 
 

@@ -33,13 +33,15 @@ RECONCILIATION = Table(
     partition_by=("year",),
 )
 
-CONDITION = Table(
-    path="quality/condition",
+AVAILABILITY = Table(
+    path="quality/availability",
     columns=(
         YEAR,
         TRADING_DAY,
         SYMBOL,
-        Column("condition", "string", "available, corrected, partial, degraded, missing, or empty (legitimately so)"),
+        Column(
+            "availability", "string", "available, corrected, partial, degraded, missing, or empty (legitimately so)"
+        ),
         Column("because", "string", "one sentence, with the numbers"),
         Column("inputs", "string", "the numbers it was judged from"),
     ),
@@ -47,4 +49,4 @@ CONDITION = Table(
     partition_by=("year",),
 )
 
-QUALITY_TABLES: tuple[Table, ...] = (RECONCILIATION, CONDITION)
+QUALITY_TABLES: tuple[Table, ...] = (RECONCILIATION, AVAILABILITY)

@@ -291,19 +291,5 @@ DAILY_METRICS = Table(
     withholds=True,
 )
 
-BUILT_FROM = Table(
-    path="state/built_from",
-    columns=(
-        Column("stage", "string", "path of the table that was built"),
-        TRADING_DAY,
-        Column("fingerprint", "string", "what the session's rows were built from"),
-        Column("built_at", "timestamp", "when, UTC"),
-    ),
-    key=("stage", "trading_day"),
-    partition_by=(),
-)
-
 DERIVED_TABLES: tuple[Table, ...] = (MINUTE_BARS, DAILY_BARS, DAILY_METRICS)
 RAW_TABLES: dict[str, Table] = {"ticks": RAW_TICKS, "bars": RAW_BARS, "actions": RAW_ACTIONS}
-RULES_VERSION = "1"
-"""Version of the rules that turn raw rows into bars and metrics; a new one makes every session stale."""

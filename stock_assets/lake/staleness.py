@@ -1,32 +1,32 @@
 """what the tables hold -> the sessions that must be built again.
 
-Belongs here: a fingerprint per session of what a stage is built from, the one it was built from, and the difference.
+Belongs here: per session what a stage is to be built from now, and which sessions were built from something else.
 States are compared, not events: nothing is lost by an event that came at the wrong moment.
-Does not belong here: asking for runs (``defs``), building.
+Does not belong here: what they were built from (``built``), asking for runs (``defs``), building.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING
 
 from stock_assets.domain import sessions
+from stock_assets.domain.stages import WAREHOUSE
 from stock_assets.domain.tables import (
-    BUILT_FROM,
     DAILY_BARS,
     DAILY_METRICS,
     MINUTE_BARS,
     RAW_ACTIONS,
     RAW_BARS,
     RAW_TICKS,
-    RULES_VERSION,
     Table,
 )
-from stock_assets.lake.tables import open_or_create_table, open_table, read_sessions
+from stock_assets.lake.built import built_from
+from stock_assets.lake.fingerprints import GONE, Fingerprints, Inputs, fingerprints
+from stock_assets.lake.tables import open_table, read_sessions
 from stock_assets.lake.withdrawn import withdrawn_sessions
 from stock_assets.topic.topics import ACTIONS, BARS, TICKS
 
@@ -34,17 +34,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
-WAREHOUSE = "warehouse/daily_stock_metrics"
-COMPACT_AFTER_FILES = 40
-
-Fingerprints = dict[date, str]
-
 
 @dataclass(frozen=True)
 class RawState:
-    """Fingerprint of each session's raw rows, and the table versions it was read from (None: no such table)."""
+    """What each session has of raw rows, and the table versions it was read from (None: no such table)."""
 
-    fingerprints: Fingerprints
+    inputs: dict[date, Inputs]
     ticks_version: int | None
     bars_version: int | None
     actions_version: int | None
@@ -55,7 +50,7 @@ def raw_state(lake_root: str) -> RawState:
     import pyarrow as pa
 
     ticks, bars, actions = (open_table(lake_root, table) for table in (RAW_TICKS, RAW_BARS, RAW_ACTIONS))
-    parts: dict[date, dict[str, Any]] = defaultdict(dict)
+    parts: dict[date, Inputs] = defaultdict(dict)
     if ticks is not None:
         files = pa.table(ticks.get_add_actions(flatten=True))
         for day, entry in _by_session(_tick_files(files)).items():
@@ -72,19 +67,17 @@ def raw_state(lake_root: str) -> RawState:
             # a split that is no more, and another of the same number, for all bars that were adjusted for it
             last = max(withdrawn)
             _note(parts, "withdrawn_splits", {day: sum(withdrawn.values()) for day in parts if day < last})
-    return RawState(
-        {day: json.dumps({"rules": RULES_VERSION, **entry}, sort_keys=True) for day, entry in parts.items()},
-        *(handle.version() if handle is not None else None for handle in (ticks, bars, actions)),
-    )
+    versions = (handle.version() if handle is not None else None for handle in (ticks, bars, actions))
+    return RawState(dict(parts), *versions)
 
 
-def _note(parts: dict[date, dict[str, Any]], name: str, of_sessions: dict[date, int]) -> None:
+def _note(parts: dict[date, Inputs], name: str, of_sessions: dict[date, int]) -> None:
     """Add to the sessions that have rows what the number of their rows alone would not tell."""
     for day in parts.keys() & of_sessions.keys():
         parts[day][name] = of_sessions[day]
 
 
-def bars_state(lake_root: str) -> Fingerprints:
+def bars_state(lake_root: str) -> dict[date, Inputs]:
     """What daily bars each session has."""
     return _revisions(lake_root, DAILY_BARS)
 
@@ -95,56 +88,22 @@ def daily_bars_state(lake_root: str, refused: Collection[tuple[str, date]] = ())
     Args:
         refused: symbols and sessions whose bars metrics leave out.
     """
-    bars = bars_state(lake_root)
+    inputs = {day: {**bars, "actions": 0} for day, bars in bars_state(lake_root).items()}
     actions = open_table(lake_root, RAW_ACTIONS)
-    paid: dict[date, int] = defaultdict(int)
-    without: dict[date, str] = defaultdict(str)
     if actions is not None:
-        for day, checksum in withdrawn_sessions(actions, ACTIONS).items():
-            without[day] += f" withdrawn={checksum}"
+        _note(inputs, "withdrawn", withdrawn_sessions(actions, ACTIONS))
         for day in _accepted(actions, ["trading_day"])["trading_day"].to_pylist():
-            paid[day] += 1
+            if day in inputs:
+                inputs[day]["actions"] += 1
     for symbol, day in sorted(refused):
-        without[day] += f" without={symbol}"
-    return {day: f"{state} actions={paid[day]}{without[day]}" for day, state in bars.items()}
+        if day in inputs:
+            inputs[day].setdefault("without", []).append(symbol)
+    return fingerprints(DAILY_METRICS.path, inputs)
 
 
 def metrics_state(lake_root: str) -> Fingerprints:
     """What the warehouse's rows of each session are to be loaded from."""
-    return _revisions(lake_root, DAILY_METRICS, "bars_used", "actions_used")
-
-
-def built_from(lake_root: str, stage: str) -> Fingerprints:
-    """What each session of a stage was built from, as ``record_built`` stored it last."""
-    import pyarrow.dataset as ds
-
-    handle = open_table(lake_root, BUILT_FROM)
-    if handle is None:
-        return {}
-    rows = handle.to_pyarrow_dataset().to_table(filter=ds.field("stage") == stage).sort_by("built_at")
-    return dict(zip(rows["trading_day"].to_pylist(), rows["fingerprint"].to_pylist(), strict=True))
-
-
-def record_built(lake_root: str, stage: str, fingerprints: Fingerprints) -> None:
-    """Remember what sessions were built from; after their rows are stored, so that a crash only repeats work."""
-    import pyarrow as pa
-    from deltalake import write_deltalake
-
-    if not fingerprints:
-        return
-    now = datetime.now(UTC)
-    rows = [
-        {"stage": stage, "trading_day": day, "fingerprint": fingerprint, "built_at": now}
-        for day, fingerprint in fingerprints.items()
-    ]
-    handle = open_or_create_table(lake_root, BUILT_FROM)
-    write_deltalake(handle, pa.Table.from_pylist(rows, schema=BUILT_FROM.arrow_schema()), mode="append")
-    if handle.get_add_actions().num_rows > COMPACT_AFTER_FILES:
-        _compact(handle)
-
-
-GONE = "gone"
-"""Fingerprint of a session that was built once, and whose inputs hold no row any more."""
+    return fingerprints(WAREHOUSE, _revisions(lake_root, DAILY_METRICS, "bars_used", "actions_used"))
 
 
 def stale_sessions(now: Fingerprints, built: Fingerprints) -> list[date]:
@@ -161,10 +120,10 @@ def stale_by_stage(
         state: of the raw tables, if it was read already.
         refused: symbols and sessions whose bars metrics leave out.
     """
-    raw = (state or raw_state(lake_root)).fingerprints
+    raw = (state or raw_state(lake_root)).inputs
     now = {
-        MINUTE_BARS.path: raw,
-        DAILY_BARS.path: raw,
+        MINUTE_BARS.path: fingerprints(MINUTE_BARS.path, raw),
+        DAILY_BARS.path: fingerprints(DAILY_BARS.path, raw),
         DAILY_METRICS.path: daily_bars_state(lake_root, refused),
         WAREHOUSE: metrics_state(lake_root),
     }
@@ -228,7 +187,7 @@ def _accepted(handle: DeltaTable, columns: list[str]) -> pa.Table:
     return handle.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("rejected_because").is_null())
 
 
-def _revisions(lake_root: str, table: Table, *summed: str) -> Fingerprints:
+def _revisions(lake_root: str, table: Table, *summed: str) -> dict[date, Inputs]:
     """Rows and newest revision; and sums of columns that may change without a revision, as they are loaded too.
 
     Withheld rows count: that a row is withheld, or released, is a revision of it.
@@ -236,23 +195,7 @@ def _revisions(lake_root: str, table: Table, *summed: str) -> Fingerprints:
     rows = read_sessions(lake_root, table, ["trading_day", "revision", *summed], withheld_too=True)
     wanted = [("revision", "count"), ("revision", "max"), *((name, "sum") for name in summed)]
     return {
-        g["trading_day"]: f"rows={g['revision_count']} revision={g['revision_max']}"
-        + "".join(f" {name}={g[f'{name}_sum']}" for name in summed)
+        g["trading_day"]: {"rows": g["revision_count"], "revision": g["revision_max"]}
+        | {name: g[f"{name}_sum"] for name in summed}
         for g in rows.group_by("trading_day").aggregate(wanted).to_pylist()
     }
-
-
-def _compact(handle: DeltaTable) -> None:
-    """Keep only the newest statement of each session; another writer's append makes this a no-op."""
-    from deltalake import write_deltalake
-    from deltalake.exceptions import DeltaError
-
-    rows = handle.to_pyarrow_table().sort_by("built_at")
-    newest = rows.group_by(["stage", "trading_day"], use_threads=False).aggregate(
-        [("fingerprint", "last"), ("built_at", "last")]
-    )
-    newest = newest.rename_columns(["stage", "trading_day", "fingerprint", "built_at"])
-    try:
-        write_deltalake(handle, newest.cast(BUILT_FROM.arrow_schema()), mode="overwrite")
-    except DeltaError:
-        return

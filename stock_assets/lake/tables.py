@@ -44,11 +44,15 @@ def table_version(lake_root: str, table: Table) -> int | None:
 def _open(lake_root: str, table: Table) -> DeltaTable | None:
     from deltalake import DeltaTable
 
+    return DeltaTable(table_uri(lake_root, table)) if is_table(lake_root, table.path) else None
+
+
+def is_table(lake_root: str, path: str) -> bool:
+    """Whether the lake has a table at this path."""
+    from deltalake import DeltaTable
+
     # asked first: delta-rs tries for minutes when the store does not answer, and fails when there is no bucket
-    if not bucket_exists(lake_root):
-        return None
-    uri = table_uri(lake_root, table)
-    return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
+    return bucket_exists(lake_root) and DeltaTable.is_deltatable(f"{lake_root.rstrip('/')}/{path}")
 
 
 def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:

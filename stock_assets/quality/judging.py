@@ -1,7 +1,7 @@
 """settings -> by what sessions are judged.
 
-Belongs here: what reconciliation and conditions depend on besides the lake, in one value to hand on and to compare.
-Does not belong here: judging (``reconciliation``, ``condition``).
+Belongs here: what reconciliation and availability depend on besides the lake, in one value to hand on and to compare.
+Does not belong here: judging (``reconciliation``, ``availability``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """what the tables hold -> the sessions that must be reconciled and judged again.
 
-Belongs here: a fingerprint per session of what reconciliation and condition are made of, and the stale sessions of all
-stages together. Does not belong here: the stages of the data itself (``staleness``), judging.
+Belongs here: per session what reconciliation and availability are made of, and the stale sessions of all stages together.
+Does not belong here: the stages of the data itself (``staleness``), judging.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from datetime import UTC, date, datetime
 from zlib import crc32
 
 from stock_assets.domain import sessions
-from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.lake import staleness
-from stock_assets.lake.staleness import Fingerprints
-from stock_assets.quality.condition import expected, phase
+from stock_assets.lake.built import built_from
+from stock_assets.lake.fingerprints import Fingerprints, Inputs, fingerprints
+from stock_assets.quality.availability import expected, phase
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import Cell, disagreeing, sources
 from stock_assets.raw.losses import lost_cells, rejected_cells
@@ -27,10 +28,10 @@ def stale_stages(lake_root: str, judging: Judging, now: datetime | None = None) 
     found = staleness.stale_by_stage(lake_root, raw, refused(lake_root, judging))
     states = {
         RECONCILIATION.path: reconciliation_state(lake_root, judging),
-        CONDITION.path: condition_state(lake_root, judging, raw.fingerprints, now),
+        AVAILABILITY.path: availability_state(lake_root, judging, raw.inputs, now),
     }
     for stage, state in states.items():
-        found[stage] = staleness.stale_sessions(state, staleness.built_from(lake_root, stage))
+        found[stage] = staleness.stale_sessions(state, built_from(lake_root, stage))
     return found
 
 
@@ -43,24 +44,24 @@ def reconciliation_state(lake_root: str, judging: Judging) -> Fingerprints:
     """What the reconciliation of each session is made of: its bars, the pairs and the tolerances."""
     rules = judging.fingerprint(judging.choose(sources(lake_root)))
     bars = staleness.bars_state(lake_root)
-    return {day: f"{state} {rules}" for day, state in bars.items()}
+    return fingerprints(RECONCILIATION.path, {day: {**state, "judging": rules} for day, state in bars.items()})
 
 
-def condition_state(
-    lake_root: str, judging: Judging, raw: Fingerprints | None = None, now: datetime | None = None
+def availability_state(
+    lake_root: str, judging: Judging, raw: dict[date, Inputs] | None = None, now: datetime | None = None
 ) -> Fingerprints:
-    """What the conditions of each session are made of, from the first to the newest session that has any row.
+    """What the availability of each session is made of, from the first to the newest session that has any row.
 
     A session between them without a row has a fingerprint, too: there everything is missing.
 
     Args:
-        raw: fingerprints of the raw rows, if they were read already.
+        raw: what each session has of raw rows, if it was read already.
         now: decides whether the newest session goes on.
     """
-    raw = staleness.raw_state(lake_root).fingerprints if raw is None else raw
+    raw = staleness.raw_state(lake_root).inputs if raw is None else raw
     bars = staleness.bars_state(lake_root)
-    # What is stored of it, not what should be: conditions are made of the stored verdicts.
-    reconciled = staleness.built_from(lake_root, RECONCILIATION.path)
+    # What is stored of it, not what should be: it is made of the stored verdicts.
+    reconciled = built_from(lake_root, RECONCILIATION.path)
     known = raw.keys() | bars.keys()
     if not known:
         return {}
@@ -73,19 +74,22 @@ def condition_state(
         against[day].append(f"lost {symbol} {offsets}")
     names = expected(lake_root, days, judging)
     instant = now or datetime.now(UTC)
-    found = {}
+    found: dict[date, Inputs] = {}
     for day in days:
-        goes_on = phase(day, instant)
-        parts = [judging.digest, _digest(names[day]), raw.get(day, "no rows")]
-        parts += [bars.get(day, "no bars"), reconciled.get(day, "not reconciled")]
-        parts += [_digest(sorted(against[day]))] if against[day] else []
-        parts += [goes_on] if goes_on != "over" else []
-        found[day] = " ".join(parts)
-    return found
+        found[day] = {
+            "judging": judging.digest,
+            "expected": _digest(names[day]),
+            "raw": raw.get(day),
+            "bars": bars.get(day),
+            "reconciled": _digest([reconciled[day]]) if day in reconciled else None,
+            "against": _digest(sorted(against[day])) if against[day] else None,
+            "session": phase(day, instant),
+        }
+    return fingerprints(AVAILABILITY.path, found)
 
 
 def newest_phase(now: datetime | None = None) -> str:
-    """Where today's session is: with it, conditions change though no table does."""
+    """Where today's session is: with it, availability changes though no table does."""
     instant = now or datetime.now(UTC)
     day = sessions.session_on_or_before(instant.astimezone(sessions.EXCHANGE_ZONE).date())
     return f"{day} {phase(day, instant)}"

@@ -77,7 +77,7 @@ def _frame(rows: pa.Table) -> Any:
 def _largest(decimals: pa.ChunkedArray) -> Decimal:
     import pyarrow.compute as pc
 
-    ends = pc.min_max(decimals).as_py()
+    ends: dict[str, Decimal | None] = pc.min_max(decimals).as_py()
     return max(abs(end or Decimal(0)) for end in ends.values())
 
 

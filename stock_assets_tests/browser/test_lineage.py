@@ -31,7 +31,7 @@ ASSETS = (
     "daily_bars",
     "daily_metrics",
     "reconciliation",
-    "condition",
+    "availability",
     "warehouse",
 )
 

@@ -65,11 +65,11 @@ def test_the_commit_is_no_change_of_data_and_moves_no_offset(filled: str) -> Non
 
 
 def test_no_session_becomes_stale(filled: str) -> None:
-    before = raw_state(filled).fingerprints
-    assert json.loads(before[DAY])["ticks"] == {"topic-on/0": [12, 27], "topic-on/1": [12, 27]}
+    before = raw_state(filled).inputs
+    assert before[DAY]["ticks"] == {"topic-on/0": [12, 27], "topic-on/1": [12, 27]}
     for day in (DAY, None):
         assert compact(filled, RAW_TICKS, day).done
-    assert raw_state(filled).fingerprints == before
+    assert raw_state(filled).inputs == before
     assert known_topic_ids(opened(filled)) == {TOPIC_ID}
 
 
@@ -77,9 +77,9 @@ def test_topics_of_one_partition_stay_in_files_of_their_own(lake: str) -> None:
     for topic_id in ("topic-a", "topic-b", "topic-c"):
         for number in range(2):
             land(lake, [tick(number)], topic_id=topic_id)
-    before = raw_state(lake).fingerprints
+    before = raw_state(lake).inputs
     assert compact(lake, RAW_TICKS, DAY).files_after == 3
-    assert raw_state(lake).fingerprints == before
+    assert raw_state(lake).inputs == before
     assert known_topic_ids(opened(lake)) == {"topic-a", "topic-b", "topic-c"}
 
 
@@ -96,12 +96,12 @@ def test_a_second_run_does_nothing_until_files_come(filled: str) -> None:
 def test_large_files_are_cut_at_the_target_size_and_left_alone_later(lake: str) -> None:
     for first in range(0, 40_000, 10_000):
         land(lake, [tick(first + n) for n in range(10_000)])
-    before = raw_state(lake).fingerprints
+    before = raw_state(lake).inputs
     target = sum((Path(lake) / RAW_TICKS.path / path).stat().st_size for path in files(lake, DAY)) // 3
     done = compact(lake, RAW_TICKS, DAY, target_bytes=target)
     assert done.files_after == 4  # each of at most a third of what the rows took
     assert not compact(lake, RAW_TICKS, DAY, target_bytes=target).done
-    assert raw_state(lake).fingerprints == before
+    assert raw_state(lake).inputs == before
     settled = set(files(lake, DAY))
     land(lake, [tick(1)])
     small = min((Path(lake) / RAW_TICKS.path / path).stat().st_size for path in settled)

@@ -7,8 +7,9 @@ from datetime import date
 from pyspark.sql import SparkSession
 
 from spark.jobs import build_daily_bars, build_daily_metrics
-from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
+from stock_assets.domain.tables import DAILY_BARS, RAW_ACTIONS, RAW_BARS
 from stock_assets.lake import staleness
+from stock_assets.lake.fingerprints import Fingerprints, fingerprints
 from stock_assets_tests.pipeline.raw_rows import action, at, bar, days, land
 
 
@@ -63,11 +64,11 @@ def test_a_corrected_split_makes_bars_before_it_stale(spark: SparkSession, lake:
 
 
 _STATES = {
-    "bars": lambda lake: staleness.raw_state(lake).fingerprints,
+    "bars": lambda lake: fingerprints(DAILY_BARS.path, staleness.raw_state(lake).inputs),
     "metrics": staleness.daily_bars_state,
     "warehouse": staleness.metrics_state,
 }
 
 
-def _stale(lake: str, before: dict[str, staleness.Fingerprints], stage: str) -> list[date]:
+def _stale(lake: str, before: dict[str, Fingerprints], stage: str) -> list[date]:
     return staleness.stale_sessions(_STATES[stage](lake), before[stage])

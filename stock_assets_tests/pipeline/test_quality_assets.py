@@ -1,4 +1,4 @@
-"""Reconciliation and condition as Dagster materializes them, and the map of the command line. Without Spark."""
+"""Reconciliation and availability as Dagster materializes them, and the map of the command line. Without Spark."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typer.testing import CliRunner
 
 from spark.jobs import StageReport
 from stock_assets.cli import app
-from stock_assets.commands.condition import judged, show_conditions
+from stock_assets.commands.availability import judged, show_availability
 from stock_assets.definitions import build_definitions
-from stock_assets.defs.built_assets import CONDITION_KEY, DAILY_METRICS_KEY, RECONCILIATION_KEY, built_assets
+from stock_assets.defs.built_assets import AVAILABILITY_KEY, DAILY_METRICS_KEY, RECONCILIATION_KEY, built_assets
 from stock_assets.defs.jobs import build_config
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.quality_assets import quality_assets
 from stock_assets.defs.resources import Lake, Spark
-from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.state import stale_stages
@@ -32,7 +32,7 @@ from stock_assets_tests.pipeline.daily_rows import daily, store_daily
 
 DAYS = sessions_between(date(2013, 10, 7), date(2013, 10, 11))
 FIRST_SESSION = "2013-01-02"
-KEYS = [RECONCILIATION_KEY, CONDITION_KEY]
+KEYS = [RECONCILIATION_KEY, AVAILABILITY_KEY]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def rows(lake: str, path: str) -> list[dict[str, Any]]:
 
 def test_a_build_reconciles_and_judges_its_sessions_and_a_second_one_writes_nothing(lake: str) -> None:
     judging = Judging.of(Settings({}))
-    assert stale_stages(lake, judging)[CONDITION.path] == DAYS
+    assert stale_stages(lake, judging)[AVAILABILITY.path] == DAYS
     instance = dg.DagsterInstance.ephemeral()
     result = build(lake, instance)
     (check,) = result.get_asset_check_evaluations()
@@ -85,7 +85,7 @@ def test_a_build_reconciles_and_judges_its_sessions_and_a_second_one_writes_noth
     for key in KEYS:
         events = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=key), limit=100).records
         assert {event.partition_key for event in events} == set(map(str, DAYS))
-    (newest,) = instance.fetch_materializations(CONDITION_KEY, limit=1).records
+    (newest,) = instance.fetch_materializations(AVAILABILITY_KEY, limit=1).records
     assert newest.asset_materialization is not None
     metadata = newest.asset_materialization.metadata
     counted = {name: metadata[name].value for name in ("available", "degraded", "missing", "corrected")}
@@ -97,22 +97,22 @@ def test_a_build_reconciles_and_judges_its_sessions_and_a_second_one_writes_noth
         ("IBM", DAYS[1])
     }
     stale = stale_stages(lake, judging)
-    assert (stale[RECONCILIATION.path], stale[CONDITION.path]) == ([], [])
-    versions = [DeltaTable(f"{lake}/{table.path}").version() for table in (RECONCILIATION, CONDITION)]
+    assert (stale[RECONCILIATION.path], stale[AVAILABILITY.path]) == ([], [])
+    versions = [DeltaTable(f"{lake}/{table.path}").version() for table in (RECONCILIATION, AVAILABILITY)]
     build(lake, instance)
     materialize(lake, instance, partition_key=str(DAYS[1]))
-    assert [DeltaTable(f"{lake}/{table.path}").version() for table in (RECONCILIATION, CONDITION)] == versions
+    assert [DeltaTable(f"{lake}/{table.path}").version() for table in (RECONCILIATION, AVAILABILITY)] == versions
 
 
 def test_a_backfill_of_a_range_is_one_run_and_one_commit(lake: str) -> None:
     instance = dg.DagsterInstance.ephemeral()
     tags = {"dagster/asset_partition_range_start": str(DAYS[0]), "dagster/asset_partition_range_end": str(DAYS[2])}
     materialize(lake, instance, tags=tags)
-    assert {row["trading_day"] for row in rows(lake, CONDITION.path)} == set(DAYS[:3])
-    before = DeltaTable(f"{lake}/{CONDITION.path}").version()
+    assert {row["trading_day"] for row in rows(lake, AVAILABILITY.path)} == set(DAYS[:3])
+    before = DeltaTable(f"{lake}/{AVAILABILITY.path}").version()
     materialize(lake, instance, partition_key=str(DAYS[4]))
-    assert {row["trading_day"] for row in rows(lake, CONDITION.path)} == {*DAYS[:3], DAYS[4]}
-    assert DeltaTable(f"{lake}/{CONDITION.path}").version() == before + 1
+    assert {row["trading_day"] for row in rows(lake, AVAILABILITY.path)} == {*DAYS[:3], DAYS[4]}
+    assert DeltaTable(f"{lake}/{AVAILABILITY.path}").version() == before + 1
 
 
 def test_a_correction_is_reconciled_and_judged_again(lake: str) -> None:
@@ -122,7 +122,7 @@ def test_a_correction_is_reconciled_and_judged_again(lake: str) -> None:
     result = build(lake, instance)
     (check,) = result.get_asset_check_evaluations()
     assert check.passed and check.description == "5 agreed"
-    found = {(row["symbol"], row["trading_day"]): row["condition"] for row in rows(lake, CONDITION.path)}
+    found = {(row["symbol"], row["trading_day"]): row["availability"] for row in rows(lake, AVAILABILITY.path)}
     assert found == {("IBM", day): "available" for day in DAYS}  # nothing of F is in the lake any more
     before = len(instance.fetch_materializations(RECONCILIATION_KEY, limit=100).records)
     store_daily(lake, [daily(day, source, revision=3) for day in DAYS for source in ("yahoo", "alpha_vantage")])
@@ -134,11 +134,11 @@ def test_a_session_that_nothing_is_there_of_is_judged_but_not_shown_as_materiali
     store_daily(lake, [daily(day, "yahoo") for day in (DAYS[0], DAYS[4])])
     instance = dg.DagsterInstance.ephemeral()
     build(lake, instance)
-    found = {row["trading_day"]: row["condition"] for row in rows(lake, CONDITION.path)}
+    found = {row["trading_day"]: row["availability"] for row in rows(lake, AVAILABILITY.path)}
     assert found == {DAYS[0]: "available", **dict.fromkeys(DAYS[1:4], "missing"), DAYS[4]: "available"}
-    events = instance.fetch_materializations(CONDITION_KEY, limit=100).records
+    events = instance.fetch_materializations(AVAILABILITY_KEY, limit=100).records
     assert {event.partition_key for event in events} == {str(DAYS[0]), str(DAYS[4])}
-    assert stale_stages(lake, Judging.of(Settings({})))[CONDITION.path] == []
+    assert stale_stages(lake, Judging.of(Settings({})))[AVAILABILITY.path] == []
 
 
 def test_the_checks_of_a_build_hold(lake: str) -> None:
@@ -156,7 +156,7 @@ def test_the_checks_of_a_build_hold(lake: str) -> None:
     assert checks == {
         ("reconciliation", "agreement"): False,
         ("reconciliation", "up_to_date"): True,
-        ("condition", "up_to_date"): True,
+        ("availability", "up_to_date"): True,
     }
 
 
@@ -231,7 +231,7 @@ def test_the_command_draws_symbols_down_and_sessions_across(lake: str, monkeypat
     monkeypatch.setenv("LAKE_ROOT", lake)
     for name in ("UNIVERSE", "BAR_SOURCES", "RECONCILE"):
         monkeypatch.setenv(name, "")
-    done = CliRunner().invoke(app, ["condition", "--day", "2013-10-11", "--sessions", "5"])
+    done = CliRunner().invoke(app, ["availability", "--day", "2013-10-11", "--sessions", "5"])
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     assert [line.rstrip() for line in lines[:5]] == [
@@ -245,14 +245,14 @@ def test_the_command_draws_symbols_down_and_sessions_across(lake: str, monkeypat
     assert " +  available 7" in lines[6] and " !  degraded 1" in lines[6] and " X  missing 2" in lines[6]
     assert lines[7].startswith("2013-10-08 IBM degraded: close 100.0000 yahoo, 102.0000 alpha_vantage")
     assert [line.split(":")[0] for line in lines[8:]] == ["2013-10-10 F missing", "2013-10-11 F missing"]
-    newest = CliRunner().invoke(app, ["condition", "--sessions", "5"])
+    newest = CliRunner().invoke(app, ["availability", "--sessions", "5"])
     assert newest.output == done.output  # without a day, the newest that has bars
 
 
 def test_the_map_folds_where_the_line_ends_and_has_colours_in_a_terminal(lake: str) -> None:
     found = judged(Settings({"LAKE_ROOT": lake}), DAYS[-1], 5)
     console = Console(width=14, force_terminal=True, color_system="standard", record=True, file=io.StringIO())
-    show_conditions(console, found)
+    show_availability(console, found)
     text = console.export_text(clear=False).splitlines()
     assert [line.rstrip() for line in text if line.startswith("IBM")] == ["IBM +  !  +", "IBM +  +"]
     assert "\x1b[30;42m" in console.export_text(styles=True)
@@ -260,11 +260,11 @@ def test_the_map_folds_where_the_line_ends_and_has_colours_in_a_terminal(lake: s
 
 def test_a_day_without_a_session_is_refused(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKE_ROOT", lake)
-    done = CliRunner().invoke(app, ["condition", "--day", "2013-10-12"])
+    done = CliRunner().invoke(app, ["availability", "--day", "2013-10-12"])
     assert done.exit_code == 1 and "not a trading session" in str(done.exception)
 
 
 def test_what_the_command_says_is_what_a_build_stores(lake: str) -> None:
     build(lake, dg.DagsterInstance.ephemeral())
     live = judged(Settings({"LAKE_ROOT": lake}), DAYS[-1], 5)
-    assert sorted(map(repr, live)) == sorted(map(repr, rows(lake, CONDITION.path)))
+    assert sorted(map(repr, live)) == sorted(map(repr, rows(lake, AVAILABILITY.path)))

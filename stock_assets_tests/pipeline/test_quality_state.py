@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from stock_assets.domain.quality_tables import CONDITION, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.domain.sessions import session
+from stock_assets.lake.built import record_built
 from stock_assets.lake.session_rows import replace_rows
-from stock_assets.lake.staleness import record_built
-from stock_assets.quality.condition import phase
+from stock_assets.quality.availability import phase
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import reconcile
-from stock_assets.quality.state import condition_state, newest_phase, reconciliation_state, stale_stages
+from stock_assets.quality.state import availability_state, newest_phase, reconciliation_state, stale_stages
 from stock_assets_tests.pipeline.daily_rows import JUDGING, LATER, WEEK, daily, store_daily
 from stock_assets_tests.pipeline.raw_lake import land as land_records
 from stock_assets_tests.pipeline.raw_lake import tick
@@ -42,7 +42,7 @@ def test_a_session_that_goes_on_is_judged_again_when_it_is_over(lake: str) -> No
     store_daily(lake, [daily(WEEK[0], "yahoo")])
     hours = session(WEEK[0])
     instants = (hours.open_time - timedelta(hours=1), hours.open_time, hours.close_time, LATER)
-    found = [condition_state(lake, JUDGING, now=moment)[WEEK[0]] for moment in instants]
+    found = [availability_state(lake, JUDGING, now=moment)[WEEK[0]] for moment in instants]
     assert len(set(found)) == 3 and found[1] == found[2]
     assert phase(WEEK[0], instants[1]) == "open"
     assert newest_phase(instants[2]) == f"{WEEK[0]} open"
@@ -50,7 +50,7 @@ def test_a_session_that_goes_on_is_judged_again_when_it_is_over(lake: str) -> No
 
 def test_a_session_without_any_row_between_others_is_judged_too(lake: str) -> None:
     store_daily(lake, [daily(day, "yahoo") for day in (WEEK[0], WEEK[2])])
-    assert sorted(condition_state(lake, JUDGING, now=LATER)) == WEEK[:3]
+    assert sorted(availability_state(lake, JUDGING, now=LATER)) == WEEK[:3]
     assert sorted(reconciliation_state(lake, JUDGING)) == [WEEK[0], WEEK[2]]
 
 
@@ -65,7 +65,7 @@ def test_metrics_are_stale_where_agreement_is_required_and_was_lost(lake: str) -
     replace_rows(lake, RECONCILIATION, apart, WEEK[:1])
     assert stale_stages(lake, required)["metrics/daily_metrics"] == WEEK[:1]
     assert stale_stages(lake, JUDGING)["metrics/daily_metrics"] == []
-    assert set(stale_stages(lake, required)) >= {RECONCILIATION.path, CONDITION.path}
+    assert set(stale_stages(lake, required)) >= {RECONCILIATION.path, AVAILABILITY.path}
 
 
 def metrics_state(lake: str, judging: Judging) -> dict[date, str]:
@@ -76,7 +76,7 @@ def metrics_state(lake: str, judging: Judging) -> dict[date, str]:
 
 
 def states(lake: str, judging: Judging = JUDGING) -> dict[date, str]:
-    return condition_state(lake, judging, now=LATER)
+    return availability_state(lake, judging, now=LATER)
 
 
 def changed(before: dict[date, str], after: dict[date, str]) -> set[date]:

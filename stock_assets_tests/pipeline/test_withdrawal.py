@@ -49,8 +49,8 @@ def take_out(lake: str, offset: int, topic: Topic = TICKS, reason: str = "a fat 
     return withdraw(lake, NOBODY, topic, 0, offset, reason)
 
 
-def state_of(lake: str, day: date) -> tuple[str | None, str | None]:
-    return raw_state(lake).fingerprints.get(day), daily_bars_state(lake).get(day)
+def state_of(lake: str, day: date) -> tuple[str, str | None]:
+    return str(raw_state(lake).inputs.get(day)), daily_bars_state(lake).get(day)
 
 
 def test_a_withdrawn_record_is_in_quarantine_with_all_that_is_known_of_it(strict_lake: str) -> None:
@@ -197,10 +197,10 @@ def test_a_corrected_action_in_place_of_a_withdrawn_one_makes_its_session_stale(
     )  # fmt: skip
     land(lake, [encode(bar)], topic=BARS)
     land(lake, [encode(Action(ex_date=NEXT_DAY, value=3.0, **said))], topic=ACTIONS)
-    before = raw_state(lake).fingerprints[DAY]
+    before = raw_state(lake).inputs[DAY]
     take_out(lake, 0, ACTIONS)
     land(lake, [encode(Action(ex_date=NEXT_DAY, value=2.0, **said))], topic=ACTIONS)
-    assert raw_state(lake).fingerprints[DAY] != before
+    assert raw_state(lake).inputs[DAY] != before
 
 
 def test_a_landing_in_between_is_waited_for(strict_lake: str, monkeypatch: pytest.MonkeyPatch) -> None:

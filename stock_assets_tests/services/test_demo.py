@@ -62,4 +62,4 @@ def test_the_readme_s_commands_run(demo_settings: Settings) -> None:
     assert "nothing: the lake holds every record already" in printed["produce shipped"]
     assert re.search(r"Records: [1-9].*, all equal", printed["verify 2013-03-01"])
     assert re.search(r"Warehouse: .*, all equal", printed["verify 2013-03-01"])
-    assert "AAPL" in printed["condition --day 2013-03-01 --sessions 20"]
+    assert "AAPL" in printed["availability --day 2013-03-01 --sessions 20"]

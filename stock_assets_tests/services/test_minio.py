@@ -19,7 +19,8 @@ from stock_assets.defs.resources import ObjectStore
 from stock_assets.domain.errors import LandingConflict, PermanentError, ServiceUnavailable, StockAssetsError
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
 from stock_assets.lake import store
-from stock_assets.lake.staleness import built_from, record_built, stale_by_stage
+from stock_assets.lake.built import built_from, record_built
+from stock_assets.lake.staleness import stale_by_stage
 from stock_assets.lake.tables import open_or_create_table, open_table, read_sessions
 from stock_assets.landing.commit import commit, land
 from stock_assets.landing.prepare import Limits

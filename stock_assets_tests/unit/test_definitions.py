@@ -11,7 +11,9 @@ import dagster as dg
 import pytest
 
 from stock_assets.definitions import build_definitions
+from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.partitions import session_partitions, within
+from stock_assets.domain.stages import STAGES
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
 
@@ -27,7 +29,7 @@ GRAPH = {
     "bars/minute_bars": {"raw/ticks", "raw/bars", "raw/actions"},
     "bars/daily_bars": {"bars/minute_bars", "raw/ticks", "raw/bars", "raw/actions"},
     "quality/reconciliation": {"bars/daily_bars"},
-    "quality/condition": {"quality/reconciliation", "bars/daily_bars", "raw/ticks", "raw/bars", "raw/actions"},
+    "quality/availability": {"quality/reconciliation", "bars/daily_bars", "raw/ticks", "raw/bars", "raw/actions"},
     "metrics/daily_metrics": {"bars/daily_bars", "raw/actions"},
     "warehouse/daily_stock_metrics": {"metrics/daily_metrics"},
 }
@@ -45,6 +47,12 @@ def test_the_graph_is_the_design_s(defs: dg.Definitions) -> None:
         for node in graph.asset_nodes
     }
     assert parents == GRAPH
+
+
+def test_a_stage_s_rules_reach_what_the_graph_says_depends_on_it() -> None:
+    reads = {name: set(stage.reads) for name, stage in STAGES.items()}
+    assert reads == {name: GRAPH[name] & STAGES.keys() for name in GRAPH if name in STAGES}
+    assert reads.keys() == {"/".join(key.path) for key in BUILT_KEYS}
 
 
 def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:

@@ -47,7 +47,7 @@ def test_writers_alone_ask_for_withheld_rows() -> None:
     # staleness compares all rows; the first session of a symbol has nothing of the row but its day
     assert asking == {
         "stock_assets/lake/staleness.py",
-        "stock_assets/quality/condition.py",
+        "stock_assets/quality/availability.py",
         "spark/jobs.py",
         "spark/delta_tables.py",
     }

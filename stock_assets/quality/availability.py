@@ -1,7 +1,7 @@
-"""calendar, universe, lake -> quality/condition.
+"""calendar, universe, lake -> quality/availability.
 
 Belongs here: collecting the evidence of each symbol and session, and the rows that come of it.
-Does not belong here: the rules (``domain.condition``) and when they are applied (``state``, ``defs``).
+Does not belong here: the rules (``domain.availability``) and when they are applied (``state``, ``defs``).
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from datetime import date, datetime
 from typing import Any
 
 from stock_assets.domain import sessions
-from stock_assets.domain.condition import Evidence, Phase, judge
+from stock_assets.domain.availability import Evidence, Phase, judge
+from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.tables import DAILY_BARS, RAW_BARS, RAW_TICKS
-from stock_assets.lake.tables import open_table, read_sessions, read_withheld
+from stock_assets.lake.tables import is_table, open_table, read_sessions, read_withheld
 from stock_assets.quality.corrections import restated
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import Cell, Row, difference
 from stock_assets.raw.losses import lost_cells, rejected_cells
 from stock_assets.topic.topics import BARS, TICKS
 
+_FORMER_PATH = "quality/condition"
 _BAR_COLUMNS = ["trading_day", "symbol", "source", "volume", "final"]
 
 
-def conditions(
+def judge_sessions(
     lake_root: str,
     days: Sequence[date],
     judging: Judging,
@@ -40,10 +42,20 @@ def conditions(
     found = evidence(lake_root, days, judging, reconciled, now)
     rows = []
     for (symbol, day), seen in sorted(found.items(), key=lambda entry: (entry[0][1], entry[0][0])):
-        condition, because = judge(seen)
-        row = {"year": day.year, "trading_day": day, "symbol": symbol, "condition": condition, "because": because}
+        availability, because = judge(seen)
+        row = {"year": day.year, "trading_day": day, "symbol": symbol, "availability": availability, "because": because}
         rows.append(row | {"inputs": str(seen)})
     return rows
+
+
+def former_table(lake_root: str) -> str | None:
+    """What to say of a lake that has the table under its former name and not yet under this one; None of any other."""
+    if not is_table(lake_root, _FORMER_PATH) or is_table(lake_root, AVAILABILITY.path):
+        return None
+    return (
+        f"{_FORMER_PATH} is called {AVAILABILITY.path} now and is built anew under this name, for all sessions; "
+        "nothing reads the old table any more, and it can be deleted."
+    )
 
 
 def evidence(

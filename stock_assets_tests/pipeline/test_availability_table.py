@@ -1,4 +1,4 @@
-"""Condition from tables on a folder: what each symbol and session is, and because of what. Without Spark."""
+"""Availability from tables on a folder: what each symbol and session is, and because of what. Without Spark."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from stock_assets.domain.messages import Bar, encode, instant
+from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
 from stock_assets.domain.universe import Listing, Universe
-from stock_assets.quality.condition import conditions
+from stock_assets.lake.session_rows import replace_rows
+from stock_assets.quality.availability import former_table, judge_sessions
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import reconcile
 from stock_assets.raw.losses import LOST
@@ -29,8 +32,8 @@ def judged(
 ) -> dict[tuple[str, date], tuple[str, str]]:
     days = days or [DAY]
     reconciled = reconcile(lake, days, judging)
-    rows = conditions(lake, days, judging, reconciled, now)
-    found = {(row["symbol"], row["trading_day"]): (row["condition"], row["because"]) for row in rows}
+    rows = judge_sessions(lake, days, judging, reconciled, now)
+    found = {(row["symbol"], row["trading_day"]): (row["availability"], row["because"]) for row in rows}
     assert len(found) == len(rows)
     return found
 
@@ -72,7 +75,7 @@ def test_the_bar_that_metrics_use_decides_whether_the_cell_is_final(lake: str) -
 def test_a_symbol_of_earlier_sessions_is_missed_and_one_of_later_ones_is_not_expected(lake: str) -> None:
     store_daily(lake, [daily(WEEK[0], "yahoo"), daily(WEEK[2], "yahoo", symbol="NEW")])
     found = judged(lake, WEEK[:3])
-    assert {cell: condition for cell, (condition, _) in found.items()} == {
+    assert {cell: availability for cell, (availability, _) in found.items()} == {
         ("IBM", WEEK[0]): "available",
         ("IBM", WEEK[1]): "missing",  # also where the whole session is
         ("IBM", WEEK[2]): "missing",
@@ -83,13 +86,13 @@ def test_a_symbol_of_earlier_sessions_is_missed_and_one_of_later_ones_is_not_exp
 def test_a_session_that_goes_on_misses_nothing_yet(lake: str) -> None:
     store_daily(lake, [daily(WEEK[0], "yahoo")])
     hours = session(DAY := WEEK[1])
-    for moment, condition in (
+    for moment, availability in (
         (hours.open_time - timedelta(seconds=1), "empty"),
         (hours.open_time, "partial"),
         (hours.close_time + timedelta(minutes=14), "partial"),
         (hours.close_time + timedelta(minutes=15), "missing"),
     ):
-        assert judged(lake, [DAY], now=moment)["IBM", DAY][0] == condition, moment
+        assert judged(lake, [DAY], now=moment)["IBM", DAY][0] == availability, moment
 
 
 def test_the_universe_says_what_is_expected(lake: str) -> None:
@@ -102,7 +105,7 @@ def test_the_universe_says_what_is_expected(lake: str) -> None:
     judging = Judging(("yahoo",), universe=Universe(listings))
     store_daily(lake, [daily(day, "yahoo", symbol="META") for day in (DAY, NEXT_DAY)])
     found = judged(lake, [DAY, NEXT_DAY], judging)
-    assert {cell: condition for cell, (condition, _) in found.items()} == {
+    assert {cell: availability for cell, (availability, _) in found.items()} == {
         ("IBM", DAY): "missing",
         ("IBM", NEXT_DAY): "missing",
         ("FB", DAY): "empty",  # the vendor gives it as META
@@ -147,18 +150,18 @@ def test_lost_offsets_degrade_the_symbols_of_their_partition_around_them(lake: s
     land_records(lake, [tick(1, WEEK[0], "S1"), tick(2, WEEK[1], "S1")], gap=7)
     land_records(lake, [tick(3, WEEK[2], "S1")])
     land_records(lake, [tick(4, day, "S2") for day in WEEK[:3]], partition=1)
-    assert {condition for condition, _ in judged(lake, WEEK[:3]).values()} == {"available"}  # marks are no loss
+    assert {availability for availability, _ in judged(lake, WEEK[:3]).values()} == {"available"}  # marks are no loss
 
     path = f"{lake}/raw/ticks"
     DeltaTable(path).update(updates={"rejected_because": f"'{LOST}: gone'"}, predicate="offset_span = 7")
     found = judged(lake, WEEK[:3])
-    degraded = {cell for cell, (condition, _) in found.items() if condition == "degraded"}
+    degraded = {cell for cell, (availability, _) in found.items() if availability == "degraded"}
     assert degraded == {("S1", WEEK[1]), ("S1", WEEK[2])}
     assert found["S1", WEEK[1]][1] == "7 records lost before landing"
 
 
 @pytest.mark.parametrize(
-    ("later", "condition"),
+    ("later", "availability"),
     [
         ({}, "available"),  # the same again
         ({"close": 101.0, "high": 101.0}, "corrected"),
@@ -171,14 +174,14 @@ def test_lost_offsets_degrade_the_symbols_of_their_partition_around_them(lake: s
         ({"close": 100.0, "price_basis": "split_adjusted"}, "corrected"),
     ],
 )  # fmt: skip
-def test_a_final_bar_that_its_vendor_changed_is_corrected(lake: str, later: Row, condition: str) -> None:
+def test_a_final_bar_that_its_vendor_changed_is_corrected(lake: str, later: Row, availability: str) -> None:
     store_daily(lake, [daily(DAY, "yahoo")])
     moved = bar(DAY, 90.0, final=False, known_at=at(DAY, "15:00"))
     again = bar(DAY, 100.0, known_at=at(WEEK[4], "20:00")) | later
     land(lake, RAW_BARS, [moved, bar(DAY, 100.0), again])
     land(lake, RAW_ACTIONS, [action(WEEK[3], "split", 2.0)])
     found = judged(lake)["IBM", DAY]
-    assert found[0] == condition, found
+    assert found[0] == availability, found
     if later == {"close": 101.0}:
         assert found[1] == "yahoo changed close 100.0000 to 101.0000 on 2013-10-12 00:00 UTC"
 
@@ -201,3 +204,13 @@ def vendor_bar(**given: Any) -> bytes:
             **given,
         )
     )
+
+
+def test_a_lake_with_the_table_under_its_former_name_is_told_once_what_became_of_it(lake: str) -> None:
+    assert former_table(lake) is None
+    write_deltalake(f"{lake}/quality/condition", pa.table({"condition": ["available"]}))
+    told = former_table(lake)
+    assert told is not None and "quality/condition is called quality/availability now and is built anew" in told
+    store_daily(lake, [daily(WEEK[0], "yahoo")])
+    replace_rows(lake, AVAILABILITY, judge_sessions(lake, WEEK[:1], JUDGING, [], lambda bar: [], LATER), WEEK[:1])
+    assert former_table(lake) is None

@@ -1,4 +1,4 @@
-"""The condition of a cell: the truth table, and that each cell has exactly one."""
+"""The availability of a cell: the truth table, and that each cell has exactly one."""
 
 from dataclasses import replace
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stock_assets.commands.condition import LOOKS
-from stock_assets.domain.condition import CONDITIONS, Condition, Evidence, judge
+from stock_assets.commands.availability import LOOKS
+from stock_assets.domain.availability import AVAILABILITIES, Availability, Evidence, judge
 
 BAR = Evidence(source="yahoo", final=True, volume=1000, bars=1)
-TRUTH: list[tuple[Evidence, Condition, str]] = [
+TRUTH: list[tuple[Evidence, Availability, str]] = [
     (Evidence(absence="not traded under that name"), "empty", "not traded under that name"),
     (Evidence(phase="before"), "empty", "has not begun"),
     (Evidence(), "missing", "nothing was accepted nor rejected"),
@@ -33,16 +33,16 @@ TRUTH: list[tuple[Evidence, Condition, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("seen", "condition", "because"), TRUTH)
-def test_the_truth_table(seen: Evidence, condition: Condition, because: str) -> None:
+@pytest.mark.parametrize(("seen", "availability", "because"), TRUTH)
+def test_the_truth_table(seen: Evidence, availability: Availability, because: str) -> None:
     found, sentence = judge(seen)
-    assert found == condition
+    assert found == availability
     assert because in sentence
 
 
 def test_the_table_has_every_condition_and_each_looks_unlike_the_others() -> None:
-    assert {condition for _, condition, _ in TRUTH} == set(CONDITIONS) == set(LOOKS)
-    assert len({sign for sign, _ in LOOKS.values()}) == len(CONDITIONS)
+    assert {availability for _, availability, _ in TRUTH} == set(AVAILABILITIES) == set(LOOKS)
+    assert len({sign for sign, _ in LOOKS.values()}) == len(AVAILABILITIES)
 
 
 sentences = st.lists(st.sampled_from(["a", "b"]), max_size=2).map(tuple)
@@ -67,26 +67,26 @@ evidence = st.builds(
 
 @given(evidence)
 def test_each_cell_has_one_condition_and_a_sentence(seen: Evidence) -> None:
-    condition, because = judge(seen)
-    assert condition in CONDITIONS
+    availability, because = judge(seen)
+    assert availability in AVAILABILITIES
     assert because
-    assert judge(seen) == (condition, because)
+    assert judge(seen) == (availability, because)
 
 
 @given(evidence)
 def test_precedence(seen: Evidence) -> None:
-    condition, _ = judge(seen)
+    availability, _ = judge(seen)
     against = bool(seen.broken or seen.disagreements or seen.rejected or seen.lost)
     if seen.source:
-        assert condition != "missing"
-        assert (condition == "degraded") == against
-        if condition in ("available", "corrected"):
-            assert seen.final and (condition == "corrected") == bool(seen.corrections)
+        assert availability != "missing"
+        assert (availability == "degraded") == against
+        if availability in ("available", "corrected"):
+            assert seen.final and (availability == "corrected") == bool(seen.corrections)
     else:
-        assert condition in ("missing", "partial", "empty", "degraded")
-        assert (condition == "degraded") == bool(seen.broken)
+        assert availability in ("missing", "partial", "empty", "degraded")
+        assert (availability == "degraded") == bool(seen.broken)
         if (seen.ticks or seen.statements) and not seen.broken:
-            assert condition == "partial"  # what came is never called missing
+            assert availability == "partial"  # what came is never called missing
 
 
 @given(evidence)

@@ -1,7 +1,7 @@
-"""command line -> the condition of each symbol and session, as a heat map.
+"""command line -> the availability of each symbol and session, as a heat map.
 
-Belongs here: the options of the command, and what it prints. Does not belong here: judging (``quality.condition``); it is done
-here anew, so that the map also shows what no build has judged yet. Imports are inside: ``--help`` stays quick.
+Belongs here: the options of the command, and what it prints. Does not belong here: judging (``quality.availability``); it
+is done here anew, so that the map also shows what no build has judged yet. Imports are inside: ``--help`` stays quick.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stock_assets.commands.day_argument import session_of
-from stock_assets.domain.condition import CONDITIONS, Condition
+from stock_assets.domain.availability import AVAILABILITIES, Availability
 from stock_assets.domain.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-LOOKS: dict[Condition, tuple[str, str]] = {
+LOOKS: dict[Availability, tuple[str, str]] = {
     "available": ("+", "black on green"),
     "corrected": ("c", "black on cyan"),
     "partial": ("~", "black on yellow"),
@@ -33,11 +33,11 @@ LOOKS: dict[Condition, tuple[str, str]] = {
     "missing": ("X", "white on red"),
     "empty": (".", "dim"),
 }
-"""The character of each condition and its colours; without colours the characters tell as much."""
+"""The character of each of them and its colours; without colours the characters tell as much."""
 _CELL = 3
 
 
-def condition(
+def availability(
     day: Annotated[str, typer.Option(help="Newest session to show, YYYY-MM-DD; else the newest that has bars.")] = "",
     sessions: Annotated[int, typer.Option(help="How many sessions, up to that one.", min=1, max=1000)] = 20,
 ) -> None:
@@ -50,29 +50,31 @@ def condition(
     console = console if console.is_terminal else Console(width=140)
     settings = load_and_export()
     last = session_of(day) if day else _newest(settings)
-    show_conditions(console, judged(settings, last, sessions))
+    show_availability(console, judged(settings, last, sessions))
 
 
 def judged(settings: Settings, last: date, count: int, now: datetime | None = None) -> list[Row]:
-    """Rows as those of quality/condition, for the sessions up to ``last``, as the lake is now."""
+    """Rows as those of quality/availability, for the sessions up to ``last``, as the lake is now."""
     from stock_assets.domain.sessions import calendar, sessions_between
-    from stock_assets.quality.condition import conditions
+    from stock_assets.quality.availability import judge_sessions
     from stock_assets.quality.judging import Judging
     from stock_assets.quality.reconciliation import reconcile
 
     root, judging = settings.lake_root, Judging.of(settings)
     days = sessions_between(calendar().first, last)[-count:]
-    return conditions(root, days, judging, reconcile(root, days, judging), now or datetime.now(UTC))
+    return judge_sessions(root, days, judging, reconcile(root, days, judging), now or datetime.now(UTC))
 
 
-def show_conditions(console: Console, rows: Sequence[Row]) -> None:
+def show_availability(console: Console, rows: Sequence[Row]) -> None:
     """Print the map, its legend, and the reason of every cell that is not available."""
     if not rows:
         console.print("Nothing is expected, and nothing is there.")
         return
     days = sorted({row["trading_day"] for row in rows})
     symbols = sorted({row["symbol"] for row in rows})
-    cells: dict[tuple[str, date], Condition] = {(row["symbol"], row["trading_day"]): row["condition"] for row in rows}
+    cells: dict[tuple[str, date], Availability] = {
+        (row["symbol"], row["trading_day"]): row["availability"] for row in rows
+    }
     margin = max(map(len, symbols)) + 1
     # As many sessions side by side as the line takes, the others below.
     across = max(1, (console.width - margin) // _CELL)
@@ -84,8 +86,8 @@ def show_conditions(console: Console, rows: Sequence[Row]) -> None:
         console.print()
     console.print(_legend(rows), soft_wrap=True)
     for row in sorted(rows, key=lambda row: (row["trading_day"], row["symbol"])):
-        if row["condition"] != "available":
-            text = f"{row['trading_day']} {row['symbol']} {row['condition']}: {row['because']}"
+        if row["availability"] != "available":
+            text = f"{row['trading_day']} {row['symbol']} {row['availability']}: {row['because']}"
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -104,7 +106,7 @@ def _heading(days: Sequence[date], margin: int) -> list[str]:
     return lines
 
 
-def _line(symbol: str, found: Sequence[Condition | None], margin: int) -> Text:
+def _line(symbol: str, found: Sequence[Availability | None], margin: int) -> Text:
     from rich.text import Text
 
     line = Text(symbol.ljust(margin))
@@ -118,9 +120,9 @@ def _line(symbol: str, found: Sequence[Condition | None], margin: int) -> Text:
 def _legend(rows: Sequence[Row]) -> Text:
     from rich.text import Text
 
-    counts = Counter(row["condition"] for row in rows)
+    counts = Counter(row["availability"] for row in rows)
     legend = Text()
-    for name in CONDITIONS:
+    for name in AVAILABILITIES:
         sign, style = LOOKS[name]
         legend.append(f" {sign} ", style)
         legend.append(f" {name} {counts[name]:,}   ")

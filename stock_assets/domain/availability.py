@@ -1,12 +1,12 @@
-"""what is known of one symbol and session -> its condition.
+"""what is known of one symbol and session -> its availability.
 
-Belongs here: the six conditions, which one wins, and the sentence that says why.
+Belongs here: the six values, which one wins, and the sentence that says why.
 Does not belong here: finding the evidence (``lake.evidence``) and showing it.
 
 The first row that applies decides:
 
 ============================================================ =========
-evidence                                                     condition
+evidence                                                     availability
 ============================================================ =========
 every bar there is breaks a rule, and is withheld            degraded
 no bar, nothing accepted; not traded by that name that day   empty
@@ -27,8 +27,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Condition = Literal["available", "corrected", "partial", "degraded", "missing", "empty"]
-CONDITIONS: tuple[Condition, ...] = ("available", "corrected", "partial", "degraded", "missing", "empty")
+Availability = Literal["available", "corrected", "partial", "degraded", "missing", "empty"]
+AVAILABILITIES: tuple[Availability, ...] = ("available", "corrected", "partial", "degraded", "missing", "empty")
 """``empty`` is empty and legitimately so."""
 
 Phase = Literal["before", "open", "over"]
@@ -76,12 +76,12 @@ class Evidence:
         return " ".join([*numbers, *([f"source={self.source}"] if self.source else []), f"session={self.phase}"])
 
 
-def judge(seen: Evidence) -> tuple[Condition, str]:
-    """The condition, and one sentence that says why."""
+def judge(seen: Evidence) -> tuple[Availability, str]:
+    """The value, and one sentence that says why."""
     return _without_bar(seen) if not seen.source else _of_bar(seen)
 
 
-def _without_bar(seen: Evidence) -> tuple[Condition, str]:
+def _without_bar(seen: Evidence) -> tuple[Availability, str]:
     if seen.broken:
         return "degraded", "; ".join(seen.broken)
     accepted = seen.ticks + seen.statements
@@ -97,7 +97,7 @@ def _without_bar(seen: Evidence) -> tuple[Condition, str]:
     return "partial", f"{_records(accepted)} accepted, but no bar is built of them{quarantine}"
 
 
-def _of_bar(seen: Evidence) -> tuple[Condition, str]:
+def _of_bar(seen: Evidence) -> tuple[Availability, str]:
     if seen.final and seen.volume == 0 and not (seen.broken or seen.disagreements or seen.rejected or seen.lost):
         return "empty", f"{seen.source} says that no share was traded"
     against = [
