@@ -16,6 +16,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark.marks import add_marks, same_row
 from spark.verdicts import withheld_because
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import WITHHELD, Table
@@ -86,7 +87,7 @@ def read_or_create(spark: SparkSession, lake_root: str, table: Table) -> DataFra
     table = table.stored
     rows = _find(spark, lake_root, table)
     if rows is not None and table.withholds and WITHHELD.name not in rows.columns:
-        _add_marks(spark, lake_root, table)
+        add_marks(spark, location(lake_root, table), table)
         return read_stored(spark, lake_root, table)
     if rows is not None:
         return rows
@@ -97,17 +98,6 @@ def read_or_create(spark: SparkSession, lake_root: str, table: Table) -> DataFra
     )
     # Not read back: what is known to be empty shortens every plan it is part of.
     return spark.createDataFrame([], table.ddl())
-
-
-def _add_marks(spark: SparkSession, lake_root: str, table: Table) -> None:
-    stored = location(lake_root, table)
-    spark.sql(f"ALTER TABLE delta.`{stored}` ADD COLUMNS ({WITHHELD.name} STRING)")
-    marked = spark.read.format("delta").load(stored).withColumn(WITHHELD.name, withheld_because(table))
-    marked = marked.where(f"{WITHHELD.name} IS NOT NULL")
-    if "revision" in table.names:
-        newest = spark.read.format("delta").load(stored).agg(F.max("revision")).collect()[0][0]
-        marked = marked.withColumn("revision", F.lit(newest) + 1)
-    _merge(marked.withColumn("difference", F.lit("changed")).localCheckpoint(), lake_root, table)
 
 
 def _find(spark: SparkSession, lake_root: str, table: Table, version: int | None = None) -> DataFrame | None:
@@ -275,11 +265,10 @@ def _merge(changes: DataFrame, lake_root: str, table: Table) -> None:
     spark = changes.sparkSession
     view = f"changes_{uuid4().hex}"
     changes.createOrReplaceTempView(view)
-    same_row = " AND ".join(f"t.{name} = c.{name}" for name in dict.fromkeys((*table.partition_by, *table.key)))
     columns = ", ".join(table.names)
     try:
         spark.sql(
-            f"MERGE INTO delta.`{location(lake_root, table)}` t USING {view} c ON {same_row} "
+            f"MERGE INTO delta.`{location(lake_root, table)}` t USING {view} c ON {same_row(table, 't', 'c')} "
             "WHEN MATCHED AND c.difference = 'gone' THEN DELETE "
             f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{name} = c.{name}' for name in table.names)} "
             f"WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({', '.join(f'c.{name}' for name in table.names)})"

@@ -61,7 +61,7 @@ def expectation(rule: Rule) -> Any:
         column=rule.column,
         min_value=rule.low,
         max_value=rule.high,
-        strict_min=rule.strict,
-        strict_max=rule.strict,
+        strict_min=rule.strict and rule.low is not None,
+        strict_max=rule.strict and rule.high is not None,
         severity=rule.severity,
     )
