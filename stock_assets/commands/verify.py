@@ -94,9 +94,7 @@ def show_withheld(settings: Settings, console: Console, first: date, last: date)
     for text in texts[:SHOWN]:
         console.print(f"[yellow]{escape(text)}[/]", highlight=False, soft_wrap=True)
     more = f", the first {SHOWN} of them above" if len(texts) > SHOWN else ""
-    console.print(
-        f"Withheld: {f'{len(texts):,} rows and statements that break a critical rule{more}' if texts else 'nothing'}"
-    )
+    console.print(f"Withheld: {f'{len(texts):,} for breaking a critical rule{more}' if texts else 'nothing'}")
 
 
 def _show_comparison(settings: Settings, console: Console, day: date | None, every: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -9,17 +10,21 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from rich.console import Console
 
+from stock_assets.commands.verify import show_withheld
+from stock_assets.defs.checks import _withheld
 from stock_assets.domain.messages import Bar, encode, instant
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.sessions import session
-from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
+from stock_assets.domain.tables import DAILY_BARS, RAW_ACTIONS, RAW_BARS
 from stock_assets.domain.universe import Listing, Universe
 from stock_assets.lake.session_rows import replace_rows
 from stock_assets.quality.availability import former_table, judge_sessions
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import reconcile
 from stock_assets.raw.losses import LOST
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import BARS
 from stock_assets_tests.pipeline.daily_rows import JUDGING, LATER, WEEK, Row, daily, store_daily
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, tick
@@ -53,6 +58,23 @@ def test_a_withheld_bar_degrades_its_cell_whether_or_not_another_source_stands_i
     assert judged(lake) == {("IBM", DAY): broken, ("F", DAY): ("available", "1 final bar, the first choice is yahoo")}
     store_daily(lake, [withheld, daily(DAY, "alpha_vantage", 101.0)])
     assert judged(lake)["IBM", DAY] == broken
+
+
+def test_verify_and_the_check_name_what_is_withheld(lake: str) -> None:
+    def said() -> str:
+        console = Console(record=True, width=60, file=io.StringIO())
+        show_withheld(Settings({"LAKE_ROOT": lake}), console, date.min, date.max)
+        return console.export_text()
+
+    assert said() == "Withheld: nothing\n" and _withheld(lake, DAILY_BARS, [DAY]).passed
+    store_daily(lake, [daily(DAY, "yahoo", symbol="ZZZ", withheld_because="high 1 is below [close] 2")])
+    text = f"ZZZ {DAY} yahoo: high 1 is below [close] 2"
+    assert said() == f"bars/daily_bars {text}\nWithheld: 1 for breaking a critical rule\n"
+    seen = _withheld(lake, DAILY_BARS, [NEXT_DAY])  # whichever session was built last
+    assert (seen.passed, seen.text) == (False, text)
+    assert seen.details == [
+        {"trading_day": DAY, "symbol": "ZZZ", "source": "yahoo", "withheld_because": "high 1 is below [close] 2"}
+    ]
 
 
 def test_a_correction_that_breaks_a_rule_is_told_and_corrects_nothing(lake: str) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from spark import delta_tables
 from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
@@ -112,7 +113,7 @@ def test_two_rows_of_one_key_stop_the_build_before_the_commit(spark: SparkSessio
     build_daily_bars(spark, lake, FIRST, LAST)
     rows = delta_tables.read(spark, lake, DAILY_BARS)
     for write in (
-        lambda: delta_tables.merge_changed(rows.union(rows), lake, DAILY_BARS, rows["year"] == FIRST.year),
+        lambda: delta_tables.merge_changed(rows.union(rows), lake, DAILY_BARS, F.col("year") == FIRST.year),
         lambda: delta_tables.replace_sessions(spark, rows.union(rows), lake, DAILY_BARS, FIRST, LAST),
     ):
         with pytest.raises(PermanentError, match=f"more than one row for the same .*IBM {FIRST}"):
