@@ -18,7 +18,7 @@ from spark.tick_bars import bars_from_ticks
 from spark.vendor_bars import as_traded_bars
 from spark.weighted_price import weighted_price
 from stock_assets.domain.eligibility import PARTIAL_SOURCES
-from stock_assets.domain.tables import DAILY_BARS
+from stock_assets.domain.tables import DAILY_BARS, WITHHELD
 
 
 def daily_bars_from_ticks(eligible: DataFrame) -> DataFrame:
@@ -50,14 +50,15 @@ def daily_bars_from_minutes(
 ) -> DataFrame:
     """DAILY_BARS of vendors' 1m bars of the regular session; source is the vendor's with ``_minutes``.
 
-    Sources that fill holes of a stream have pieces of a session only and give none. Minute bars omit the auctions
-    (``no_auction``). vwap is the typical price (high + low + close) / 3 of the minutes,
+    Sources that fill holes of a stream have pieces of a session only and give none. Minutes that break a critical rule are
+    left out. Minute bars omit the auctions (``no_auction``). vwap is the typical price (high + low + close) / 3 of the minutes,
     weighted by their volume; ``known_at`` the newest of the minutes. ``as_of``: as known at that instant.
     """
     minutes = with_session_times(as_traded_bars(raw_bars, raw_actions, "1m", as_of), times)
     thrice_typical = F.col("high") + F.col("low") + F.col("close")
     sessions = (
         minutes.where((phase(F.col("start_time")) == "regular") & ~F.col("source").isin(*PARTIAL_SOURCES))
+        .where(F.col(WITHHELD.name).isNull())
         .withColumn("source", F.concat("source", F.lit("_minutes")))
         .groupBy("trading_day", "symbol", "source", "half_day")
         .agg(

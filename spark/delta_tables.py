@@ -1,6 +1,7 @@
 """computed rows <-> Delta tables that Spark owns.
 
-Belongs here: creating, reading, replacing and merging; each write is one commit, and none when nothing differs.
+Belongs here: creating, reading, replacing and merging; each write is one commit, and none when nothing differs. A row that
+breaks a critical rule is stored with the reason in the same commit as all others, and readers do not see it.
 Does not belong here: what the rows mean, and raw tables' commits (delta-rs alone commits to those).
 """
 
@@ -16,7 +17,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark.evolve import conformed, evolve
-from stock_assets.domain.tables import Table
+from spark.marks import add_marks, same_row
+from spark.verdicts import withheld_because
+from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.tables import WITHHELD, Table
 
 SymbolDay = tuple[str, date]
 
@@ -41,12 +45,14 @@ class Written:
     """What a write did.
 
     Attributes:
-        rows: rows of the written scope, per session.
+        rows: rows of the written scope that readers see, per session that has rows at all.
         changed: (symbol, session) pairs of which a value appeared, changed or vanished, ascending.
+        withheld: rows of the written scope that readers do not see.
     """
 
     rows: dict[date, int]
     changed: list[SymbolDay]
+    withheld: int = 0
 
 
 def location(lake_root: str, table: Table) -> str:
@@ -54,20 +60,41 @@ def location(lake_root: str, table: Table) -> str:
 
 
 def read(spark: SparkSession, lake_root: str, table: Table, version: int | None = None) -> DataFrame:
-    """The table's rows, of ``version`` when given; no rows when there is no such table yet."""
+    """The table's rows less those that are withheld, of ``version`` when given; none when there is no such table yet."""
     rows = _find(spark, lake_root, table, version)
+    if rows is None:
+        return spark.createDataFrame([], table.ddl())
+    if not table.withholds:
+        return conformed(rows, table)
+    # A table from before there were marks is judged as it is read.
+    verdict = F.col(WITHHELD.name) if WITHHELD.name in rows.columns else withheld_because(table)
+    return conformed(rows, table.stored).where(verdict.isNull()).select(*table.names)
+
+
+def read_stored(spark: SparkSession, lake_root: str, table: Table) -> DataFrame:
+    """For writers: all rows of the table, with WITHHELD as it is stored."""
+    table = table.stored
+    rows = _find(spark, lake_root, table)
     return spark.createDataFrame([], table.ddl()) if rows is None else conformed(rows, table)
 
 
 def read_or_create(spark: SparkSession, lake_root: str, table: Table) -> DataFrame:
-    """The table's rows; a missing table is created, with the columns and layout of ``domain.tables``.
+    """The rows as ``read_stored``; a missing table is created, with the columns and layout of ``domain.tables``.
+
+    A table of an earlier release gets the columns that it lacks; with WITHHELD its rows get their marks.
 
     Raises:
         TableDiffers: the stored table has other columns, and no upgrade leads to these.
     """
+    table = table.stored
     rows = _find(spark, lake_root, table)
     if rows is not None:
-        return read(spark, lake_root, table) if evolve(rows, location(lake_root, table), table) else rows
+        place = location(lake_root, table)
+        unmarked = table.withholds and WITHHELD.name not in rows.columns
+        if unmarked:
+            add_marks(spark, place, table)
+            rows = spark.read.format("delta").load(place)
+        return read_stored(spark, lake_root, table) if evolve(rows, place, table) or unmarked else rows
     properties = ", ".join(f"'{name}' = '{value}'" for name, value in _PROPERTIES.items())
     spark.sql(
         f"CREATE TABLE IF NOT EXISTS delta.`{location(lake_root, table)}` ({table.ddl()}) USING DELTA "
@@ -103,26 +130,66 @@ def replace_sessions(
 
     ``rows`` must hold nothing else; None stands for no rows. ``changed`` names the symbols and sessions whose rows are
     not the same as before.
+
+    Raises:
+        PermanentError: two of ``rows`` have the same key; nothing is written.
     """
+    table = table.stored
     # BETWEEN as text cannot be resolved within replaceWhere on Spark 4.0.
     between = f"trading_day >= DATE'{first}' AND trading_day <= DATE'{last}'"
-    before = _fingerprints(read_or_create(spark, lake_root, table).where(between))
+    before = _fingerprints(read_or_create(spark, lake_root, table).where(between), table)
     if rows is None and not before:
         return Written({}, [])
-    rows = spark.createDataFrame([], table.ddl()) if rows is None else rows
-    rows.write.format("delta").mode("overwrite").option("replaceWhere", between).save(location(lake_root, table))
-    after = _fingerprints(read(spark, lake_root, table).where(between))
+    # Computed once: what is judged is what is written.
+    marked = spark.createDataFrame([], table.ddl()) if rows is None else _marked(rows, table).localCheckpoint()
+    after = _fingerprints(marked, table)
+    _refuse_repeats([pair for pair, found in after.items() if found.repeats], table)
+    marked.write.format("delta").mode("overwrite").option("replaceWhere", between).save(location(lake_root, table))
     per_session: dict[date, int] = {}
-    for (_, day), (count, _) in after.items():
-        per_session[day] = per_session.get(day, 0) + count
+    for (_, day), found in after.items():
+        per_session[day] = per_session.get(day, 0) + found.rows - found.withheld
     changed = {pair for pair in before.keys() | after.keys() if before.get(pair) != after.get(pair)}
-    return Written(dict(sorted(per_session.items())), sorted(changed))
+    withheld = sum(found.withheld for found in after.values())
+    return Written(dict(sorted(per_session.items())), sorted(changed), withheld)
 
 
-def _fingerprints(rows: DataFrame) -> dict[SymbolDay, tuple[int, int]]:
-    """(symbol, session) -> number of rows and a hash of them that does not depend on their order."""
-    grouped = rows.groupBy("symbol", "trading_day").agg(F.count("*"), F.bit_xor(F.xxhash64(*rows.columns)))
-    return {(symbol, day): (count, mixed) for symbol, day, count, mixed in grouped.collect()}
+def _marked(rows: DataFrame, table: Table) -> DataFrame:
+    """The rows in the columns of the stored table, each with its verdict."""
+    return rows.withColumn(WITHHELD.name, withheld_because(table)).select(*table.names)
+
+
+def _refuse_repeats(pairs: list[SymbolDay], table: Table) -> None:
+    """A fault of the whole table: no row of it can be trusted, and nothing is stored."""
+    if pairs:
+        named = ", ".join(f"{symbol} {day}" for symbol, day in sorted(set(pairs))[:5])
+        raise PermanentError(
+            f"{table.path} would have more than one row for the same ({', '.join(table.key)}), of {named}: nothing was stored."
+        )
+
+
+@dataclass(frozen=True)
+class _Fingerprint:
+    """Rows of a symbol and session, a hash of them that does not depend on their order, and how many are withheld.
+
+    ``repeats`` tells whether two of them have the same key.
+    """
+
+    rows: int
+    mixed: int
+    withheld: int
+    repeats: bool
+
+
+def _fingerprints(rows: DataFrame, table: Table) -> dict[SymbolDay, _Fingerprint]:
+    of_key = rows.groupBy(*table.key).agg(
+        F.count("*").alias("rows"),
+        F.bit_xor(F.xxhash64(*table.names)).alias("mixed"),
+        F.count(WITHHELD.name).alias("withheld"),
+    )
+    grouped = of_key.groupBy("symbol", "trading_day").agg(
+        F.sum("rows"), F.bit_xor("mixed"), F.sum("withheld"), F.max("rows") > 1
+    )
+    return {(symbol, day): _Fingerprint(*found) for symbol, day, *found in grouped.collect()}
 
 
 def merge_changed(rows: DataFrame, lake_root: str, table: Table, scope: Column) -> Written:
@@ -135,24 +202,31 @@ def merge_changed(rows: DataFrame, lake_root: str, table: Table, scope: Column) 
     Args:
         rows: all columns of the table, one row per key; their ``revision`` is ignored.
         scope: condition on the table's columns, true for every one of ``rows``.
+
+    Raises:
+        PermanentError: two of ``rows`` have the same key; nothing is written.
     """
-    spark = rows.sparkSession
+    spark, table = rows.sparkSession, table.stored
     stored = read_or_create(spark, lake_root, table)
     # Computed once: deciding and writing must see the same rows. (A cache would be computed anew by the write.)
-    differences = _differences(rows, stored, table, scope).localCheckpoint()
-    kinds = differences.select("symbol", "trading_day", "difference").collect()
-    differing = {kind for _, _, kind in kinds} - {"same"}
+    differences = _differences(_marked(rows, table), stored, table, scope).localCheckpoint()
+    held = F.col(WITHHELD.name).isNotNull()
+    kinds = differences.groupBy(*table.key).agg(F.first("difference"), F.bool_or(held), F.count("*")).collect()
+    named = [(row.symbol, row.trading_day, *row[len(table.key) :]) for row in kinds]
+    _refuse_repeats([(symbol, day) for symbol, day, _, _, count in named if count > 1], table)
+    differing = {kind for _, _, kind, _, _ in named} - {"same"}
     changes = differences.where("difference != 'same'")
     if differing == {"new"}:
         changes.drop("difference").coalesce(1).write.format("delta").mode("append").save(location(lake_root, table))
     elif differing:
         _merge(changes, lake_root, table)
     per_session: dict[date, int] = {}
-    for _, day, kind in kinds:
+    for _, day, kind, withheld, _ in named:
         if kind != "gone":
-            per_session[day] = per_session.get(day, 0) + 1
-    changed = {(symbol, day) for symbol, day, kind in kinds if kind in ("new", "changed", "gone")}
-    return Written(dict(sorted(per_session.items())), sorted(changed))
+            per_session[day] = per_session.get(day, 0) + (not withheld)
+    changed = {(symbol, day) for symbol, day, kind, _, _ in named if kind in ("new", "changed", "gone")}
+    count = sum(withheld for _, _, kind, withheld, _ in named if kind != "gone")
+    return Written(dict(sorted(per_session.items())), sorted(changed), count)
 
 
 def _differences(rows: DataFrame, stored: DataFrame, table: Table, scope: Column) -> DataFrame:
@@ -195,11 +269,10 @@ def _merge(changes: DataFrame, lake_root: str, table: Table) -> None:
     spark = changes.sparkSession
     view = f"changes_{uuid4().hex}"
     changes.createOrReplaceTempView(view)
-    same_row = " AND ".join(f"t.{name} = c.{name}" for name in dict.fromkeys((*table.partition_by, *table.key)))
     columns = ", ".join(table.names)
     try:
         spark.sql(
-            f"MERGE INTO delta.`{location(lake_root, table)}` t USING {view} c ON {same_row} "
+            f"MERGE INTO delta.`{location(lake_root, table)}` t USING {view} c ON {same_row(table, 't', 'c')} "
             "WHEN MATCHED AND c.difference = 'gone' THEN DELETE "
             f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{name} = c.{name}' for name in table.names)} "
             f"WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({', '.join(f'c.{name}' for name in table.names)})"

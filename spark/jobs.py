@@ -23,8 +23,17 @@ from spark.delta_tables import SymbolDay, Written
 from spark.minute_bars import minute_bars_from_ticks, minute_bars_from_vendors
 from spark.session_times import session_times
 from spark.ticks import eligible_ticks
+from spark.verdicts import withheld_because
 from stock_assets.domain.quality_tables import RECONCILIATION
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
+from stock_assets.domain.tables import (
+    DAILY_BARS,
+    DAILY_METRICS,
+    MINUTE_BARS,
+    RAW_ACTIONS,
+    RAW_BARS,
+    RAW_TICKS,
+    WITHHELD,
+)
 
 
 @dataclass(frozen=True)
@@ -32,14 +41,16 @@ class StageReport:
     """What a stage did.
 
     Attributes:
-        rows: rows per session in what the stage computed.
+        rows: rows per session in what the stage computed, less those that are withheld.
         changed: (symbol, session) pairs of which a value appeared, changed or vanished, ascending.
         seconds: wall time of the stage.
+        withheld: rows in what the stage computed that break a critical rule.
     """
 
     rows: dict[date, int]
     changed: list[SymbolDay]
     seconds: float
+    withheld: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,8 @@ def build_daily_metrics(
     """Bring the daily metrics up to date with the daily bars and the actions.
 
     A symbol is recomputed, over its whole history, when a stored row no longer tells the bars, revisions, actions and
-    source that the tables now hold, and when it has a bar in the forced range; only rows that differ are written.
+    source that the tables now hold, or is not withheld as the rules now say, and when it has a bar in the forced range; only
+    rows that differ are written.
 
     Args:
         lake_root: folder or URL that holds the tables.
@@ -134,7 +146,7 @@ def build_daily_metrics(
     # Stored instead of their number: an action whose value was corrected makes rows stale too.
     bars = bars.withColumn("actions_used", actions_digest(F.col("symbol_actions")))
     forced = F.lit(False) if first is None else _between(first, last or first)
-    symbols = _stale_symbols(bars, delta_tables.read(spark, lake_root, DAILY_METRICS), forced)
+    symbols = _stale_symbols(bars, delta_tables.read_stored(spark, lake_root, DAILY_METRICS), forced)
     if not symbols:
         return StageReport({}, [], time.monotonic() - started)
     scope = F.col("symbol").isin(*symbols)
@@ -150,13 +162,14 @@ def disagreeing(spark: SparkSession, lake_root: str) -> frozenset[SymbolDay]:
 
 
 def _stale_symbols(bars: DataFrame, metrics: DataFrame, forced: Column) -> list[str]:
-    """Symbols of which a row of the metrics was not built from what the bars now say, or is forced."""
+    """Symbols of which a row of the metrics was not built from what the bars now say, was judged otherwise, or is forced."""
     built_from = ("source", "bars_used", "bars_revision", "actions_used")
     key = ("symbol", "trading_day")
     now = bars.select(*key, F.struct(*(F.col(name) for name in built_from)).alias("now"))
-    was = metrics.select(*key, F.struct(*(F.col(name) for name in built_from)).alias("was"))
-    same = F.col("now").eqNullSafe(F.col("was")) & ~forced
-    stale = now.join(was, list(key), "full").where(~same).select("symbol").distinct()
+    judged = F.col(WITHHELD.name).eqNullSafe(withheld_because(DAILY_METRICS)).alias("judged")
+    was = metrics.select(*key, F.struct(*(F.col(name) for name in built_from)).alias("was"), judged)
+    same = F.col("now").eqNullSafe(F.col("was")) & F.col("judged") & ~forced
+    stale = now.join(was, list(key), "full").where(~F.coalesce(same, F.lit(False))).select("symbol").distinct()
     return sorted(row.symbol for row in stale.collect())
 
 
@@ -205,4 +218,4 @@ def _sources(rows: DataFrame) -> set[str]:
 
 
 def _report(written: Written, started: float) -> StageReport:
-    return StageReport(written.rows, written.changed, time.monotonic() - started)
+    return StageReport(written.rows, written.changed, time.monotonic() - started, written.withheld)

@@ -16,8 +16,10 @@ from pyspark.sql import functions as F
 
 from spark.actions import actions_by_symbol, actions_of_vendor, split_factor
 from spark.table_shape import PRICE, SHARES
+from spark.verdicts import withheld_because
 from stock_assets.domain.messages import instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
+from stock_assets.domain.tables import DAILY_BARS, MINUTE_BARS, WITHHELD
 
 _PRICES = ("open", "high", "low", "close")
 _VALUES = (*_PRICES, "volume")
@@ -35,17 +37,21 @@ def as_traded_bars(
 ) -> DataFrame:
     """Accepted bars of one interval, the newest known_at of each, with as-traded prices and volume.
 
-    A statement whose prices, or volume, no column can hold as they were traded (a split of it is absurd) does not count.
+    A statement whose prices, or volume, no column can hold as they were traded (a split of it is absurd) does not count, and
+    one that breaks a critical rule only when the vendor made no other: a bad correction never replaces a good bar.
 
     Args:
         as_of: bars and actions as they were known at that instant; now when None.
 
     Returns:
         trading_day, symbol, source, start_time, open, high, low, close (DECIMAL(18,6)), volume (shares), currency,
-        final, known_at; one row per source, symbol and session (1d) or start_time (1m).
+        final, known_at; one row per source, symbol and session (1d) or start_time (1m); withheld_because: the critical rules
+        that the statement breaks, null when none.
     """
+    table = DAILY_BARS if interval == "1d" else MINUTE_BARS
     identity = ["source", "symbol", "trading_day", *(["start_time"] if interval == "1m" else [])]
-    newest_first = [
+    best_first = [
+        F.col(WITHHELD.name).isNotNull(),
         F.desc("known_at"),
         F.desc("final"),
         *(F.desc(f"stated_{name}") for name in _VALUES),
@@ -76,7 +82,10 @@ def as_traded_bars(
         .withColumns({f"stated_{name}": F.col(name) for name in _VALUES})
         .withColumns(as_traded | {"volume": volume})
         .where(held)
-        .withColumn("statement", F.row_number().over(Window.partitionBy(*identity).orderBy(*newest_first)))
+        .withColumn(WITHHELD.name, withheld_because(table, _VALUES))
+        .withColumn("statement", F.row_number().over(Window.partitionBy(*identity).orderBy(*best_first)))
         .where("statement = 1")
-        .select("trading_day", "symbol", "source", "start_time", *_VALUES, "currency", "final", "known_at")
+        .select(
+            "trading_day", "symbol", "source", "start_time", *_VALUES, "currency", "final", "known_at", WITHHELD.name
+        )
     )

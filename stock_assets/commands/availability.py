@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,16 +56,13 @@ def availability(
 def judged(settings: Settings, last: date, count: int, now: datetime | None = None) -> list[Row]:
     """Rows as those of quality/availability, for the sessions up to ``last``, as the lake is now."""
     from stock_assets.domain.sessions import calendar, sessions_between
-    from stock_assets.domain.tables import DAILY_BARS
     from stock_assets.quality.availability import judge_sessions
     from stock_assets.quality.judging import Judging
     from stock_assets.quality.reconciliation import reconcile
-    from stock_assets.quality.row_rules import broken_rules
 
     root, judging = settings.lake_root, Judging.of(settings)
     days = sessions_between(calendar().first, last)[-count:]
-    broken = partial(broken_rules, DAILY_BARS)
-    return judge_sessions(root, days, judging, reconcile(root, days, judging), broken, now or datetime.now(UTC))
+    return judge_sessions(root, days, judging, reconcile(root, days, judging), now or datetime.now(UTC))
 
 
 def show_availability(console: Console, rows: Sequence[Row]) -> None:

@@ -10,11 +10,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from stock_assets.commands.day_argument import session_of
 from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
+
+SHOWN = 20
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +29,10 @@ def verify(
         bool, typer.Option("--every-record", help="Compare each row with its record, not a sample.")
     ] = False,
 ) -> None:
-    """Prove that nothing is missing or twice, that rows say what their records say, and that the warehouse equals the lake."""
+    """Prove that nothing is missing or twice, that rows say what their records say, and that the warehouse equals the lake.
+
+    Name what is withheld from it.
+    """
     from stock_assets.commands.grid import console as new_console
     from stock_assets.domain.tables import DAILY_METRICS
     from stock_assets.lake.tables import read_sessions
@@ -42,11 +48,12 @@ def verify(
     with connect(settings.snowflake) as connection:
         set_up(connection, settings.snowflake)
         found = differences(connection, rows, DAILY_METRICS, first, last)
-    for difference in found[:20]:
+    for difference in found[:SHOWN]:
         console.print(f"[red]{difference}[/]", highlight=False)
     console.print(
         f"Warehouse: {rows.num_rows} rows of the lake, " + ("all equal" if not found else f"{len(found)} differences")
     )
+    show_withheld(settings, console, first, last)
     if not complete or not as_sent or found:
         raise typer.Exit(1)
 
@@ -79,6 +86,17 @@ def show_completeness(settings: Settings, console: Console, day: date | None) ->
     return not broken
 
 
+def show_withheld(settings: Settings, console: Console, first: date, last: date) -> None:
+    """Print which rows break a critical rule and are in no reader's sight, the warehouse's included."""
+    from stock_assets.quality.withheld import withheld_texts
+
+    texts = withheld_texts(settings.lake_root, first, last)
+    for text in texts[:SHOWN]:
+        console.print(f"[yellow]{escape(text)}[/]", highlight=False, soft_wrap=True)
+    more = f", the first {SHOWN} of them above" if len(texts) > SHOWN else ""
+    console.print(f"Withheld: {f'{len(texts):,} for breaking a critical rule{more}' if texts else 'nothing'}")
+
+
 def _show_comparison(settings: Settings, console: Console, day: date | None, every: bool) -> bool:
     """Print how rows compare with their records, and say whether none differs."""
     from stock_assets.raw.comparison import compare
@@ -95,7 +113,7 @@ def _show_comparison(settings: Settings, console: Console, day: date | None, eve
         console.print(f"[yellow]Records: rows were compared with none: {fault}[/]", highlight=False)
         return True
     differences = [difference for found in compared for difference in found.differences]
-    for difference in differences[:20]:
+    for difference in differences[:SHOWN]:
         console.print(f"[red]{difference}[/]", highlight=False)
     rows, looked_at, gone = (
         sum(getattr(found, name) for found in compared) for name in ("rows", "compared", "not_held")

@@ -199,6 +199,7 @@ def _build_bars(
         rows={day: count for each in reports for day, count in each.rows.items()},
         changed=[pair for each in reports for pair in each.changed],
         seconds=sum(each.seconds for each in reports),
+        withheld=sum(each.withheld for each in reports),
     )
     yield from _report_build(context, lake, table, partitions, days, report)
 
@@ -230,12 +231,13 @@ def _report_build(
     """One materialization per session built, and per later session whose rows changed with it."""
     symbols = sorted({symbol for symbol, _ in report.changed})
     context.log.info(
-        f"{table.path}: {len(days)} sessions, {sum(report.rows.values())} rows, {len(report.changed)} of them changed, "
-        f"{report.seconds:.1f} s"
+        f"{table.path}: {len(days)} sessions, {sum(report.rows.values())} rows and {report.withheld} withheld, "
+        f"{len(report.changed)} changed, {report.seconds:.1f} s"
     )
     summary = {
         "changed_rows": len(report.changed),
         "changed_symbols": ", ".join(symbols[:20]) or "none",
+        "withheld_rows": report.withheld,
         "seconds": report.seconds,
     }
     built = sorted({*days, *within(partitions, (day for _, day in report.changed))})

@@ -30,7 +30,7 @@ from stock_assets.domain.stages import WAREHOUSE
 from stock_assets.domain.tables import Table
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from
-from stock_assets.lake.tables import read_sessions
+from stock_assets.lake.tables import read_sessions, read_withheld
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
@@ -40,6 +40,8 @@ QUALITY_TABLES: dict[dg.AssetKey, Table] = {
     DAILY_BARS_KEY: tables.DAILY_BARS,
     DAILY_METRICS_KEY: tables.DAILY_METRICS,
 }
+DERIVED = {key: table for key, table in QUALITY_TABLES.items() if table.withholds}
+WITHHELD = "withheld"
 
 
 def asset_checks(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetChecksDefinition]:
@@ -113,6 +115,10 @@ def _state(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.A
             spec(key, "up_to_date", "Built from what its inputs hold now; the sensor asks for what is not.")
             for key in BUILT_KEYS
         ),
+        *(
+            spec(key, WITHHELD, "Rows that break a critical rule: kept from readers until they are right.")
+            for key in DERIVED
+        ),
         spec(RAW_KEYS["bars"], HISTORY_LEVEL, "Each split is in a vendor's prices once: not stale, missing, or twice."),
         spec(DAILY_BARS_KEY, "session_completeness", "Each symbol of the session before has a bar."),
         spec(WAREHOUSE_KEY, "matches_lake", "Counts and sums per session equal the lake's."),
@@ -131,6 +137,8 @@ def _state(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.A
             if check.name == "up_to_date":
                 stage = "/".join(check.asset_key.path)
                 verdict = _up_to_date([day for day in within(partitions, stale[stage]) if not days or day in days])
+            elif check.name == WITHHELD:
+                verdict = _withheld(lake.root, DERIVED[check.asset_key], days)
             elif check.name == "fresh":
                 verdict = _freshness(lake.root)
             elif check.name == HISTORY_LEVEL:
@@ -154,7 +162,8 @@ def _state(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.A
 
 
 QUALITY_TEXT = (
-    "Great Expectations: columns, nulls, key, ranges. A warning is shown; a critical breach stops what follows."
+    "Great Expectations, of all rows that readers see: columns, nulls, key, ranges. A warning is shown; a critical breach, "
+    "which would be a row that should be withheld, stops what follows."
 )
 NOTHING = "the run built no session"
 
@@ -192,6 +201,20 @@ def _materialized(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey) -
 def _up_to_date(stale: list[date]) -> Seen:
     text = f"{len(stale)} sessions are stale" if stale else "up to date"
     return Seen(not stale, text, [{"session": day} for day in stale])
+
+
+def _withheld(lake_root: str, table: Table, days: list[date]) -> Seen:
+    """Name the rows: of all sessions, but of a table that has files per session only those of the run."""
+    from stock_assets.quality.withheld import name_row
+
+    whole = "trading_day" not in table.partition_by
+    if not whole and not days:
+        return Seen(True, NOTHING)
+    first, last = (date.min, date.max) if whole else (days[0], days[-1])
+    rows = read_withheld(lake_root, table, first, last).to_pylist()
+    named = [name_row(table, row) for row in reversed(rows)]
+    more = f" (and {len(named) - 3} more)" if len(named) > 3 else ""
+    return Seen(not rows, "; ".join(named[:3]) + more if named else "no row is withheld", list(reversed(rows)))
 
 
 def _matches_lake(lake_root: str, warehouse: Warehouse, days: list[date]) -> Seen:

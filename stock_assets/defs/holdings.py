@@ -58,12 +58,9 @@ def _raw(settings: Settings, table: Table) -> tuple[Holding, int]:
 def _built(settings: Settings, table: Table) -> Holding:
     import pyarrow.compute as pc
 
-    from stock_assets.lake.tables import open_table
+    from stock_assets.lake.tables import read_sessions
 
-    handle = open_table(settings.lake_root, table)
-    if handle is None:
-        return Holding(0, 0)
-    days = handle.to_pyarrow_dataset().to_table(columns=["trading_day"])["trading_day"]
+    days = read_sessions(settings.lake_root, table, ["trading_day"])["trading_day"]
     return Holding(pc.count_distinct(days).as_py(), len(days))
 
 

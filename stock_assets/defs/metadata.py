@@ -25,7 +25,7 @@ def definition_metadata(table: Table) -> dict[str, Any]:
             dg.TableColumnConstraints(nullable=column.nullable, unique=False),
             tags={"key": ""} if column.name in table.key else {},
         )
-        for column in table.columns
+        for column in table.stored.columns
     ]
     return {
         "dagster/column_schema": dg.TableSchema(columns),

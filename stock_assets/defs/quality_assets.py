@@ -31,7 +31,7 @@ from stock_assets.defs.resources import Lake
 from stock_assets.domain.availability import AVAILABILITIES
 from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.domain.reconciliation import VERDICTS
-from stock_assets.domain.tables import DAILY_BARS, Table
+from stock_assets.domain.tables import Table
 from stock_assets.lake.built import record_built
 from stock_assets.lake.fingerprints import GONE, Fingerprints
 from stock_assets.quality.judging import Judging
@@ -88,7 +88,6 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
     def availability(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
         from stock_assets.lake.tables import read_sessions
         from stock_assets.quality.availability import former_table, judge_sessions
-        from stock_assets.quality.row_rules import broken_rules
         from stock_assets.quality.state import availability_state
 
         judging, instant = Judging.of(settings), datetime.now(UTC)
@@ -101,8 +100,7 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
             if days:
                 columns = list(RECONCILIATION.names)
                 stored = read_sessions(lake.root, RECONCILIATION, columns, days[0], days[-1]).to_pylist()
-                broken = partial(broken_rules, DAILY_BARS)
-                rows = judge_sessions(lake.root, days, judging, stored, broken, instant)
+                rows = judge_sessions(lake.root, days, judging, stored, instant)
             changed = _store(lake.root, AVAILABILITY, rows, days, now)
         counts = Counter(row["availability"] for row in rows)
         context.log.info(", ".join(f"{counts[name]} {name}" for name in AVAILABILITIES))

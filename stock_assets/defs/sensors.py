@@ -187,16 +187,15 @@ def stale_sessions(lake_root: str, partitions: dg.DailyPartitionsDefinition, jud
 
 def table_versions(lake_root: str, judging: Judging) -> str:
     """Delta versions of all tables that staleness depends on, and what else it does; equal text: nothing happened."""
-    from stock_assets.domain import quality_tables, stages, tables
-    from stock_assets.lake.tables import open_table
+    from stock_assets.domain import quality_tables, stages, state_tables, tables
+    from stock_assets.lake.tables import table_version
     from stock_assets.quality.state import newest_phase
 
     watched = (
         *tables.RAW_TABLES.values(), tables.DAILY_BARS, quality_tables.RECONCILIATION, tables.DAILY_METRICS,
-        tables.BUILT_FROM,
+        state_tables.BUILT_FROM,
     )  # fmt: skip
-    handles = {table.path: open_table(lake_root, table) for table in watched}
-    versions = {path: handle.version() if handle is not None else None for path, handle in handles.items()}
+    versions = {table.path: table_version(lake_root, table) for table in watched}
     rules = {stage: stages.rules_of(stage) for stage in stages.STAGES}
     return json.dumps({"rules": rules, "judging": judging.digest, "today": newest_phase(), **versions})
 

@@ -8,13 +8,14 @@ The first row that applies decides:
 ============================================================ =========
 evidence                                                     availability
 ============================================================ =========
+every bar there is breaks a rule, and is withheld            degraded
 no bar, nothing accepted; not traded by that name that day   empty
 no bar, nothing accepted; the session has not begun          empty
 no bar, nothing accepted; the session is over                missing
 no bar: something accepted, or the session goes on           partial
 a final bar says that nothing was traded                     empty
-a rule is broken, vendors disagree, a record is in           degraded
-quarantine or was lost
+a bar or a newer statement of it breaks a rule, vendors      degraded
+disagree, a record is in quarantine or was lost
 the bar is not final                                         partial
 a vendor changed its final statement                         corrected
 none of these                                                available
@@ -45,12 +46,12 @@ class Evidence:
         source: source of the bar that metrics use; empty when there is no bar.
         final: whether that bar can change no more.
         volume: of that bar.
-        bars: daily bars, of all sources.
+        bars: daily bars, of all sources, less those that are withheld.
         statements: accepted records of vendors' bars.
         ticks: accepted ticks; counted only where there is no bar.
         rejected: records in quarantine.
         lost: offsets that were never landed, near the symbol's ticks of the session.
-        broken: rules that its bars break.
+        broken: sentences, one per bar that is withheld, and per vendor whose newest statement does not count.
         disagreements: sentences, one per pair of vendors that disagree.
         corrections: sentences, one per vendor that changed a final statement.
     """
@@ -82,6 +83,8 @@ def judge(seen: Evidence) -> tuple[Availability, str]:
 
 
 def _without_bar(seen: Evidence) -> tuple[Availability, str]:
+    if seen.broken:
+        return "degraded", "; ".join(seen.broken)
     accepted = seen.ticks + seen.statements
     quarantine = f"; {_records(seen.rejected)} in quarantine" if seen.rejected else ""
     if not accepted and seen.absence:

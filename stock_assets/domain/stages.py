@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS
+from stock_assets.domain.rules import digest
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, DERIVED_TABLES, MINUTE_BARS
 
 WAREHOUSE = "warehouse/daily_stock_metrics"
 
@@ -38,6 +39,8 @@ STAGES: dict[str, Stage] = {
 }
 """All stages below raw by the name under which their state is stored: the path of the table, or WAREHOUSE."""
 
+_WITHHOLDING = {table.path: table for table in DERIVED_TABLES}
+
 
 def rules_of(stage: str) -> dict[str, dict[str, Any]]:
     """What the rules of a stage and of every stage it depends on are; JSON, one object per stage.
@@ -45,6 +48,8 @@ def rules_of(stage: str) -> dict[str, dict[str, Any]]:
     Whatever else belongs to a stage's rules joins its object: other text makes the stage and its dependants stale.
     """
     found: dict[str, dict[str, Any]] = {stage: {"version": STAGES[stage].rules}}
+    if stage in _WITHHOLDING:
+        found[stage]["withholds"] = digest(_WITHHOLDING[stage])
     for read in STAGES[stage].reads:
         found |= rules_of(read)
     return found

@@ -7,7 +7,7 @@ Does not belong here: how a table is filled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from stock_assets.domain.shares import SHARES
@@ -54,12 +54,21 @@ class Table:
         path: folder below the lake's root.
         key: columns that identify a row.
         partition_by: columns of the physical layout.
+        withholds: whether rows that break a critical rule are marked, and kept from readers. ``columns`` are what readers
+            see; the table has one more, WITHHELD.
     """
 
     path: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition_by: tuple[str, ...]
+    withholds: bool = False
+
+    @property
+    def stored(self) -> Table:
+        """The table as it is stored, with the mark of rows that are withheld."""
+        marked = self.withholds and WITHHELD not in self.columns
+        return replace(self, columns=(*self.columns, WITHHELD)) if marked else self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,6 +96,9 @@ class Table:
             "list<string>": pa.list_(pa.string()),
         }
         return pa.schema([pa.field(c.name, types[c.type], nullable=c.nullable) for c in self.columns])
+
+
+WITHHELD = Column("withheld_because", "string", "the critical rules that the row breaks; null when none", nullable=True)
 
 
 def _optional(*columns: Column) -> tuple[Column, ...]:
@@ -208,6 +220,7 @@ MINUTE_BARS = Table(
     ),
     key=("symbol", "trading_day", "source", "start_time"),
     partition_by=("trading_day",),
+    withholds=True,
 )
 
 DAILY_BARS = Table(
@@ -235,6 +248,7 @@ DAILY_BARS = Table(
     ),
     key=("symbol", "trading_day", "source"),
     partition_by=("year",),
+    withholds=True,
 )
 
 DAILY_METRICS = Table(
@@ -279,18 +293,8 @@ DAILY_METRICS = Table(
     ),
     key=("symbol", "trading_day"),
     partition_by=("year",),
+    withholds=True,
 )
 
-BUILT_FROM = Table(
-    path="state/built_from",
-    columns=(
-        Column("stage", "string", "path of the table that was built"),
-        TRADING_DAY,
-        Column("fingerprint", "string", "what the session's rows were built from"),
-        Column("built_at", "timestamp", "when, UTC"),
-    ),
-    key=("stage", "trading_day"),
-    partition_by=(),
-)
-
+DERIVED_TABLES: tuple[Table, ...] = (MINUTE_BARS, DAILY_BARS, DAILY_METRICS)
 RAW_TABLES: dict[str, Table] = {"ticks": RAW_TICKS, "bars": RAW_BARS, "actions": RAW_ACTIONS}

@@ -5,7 +5,7 @@ Does not belong here: prices as traded (``domain.splits``, ``spark/vendor_bars``
 and judging what was stated (``quality``).
 
 What counted at an instant is, per source, symbol, interval and bar (a daily one is identified by its session), the
-statement with the newest known_at not after it. Of equally new ones a final one comes before one that is not, then the
+statement with the newest known_at not after it, of those that break no critical rule if there are any. Of equally new ones a final one comes before one that is not, then the
 larger open, high, low, close, volume, price basis; null is smallest. Statements equal in all of this say the same. Of
 an action (source, symbol, ex-date, kind) the newest counts, of equally new ones the larger value. A vendor's answer that
 landed late counts from its known_at on: the question is what the vendor had said, not what was landed.
@@ -13,10 +13,12 @@ landed late counts from its known_at on: the question is what the vendor had sai
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from stock_assets.domain.rules import rules_broken_as_traded
 from stock_assets.domain.splits import Stated, actions_that_count, factor_of_statement
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, Table
 from stock_assets.lake.tables import open_table
@@ -29,6 +31,7 @@ _BAR = ("source", "symbol", "interval", "trading_day", "start_time")
 _BAR_ORDER = ("known_at", "final", "open", "high", "low", "close", "volume", "price_basis")
 _ACTION = ("source", "symbol", "ex_date", "kind")
 _ACTION_ORDER = ("known_at", "value")
+_PASSES = "passes"
 _SAID_WHERE = ("topic_id", "kafka_partition", "kafka_offset")
 _BAR_COLUMNS = [*_BAR, *_BAR_ORDER, "currency", *_SAID_WHERE]
 _ACTION_COLUMNS = [*_ACTION, *_ACTION_ORDER, "currency", *_SAID_WHERE]
@@ -66,12 +69,13 @@ def bars_as_of(
     wanted = (ds.field("trading_day") >= first) & (ds.field("trading_day") <= last)
     wanted &= (ds.field("year") >= first.year) & (ds.field("year") <= last.year)
     rows = _read(lake_root, RAW_BARS, _BAR_COLUMNS, wanted, as_of, symbol)
+    rows = rows.append_column(_PASSES, _passing(lake_root, rows, as_of))
     daily = pc.equal(rows["interval"], "1d")
     parts = [
-        _newest(rows.filter(daily), _BAR[:-1], _BAR_ORDER),
-        _newest(rows.filter(pc.invert(daily)), _BAR, _BAR_ORDER),
+        _newest(rows.filter(daily), _BAR[:-1], (_PASSES, *_BAR_ORDER)),
+        _newest(rows.filter(pc.invert(daily)), _BAR, (_PASSES, *_BAR_ORDER)),
     ]
-    return pa.concat_tables(parts).sort_by([(name, "ascending") for name in _BAR])
+    return pa.concat_tables(parts).drop_columns([_PASSES]).sort_by([(name, "ascending") for name in _BAR])
 
 
 def actions_as_of(lake_root: str, as_of: datetime | None = None, symbol: str | None = None) -> pa.Table:
@@ -89,17 +93,14 @@ def statements(lake_root: str, symbol: str, day: date, interval: str, as_of: dat
     counting = bars_as_of(lake_root, as_of, symbol, day, day).to_pylist()
     counted = {tuple(row[name] for name in _SAID_WHERE) for row in counting}
     stated = [
-        Stated(*(row[name] for name in ("ex_date", "kind", "value", "source", "known_at")))
-        for row in actions_as_of(lake_root, as_of, symbol).to_pylist()
+        Stated(*(row[name] for name in Stated._fields)) for row in actions_as_of(lake_root, as_of, symbol).to_pylist()
     ]
     return [
         Statement(
             values=row,
             known=as_of is None or row["known_at"] <= as_of,
             counts=tuple(row[name] for name in _SAID_WHERE) in counted,
-            factor=factor_of_statement(
-                actions_that_count(stated, row["source"]), row["price_basis"], row["trading_day"], row["known_at"]
-            ),
+            factor=_factor(row, stated),
         )
         for row in rows.to_pylist()
     ]
@@ -143,6 +144,33 @@ def _read(
     if symbol is not None:
         accepted &= ds.field("symbol") == symbol
     return handle.to_pyarrow_dataset().to_table(columns=columns, filter=accepted)
+
+
+def _passing(lake_root: str, rows: pa.Table, as_of: datetime | None) -> pa.ChunkedArray:
+    """Whether each statement breaks no critical rule."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # Only these can: prices keep their order when they are multiplied and rounded, and have to be positive to be accepted.
+    larger = pc.min_element_wise(rows["open"], rows["close"])
+    smaller = pc.max_element_wise(rows["open"], rows["close"])
+    suspect = pc.or_(pc.less(rows["high"], pc.max_element_wise(smaller, rows["low"])), pc.less(larger, rows["low"]))
+    passes = np.ones(rows.num_rows, np.bool_)
+    places = np.flatnonzero(pc.fill_null(suspect, False).to_numpy(zero_copy_only=False))
+    if len(places):
+        stated: dict[str, list[Stated]] = defaultdict(list)
+        for action in actions_as_of(lake_root, as_of).to_pylist():
+            stated[action["symbol"]].append(Stated(*(action[name] for name in Stated._fields)))
+        for place, row in zip(places, rows.take(places).to_pylist(), strict=True):
+            passes[place] = not rules_broken_as_traded(row, _factor(row, stated[row["symbol"]]))
+    return pa.chunked_array([pa.array(passes)])
+
+
+def _factor(row: dict[str, Any], stated: list[Stated]) -> float:
+    """What the row's prices must be multiplied by to be as traded."""
+    counting = actions_that_count(stated, row["source"])
+    return factor_of_statement(counting, row["price_basis"], row["trading_day"], row["known_at"])
 
 
 def _newest(rows: pa.Table, key: tuple[str, ...], order: tuple[str, ...]) -> pa.Table:

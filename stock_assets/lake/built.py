@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from stock_assets.domain.tables import BUILT_FROM
+from stock_assets.domain.state_tables import BUILT_FROM
 from stock_assets.lake.fingerprints import Fingerprints, made_by_present_rules
 from stock_assets.lake.tables import open_or_create_table, open_table
 

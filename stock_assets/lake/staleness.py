@@ -26,7 +26,7 @@ from stock_assets.domain.tables import (
 )
 from stock_assets.lake.built import built_from
 from stock_assets.lake.fingerprints import GONE, Fingerprints, Inputs, fingerprints
-from stock_assets.lake.tables import open_table
+from stock_assets.lake.tables import open_table, read_sessions
 from stock_assets.lake.withdrawn import withdrawn_sessions
 from stock_assets.topic.topics import ACTIONS, BARS, TICKS
 
@@ -188,11 +188,11 @@ def _accepted(handle: DeltaTable, columns: list[str]) -> pa.Table:
 
 
 def _revisions(lake_root: str, table: Table, *summed: str) -> dict[date, Inputs]:
-    """Rows and newest revision; and sums of columns that may change without a revision, as they are loaded too."""
-    handle = open_table(lake_root, table)
-    if handle is None:
-        return {}
-    rows = handle.to_pyarrow_dataset().to_table(columns=["trading_day", "revision", *summed])
+    """Rows and newest revision; and sums of columns that may change without a revision, as they are loaded too.
+
+    Withheld rows count: that a row is withheld, or released, is a revision of it.
+    """
+    rows = read_sessions(lake_root, table, ["trading_day", "revision", *summed], withheld_too=True)
     wanted = [("revision", "count"), ("revision", "max"), *((name, "sum") for name in summed)]
     return {
         g["trading_day"]: {"rows": g["revision_count"], "revision": g["revision_max"]}

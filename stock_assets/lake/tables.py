@@ -1,6 +1,7 @@
 """lake root, table -> Delta table.
 
-Belongs here: opening and creating the lake's tables with delta-rs, and reading them as Arrow.
+Belongs here: opening and creating the lake's tables with delta-rs, and reading them as Arrow; the one way to read derived
+tables outside Spark, which keeps withheld rows from who does not ask for them.
 Does not belong here: commits to raw tables (``landing``, ``rebuild``); Spark's tables are only read here.
 """
 
@@ -10,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.tables import Table
+from stock_assets.domain.tables import WITHHELD, Table
 from stock_assets.lake.evolve import conformed, evolve
 from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
 
@@ -25,7 +26,23 @@ def table_uri(lake_root: str, table: Table) -> str:
 
 
 def open_table(lake_root: str, table: Table) -> DeltaTable | None:
-    """A handle on the newest snapshot, or None when the table does not exist yet."""
+    """A handle on the newest snapshot, or None when the table does not exist yet.
+
+    Raises:
+        ValueError: the table may hold withheld rows, and is read with ``read_sessions`` alone.
+    """
+    if table.withholds:
+        raise ValueError(f"{table.path} may hold withheld rows: read it with read_sessions")
+    return _open(lake_root, table)
+
+
+def table_version(lake_root: str, table: Table) -> int | None:
+    """Delta version of any table's newest snapshot, or None when it does not exist yet."""
+    handle = _open(lake_root, table)
+    return None if handle is None else handle.version()
+
+
+def _open(lake_root: str, table: Table) -> DeltaTable | None:
     from deltalake import DeltaTable
 
     return DeltaTable(table_uri(lake_root, table)) if is_table(lake_root, table.path) else None
@@ -97,13 +114,25 @@ def committed_version(lake_root: str, table: Table, key: str, value: str) -> int
 
 
 def read_sessions(
-    lake_root: str, table: Table, columns: list[str], first: date, last: date, *, accepted_only: bool = False
+    lake_root: str,
+    table: Table,
+    columns: list[str],
+    first: date = date.min,
+    last: date = date.max,
+    *,
+    accepted_only: bool = False,
+    withheld_too: bool = False,
 ) -> pa.Table:
-    """The rows of the sessions from ``first`` to ``last``; no rows when the table does not exist yet."""
+    """The rows of the sessions from ``first`` to ``last``; no rows when the table does not exist yet.
+
+    Args:
+        accepted_only: of a raw table, leave out what is in quarantine.
+        withheld_too: of a derived table, all rows; else those that break no critical rule.
+    """
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    handle = open_table(lake_root, table)
+    handle = _open(lake_root, table)
     schema = pa.schema([table.arrow_schema().field(name) for name in columns])
     if handle is None:
         return schema.empty_table()
@@ -113,5 +142,22 @@ def read_sessions(
     if accepted_only:
         wanted &= ds.field("rejected_because").is_null()
     dataset = handle.to_pyarrow_dataset()
+    if table.withholds and not withheld_too and WITHHELD.name in dataset.schema.names:
+        wanted &= ds.field(WITHHELD.name).is_null()
     rows = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=wanted)
     return conformed(rows, schema)
+
+
+def read_withheld(lake_root: str, table: Table, first: date = date.min, last: date = date.max) -> pa.Table:
+    """The withheld rows of a derived table's sessions, by session and key: the key, and why they are withheld."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    names = [*dict.fromkeys(("trading_day", *table.key)), WITHHELD.name]
+    schema = table.stored.arrow_schema()
+    handle = _open(lake_root, table)
+    rows = None if handle is None else handle.to_pyarrow_dataset()
+    if rows is None or WITHHELD.name not in rows.schema.names:
+        return pa.schema([schema.field(name) for name in names]).empty_table()
+    wanted = (ds.field("trading_day") >= first) & (ds.field("trading_day") <= last) & ds.field(WITHHELD.name).is_valid()
+    return rows.to_table(columns=names, filter=wanted).sort_by([(name, "ascending") for name in names[:-1]])

@@ -7,7 +7,7 @@ Does not belong here: the rules (``domain.availability``) and when they are appl
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -15,17 +15,15 @@ from stock_assets.domain import sessions
 from stock_assets.domain.availability import Evidence, Phase, judge
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.tables import DAILY_BARS, RAW_BARS, RAW_TICKS
-from stock_assets.lake.tables import is_table, open_table, read_sessions
-from stock_assets.quality.corrections import PRICES, corrections
+from stock_assets.lake.tables import is_table, open_table, read_sessions, read_withheld
+from stock_assets.quality.corrections import restated
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import Cell, Row, difference
 from stock_assets.raw.losses import lost_cells, rejected_cells
 from stock_assets.topic.topics import BARS, TICKS
 
-Broken = Callable[[Row], Sequence[str]]
-"""The rules that a daily bar breaks."""
 _FORMER_PATH = "quality/condition"
-_BAR_COLUMNS = ["trading_day", "symbol", "source", *PRICES, "volume", "final"]
+_BAR_COLUMNS = ["trading_day", "symbol", "source", "volume", "final"]
 
 
 def judge_sessions(
@@ -33,7 +31,6 @@ def judge_sessions(
     days: Sequence[date],
     judging: Judging,
     reconciled: Iterable[Row],
-    broken: Broken,
     now: datetime,
 ) -> list[Row]:
     """One row per symbol and session that is expected or that the lake holds something of.
@@ -42,7 +39,7 @@ def judge_sessions(
         reconciled: rows of quality/reconciliation of these sessions.
         now: decides whether a session goes on.
     """
-    found = evidence(lake_root, days, judging, reconciled, broken, now)
+    found = evidence(lake_root, days, judging, reconciled, now)
     rows = []
     for (symbol, day), seen in sorted(found.items(), key=lambda entry: (entry[0][1], entry[0][0])):
         availability, because = judge(seen)
@@ -66,7 +63,6 @@ def evidence(
     days: Sequence[date],
     judging: Judging,
     reconciled: Iterable[Row],
-    broken: Broken,
     now: datetime,
 ) -> dict[Cell, Evidence]:
     """What is known of each cell of these sessions."""
@@ -78,14 +74,17 @@ def evidence(
         bars[bar["symbol"], bar["trading_day"]].append(bar)
     statements = _statements(lake_root, first, last)
     rejected = _rejected(lake_root, statements)
-    lost, changed = lost_cells(lake_root), corrections(lake_root, first, last)
+    lost, changed = lost_cells(lake_root), restated(lake_root, first, last)
+    broken: dict[Cell, list[str]] = defaultdict(list)
+    for row in read_withheld(lake_root, DAILY_BARS, first, last).to_pylist():
+        broken[row["symbol"], row["trading_day"]].append(f"{row['source']} is withheld: {row['withheld_because']}")
     differ: dict[Cell, list[str]] = defaultdict(list)
     for row in reconciled:
         if row["verdict"] == "disagree":
             differ[row["symbol"], row["trading_day"]].append(difference(row))
-    held = {cell for cell in (*bars, *statements) if cell[1] in wanted}
+    held = {cell for cell in (*bars, *broken, *statements) if cell[1] in wanted}
     cells = held | {(symbol, day) for day, names in expected(lake_root, days, judging).items() for symbol in names}
-    ticks = _ticks(lake_root, {day for symbol, day in cells if (symbol, day) not in bars})
+    ticks = _ticks(lake_root, {cell[1] for cell in cells if cell not in bars and cell not in broken})
     found = {}
     for symbol, day in cells | ticks.keys():
         cell = (symbol, day)
@@ -101,9 +100,9 @@ def evidence(
             ticks=ticks[cell],
             rejected=rejected[cell],
             lost=lost.get(cell, 0),
-            broken=tuple(f"{bar['source']}: {rule}" for bar in own for rule in broken(bar)),
+            broken=(*broken.get(cell, ()), *changed.refused.get(cell, ())),
             disagreements=tuple(differ.get(cell, ())),
-            corrections=tuple(changed.get(cell, ())),
+            corrections=tuple(changed.corrections.get(cell, ())),
         )
     return found
 
@@ -121,11 +120,8 @@ def expected(lake_root: str, days: Iterable[date], judging: Judging) -> dict[dat
 
 
 def first_sessions(lake_root: str) -> dict[str, date]:
-    """Per symbol, the first session that has a daily bar."""
-    handle = open_table(lake_root, DAILY_BARS)
-    if handle is None:
-        return {}
-    rows = handle.to_pyarrow_dataset().to_table(columns=["symbol", "trading_day"])
+    """Per symbol, the first session that has a daily bar, withheld or not."""
+    rows = read_sessions(lake_root, DAILY_BARS, ["symbol", "trading_day"], withheld_too=True)
     firsts = rows.group_by("symbol").aggregate([("trading_day", "min")]).to_pylist()
     return {row["symbol"]: row["trading_day_min"] for row in sorted(firsts, key=lambda row: str(row["symbol"]))}
 

@@ -1,7 +1,7 @@
-"""raw bars -> what vendors changed after they had called it final.
+"""raw bars -> what vendors changed after they had called it final, and which of their corrections do not count.
 
-Belongs here: comparing a vendor's final statements of one session, as traded, in the order in which they were made.
-Does not belong here: which statement the bars are built from (``spark``).
+Belongs here: comparing a vendor's statements of one session, as traded, in the order in which they were made.
+Does not belong here: building bars from the one that counts (``spark``).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections import defaultdict
 from datetime import date
 from itertools import pairwise
 from math import isclose
-from typing import Any
+from typing import Any, NamedTuple
 
+from stock_assets.domain.rules import rules_broken_as_traded
 from stock_assets.domain.shares import show_shares
 from stock_assets.domain.splits import Stated, actions_that_count, factor_of_statement
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
@@ -25,32 +26,55 @@ _SAME = 1e-5
 """Adjusting for splits and undoing it rounds: a difference below it is none."""
 
 
-def corrections(lake_root: str, first: date, last: date) -> dict[Cell, list[str]]:
-    """Per cell of these sessions, one sentence for each vendor that changed a final daily bar: its newest change."""
+class Restated(NamedTuple):
+    """Per cell, what came of a vendor's several statements on one daily bar, one sentence for each vendor.
+
+    Attributes:
+        corrections: the newest change of a final statement by another that counts.
+        refused: the newest statement breaks a critical rule, so an earlier one counts.
+    """
+
+    corrections: dict[Cell, list[str]]
+    refused: dict[Cell, list[str]]
+
+
+def restated(lake_root: str, first: date = date.min, last: date = date.max) -> Restated:
+    """What vendors said more than once of the sessions' daily bars."""
     import pyarrow.compute as pc
 
     columns = [*_KEY, "known_at", *PRICES, "volume", "price_basis", "interval", "final"]
     rows = read_sessions(lake_root, RAW_BARS, columns, first, last, accepted_only=True)
-    rows = rows.filter(pc.and_(pc.equal(rows["interval"], "1d"), rows["final"]))
+    rows = rows.filter(pc.equal(rows["interval"], "1d"))
     counts = rows.group_by(_KEY).aggregate([("known_at", "count")])
     several = counts.filter(pc.greater(counts["known_at_count"], 1)).select(_KEY)
+    found = Restated(defaultdict(list), defaultdict(list))
     if not several.num_rows:
-        return {}
+        return found
     stated: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows.join(several, _KEY, join_type="inner").to_pylist():
         stated[tuple(row[name] for name in _KEY)].append(row)
     adjusted = any(row["price_basis"] != "as_traded" for statements in stated.values() for row in statements)
     actions = _actions(lake_root) if adjusted else {}
-    found: dict[Cell, list[str]] = defaultdict(list)
     for (source, symbol, day), statements in sorted(stated.items()):
-        statements.sort(key=lambda row: (row["known_at"], *(row[name] or 0 for name in (*PRICES, "volume"))))
+        statements.sort(
+            key=lambda row: (row["known_at"], row["final"], *(row[name] or 0 for name in (*PRICES, "volume")))
+        )
         counting = actions_that_count(actions.get(symbol, ()), source)
-        traded = [_as_traded(row, counting) for row in statements]
-        changed = [(earlier, later) for earlier, later in pairwise(traded) if _changes(earlier, later)]
+        factors = [_factor(row, counting) for row in statements]
+        traded = [_as_traded(row, factor) for row, factor in zip(statements, factors, strict=True)]
+        broken = [rules_broken_as_traded(row, factor) for row, factor in zip(statements, factors, strict=True)]
+        if broken[-1] and not all(broken):
+            said = (
+                f"{source} said on {traded[-1]['known_at']:%Y-%m-%d %H:%M} UTC does not count: {'; '.join(broken[-1])}"
+            )
+            found.refused[symbol, day].append(f"what {said}")
+        final = [row for row, breaches in zip(traded, broken, strict=True) if row["final"] and not breaches]
+        changed = [(earlier, later) for earlier, later in pairwise(final) if _changes(earlier, later)]
         if changed:
             changes = "; ".join(_changes(*changed[-1]))
-            found[symbol, day].append(f"{source} changed {changes} on {changed[-1][1]['known_at']:%Y-%m-%d %H:%M} UTC")
-    return dict(found)
+            when = f"{changed[-1][1]['known_at']:%Y-%m-%d %H:%M} UTC"
+            found.corrections[symbol, day].append(f"{source} changed {changes} on {when}")
+    return found
 
 
 def _changes(earlier: Row, later: Row) -> list[str]:
@@ -72,8 +96,11 @@ def _actions(lake_root: str) -> dict[str, list[Stated]]:
     return found
 
 
-def _as_traded(row: Row, actions: list[Stated]) -> Row:
+def _factor(row: Row, actions: list[Stated]) -> float:
+    return factor_of_statement(actions, row["price_basis"], row["trading_day"], row["known_at"])
+
+
+def _as_traded(row: Row, factor: float) -> Row:
     """The statement without the splits that the vendor knew of when it was made."""
-    factor = factor_of_statement(actions, row["price_basis"], row["trading_day"], row["known_at"])
     prices = {name: row[name] * factor for name in PRICES}
     return row | prices | {"volume": None if row["volume"] is None else float(row["volume"]) / factor}

@@ -83,10 +83,7 @@ def sources(lake_root: str) -> set[str]:
     """Sources that have daily bars."""
     import pyarrow.compute as pc
 
-    handle = open_table(lake_root, DAILY_BARS)
-    if handle is None:
-        return set()
-    return set(pc.unique(handle.to_pyarrow_dataset().to_table(columns=["source"])["source"]).to_pylist())
+    return set(pc.unique(read_sessions(lake_root, DAILY_BARS, ["source"])["source"]).to_pylist())
 
 
 def disagreeing(lake_root: str) -> frozenset[Cell]:

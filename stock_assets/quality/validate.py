@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -55,14 +56,29 @@ def validate(table: Table, rows: pa.Table) -> Verdict:
     return Verdict(rows.num_rows, len(outcome.results), breaches)
 
 
+_TOLD_APART = Decimal(2**32)
+"""Below it, doubles keep the order of decimals of six places, and no two of them become one."""
+
+
 def _frame(rows: pa.Table) -> Any:
-    """A plain pandas frame: Arrow-backed ones are 40 times slower here, decimals as objects hardly better."""
+    """A plain pandas frame: Arrow-backed ones are 40 times slower here, decimals as objects hardly better.
+
+    So decimals are doubles, unless some are too large to be compared exactly as such.
+    """
     import pyarrow as pa
 
-    columns = [
-        column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column for column in rows.itercolumns()
-    ]
-    return pa.table(columns, names=rows.column_names).to_pandas()
+    decimals = [name for name in rows.column_names if pa.types.is_decimal(rows.schema.field(name).type)]
+    if all(_largest(rows[name]) < _TOLD_APART for name in decimals):
+        for name in decimals:
+            rows = rows.set_column(rows.schema.get_field_index(name), name, rows[name].cast(pa.float64()))
+    return rows.to_pandas()
+
+
+def _largest(decimals: pa.ChunkedArray) -> Decimal:
+    import pyarrow.compute as pc
+
+    ends: dict[str, Decimal | None] = pc.min_max(decimals).as_py()
+    return max(abs(end or Decimal(0)) for end in ends.values())
 
 
 def _breach(result: Any) -> Breach:

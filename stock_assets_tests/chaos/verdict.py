@@ -7,7 +7,7 @@ from typing import Any
 
 from stock_assets.domain.messages import Tick
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
-from stock_assets.lake.tables import open_table
+from stock_assets.lake.tables import open_table, read_sessions
 from stock_assets.raw.completeness import prove
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TICKS
@@ -66,9 +66,7 @@ def _build_and_compare(settings: Settings, clean_root: str) -> dict[str, int]:
 
 
 def _rows(root: str, table: Table) -> list[dict[str, Any]]:
-    handle = open_table(root, table)
-    assert handle is not None
     names = [name for name in table.names if name not in BOOKKEEPING]
     order = [(name, "ascending") for name in table.key]
-    found: list[dict[str, Any]] = handle.to_pyarrow_dataset().to_table(columns=names).sort_by(order).to_pylist()
+    found: list[dict[str, Any]] = read_sessions(root, table, names).sort_by(order).to_pylist()
     return found

@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from stock_assets.domain.tables import DAILY_BARS, RAW_TICKS
-from stock_assets.lake.tables import open_table
+from stock_assets.lake.tables import open_table, read_sessions
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.containers.dagster_api import Dagster
@@ -95,9 +95,7 @@ def submit(stack: Stack, settings: Settings) -> str:
 
 def _days(settings: Settings) -> list[date]:
     """The session of each row of the daily bars."""
-    handle = open_table(settings.lake_root, DAILY_BARS)
-    assert handle is not None
-    days: list[date] = handle.to_pyarrow_dataset().to_table(columns=["trading_day"])[0].to_pylist()
+    days: list[date] = read_sessions(settings.lake_root, DAILY_BARS, ["trading_day"])[0].to_pylist()
     return days
 
 

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from stock_assets.domain import tables
-from stock_assets.lake.tables import open_table
+from stock_assets.lake.tables import open_table, read_sessions
 from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.connect import connect
 
@@ -27,8 +27,7 @@ def built_totals(lake_root: str) -> Totals:
     """Rows of the built tables, and the sum of each of their numbers."""
     found: Totals = {}
     for table in BUILT:
-        handle = open_table(lake_root, table)
-        rows = handle.to_pyarrow_dataset().to_table() if handle is not None else table.arrow_schema().empty_table()
+        rows = read_sessions(lake_root, table, list(table.names))
         found[table.path] = rows.num_rows
         for column in table.columns:
             if column.name in OF_THE_WAY:

@@ -46,5 +46,5 @@ def daily(day: date, source: str, close: float = 100.0, volume: int | None = 100
 
 def store_daily(lake: str, rows: Iterable[Row]) -> None:
     """Make ``rows`` all that the lake has of daily bars."""
-    arrow = pa.Table.from_pylist(list(rows), schema=DAILY_BARS.arrow_schema())
+    arrow = pa.Table.from_pylist(list(rows), schema=DAILY_BARS.stored.arrow_schema())
     write_deltalake(f"{lake}/{DAILY_BARS.path}", arrow, mode="overwrite", partition_by=list(DAILY_BARS.partition_by))

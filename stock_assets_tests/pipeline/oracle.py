@@ -177,15 +177,26 @@ def _figures_of_one_currency(trades: Sequence[Row], source: str) -> Row:
 
 
 def vendor_bars(bars: Iterable[Row], actions: Sequence[Row], interval: str) -> list[Row]:
-    """The newest statement of each bar of one interval, as traded."""
-    newest: dict[tuple[Any, ...], Row] = {}
+    """The newest statement of each bar of one interval, as traded; of those that can be right, if there are any."""
+    stated: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for bar in bars:
         if bar.get("rejected_because") is None and bar["interval"] == interval:
-            key = (bar["source"], bar["symbol"], bar["start_time"])
-            if key not in newest or bar["known_at"] > newest[key]["known_at"]:
-                newest[key] = bar
+            stated[bar["source"], bar["symbol"], bar["start_time"]].append(bar)
+    traded = _as_traded([bar for statements in stated.values() for bar in statements], actions)
+    best: dict[tuple[Any, ...], Row] = {}
+    for bar in sorted(traded, key=lambda bar: (is_whole(bar), bar["known_at"])):
+        best[bar["source"], bar["symbol"], bar["start_time"]] = bar
+    return list(best.values())
+
+
+def is_whole(bar: Row) -> bool:
+    """Whether high and low enclose the other prices."""
+    return bool(bar["low"] <= min(bar["open"], bar["close"]) and max(bar["open"], bar["close"]) <= bar["high"])
+
+
+def _as_traded(bars: Iterable[Row], actions: Sequence[Row]) -> list[Row]:
     out = []
-    for bar in newest.values():
+    for bar in bars:
         factor = 1.0
         if bar["price_basis"] == "split_adjusted":
             known_day = bar["known_at"].astimezone(NEW_YORK).date()
@@ -209,7 +220,7 @@ def minute_bars_from_vendors(bars: Iterable[Row], actions: Sequence[Row]) -> lis
 def daily_bars_from_minutes(bars: Iterable[Row], actions: Sequence[Row]) -> list[Row]:
     days: dict[tuple[str, str, date], list[Row]] = defaultdict(list)
     for minute in vendor_bars(bars, actions, "1m"):
-        if _phase(minute["start_time"]) == "regular":
+        if _phase(minute["start_time"]) == "regular" and is_whole(minute):
             days[minute["source"], minute["symbol"], minute["trading_day"]].append(minute)
     out = []
     for (source, symbol, day), minutes in days.items():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from rich.console import Console
 
+from stock_assets.commands.verify import show_withheld
+from stock_assets.defs.checks import _withheld
 from stock_assets.domain.messages import Bar, encode, instant
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.sessions import session
@@ -20,8 +23,8 @@ from stock_assets.lake.session_rows import replace_rows
 from stock_assets.quality.availability import former_table, judge_sessions
 from stock_assets.quality.judging import Judging
 from stock_assets.quality.reconciliation import reconcile
-from stock_assets.quality.row_rules import broken_rules
 from stock_assets.raw.losses import LOST
+from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import BARS
 from stock_assets_tests.pipeline.daily_rows import JUDGING, LATER, WEEK, Row, daily, store_daily
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, tick
@@ -34,7 +37,7 @@ def judged(
 ) -> dict[tuple[str, date], tuple[str, str]]:
     days = days or [DAY]
     reconciled = reconcile(lake, days, judging)
-    rows = judge_sessions(lake, days, judging, reconciled, partial(broken_rules, DAILY_BARS), now)
+    rows = judge_sessions(lake, days, judging, reconciled, now)
     found = {(row["symbol"], row["trading_day"]): (row["availability"], row["because"]) for row in rows}
     assert len(found) == len(rows)
     return found
@@ -48,11 +51,42 @@ def test_vendors_that_disagree_degrade_the_cell_and_no_other(lake: str) -> None:
     assert found["F", DAY][0] == "available"
 
 
-def test_a_bar_that_breaks_a_rule_degrades_its_cell(lake: str) -> None:
-    high, low = (daily(DAY, "yahoo", price)["close"] for price in (99, 98))
-    store_daily(lake, [daily(DAY, "yahoo") | {"high": high, "low": low}])
-    broken = "yahoo: high 99.000000 is below open 100.000000; yahoo: high 99.000000 is below close 100.000000"
-    assert judged(lake)["IBM", DAY] == ("degraded", broken)
+def test_a_withheld_bar_degrades_its_cell_whether_or_not_another_source_stands_in(lake: str) -> None:
+    withheld = daily(DAY, "yahoo", withheld_because="high 99.000000 is below open 100.000000")
+    store_daily(lake, [withheld, daily(DAY, "yahoo", symbol="F")])
+    broken = ("degraded", "yahoo is withheld: high 99.000000 is below open 100.000000")
+    assert judged(lake) == {("IBM", DAY): broken, ("F", DAY): ("available", "1 final bar, the first choice is yahoo")}
+    store_daily(lake, [withheld, daily(DAY, "alpha_vantage", 101.0)])
+    assert judged(lake)["IBM", DAY] == broken
+
+
+def test_verify_and_the_check_name_what_is_withheld(lake: str) -> None:
+    def said() -> str:
+        console = Console(record=True, width=60, file=io.StringIO())
+        show_withheld(Settings({"LAKE_ROOT": lake}), console, date.min, date.max)
+        return console.export_text()
+
+    assert said() == "Withheld: nothing\n" and _withheld(lake, DAILY_BARS, [DAY]).passed
+    store_daily(lake, [daily(DAY, "yahoo", symbol="ZZZ", withheld_because="high 1 is below [close] 2")])
+    text = f"ZZZ {DAY} yahoo: high 1 is below [close] 2"
+    assert said() == f"bars/daily_bars {text}\nWithheld: 1 for breaking a critical rule\n"
+    seen = _withheld(lake, DAILY_BARS, [NEXT_DAY])  # whichever session was built last
+    assert (seen.passed, seen.text) == (False, text)
+    assert seen.details == [
+        {"trading_day": DAY, "symbol": "ZZZ", "source": "yahoo", "withheld_because": "high 1 is below [close] 2"}
+    ]
+
+
+def test_a_correction_that_breaks_a_rule_is_told_and_corrects_nothing(lake: str) -> None:
+    store_daily(lake, [daily(DAY, "yahoo", 10.0)])
+    good, bad = bar(DAY, 10.0), bar(DAY, 11.0, high=10.9, known_at=at(DAY, "21:00"))
+    land(lake, RAW_BARS, [good, bad])
+    text = "what yahoo said on 2013-10-08 01:00 UTC does not count: high 10.900000 is below low 11.000000"
+    condition, because = judged(lake)["IBM", DAY]
+    assert condition == "degraded" and because.startswith(text) and "changed" not in because
+    land(lake, RAW_BARS, [bar(DAY, 11.0, known_at=at(DAY, "22:00"))])
+    condition, because = judged(lake)["IBM", DAY]
+    assert condition == "corrected" and "close 10.0000 to 11.0000 on 2013-10-08 02:00 UTC" in because
 
 
 def test_the_bar_that_metrics_use_decides_whether_the_cell_is_final(lake: str) -> None:
@@ -152,10 +186,10 @@ def test_lost_offsets_degrade_the_symbols_of_their_partition_around_them(lake: s
     ("later", "availability"),
     [
         ({}, "available"),  # the same again
-        ({"close": 101.0}, "corrected"),
+        ({"close": 101.0, "high": 101.0}, "corrected"),
         ({"volume": 1001}, "available"),  # rounding
         ({"volume": 1100}, "corrected"),
-        ({"close": 101.0, "source": "alpha_vantage"}, "available"),  # another vendor's word
+        ({"close": 101.0, "high": 101.0, "source": "alpha_vantage"}, "available"),  # another vendor's word
         ({"close": 101.0, "interval": "1m"}, "available"),
         ({"close": 50.0, "open": 50.0, "high": 50.0, "low": 50.0, "volume": 2000,
           "price_basis": "split_adjusted"}, "available"),  # adjusted for the split since
@@ -200,5 +234,5 @@ def test_a_lake_with_the_table_under_its_former_name_is_told_once_what_became_of
     told = former_table(lake)
     assert told is not None and "quality/condition is called quality/availability now and is built anew" in told
     store_daily(lake, [daily(WEEK[0], "yahoo")])
-    replace_rows(lake, AVAILABILITY, judge_sessions(lake, WEEK[:1], JUDGING, [], lambda bar: [], LATER), WEEK[:1])
+    replace_rows(lake, AVAILABILITY, judge_sessions(lake, WEEK[:1], JUDGING, [], LATER), WEEK[:1])
     assert former_table(lake) is None

@@ -70,7 +70,12 @@ def test_the_lake_s_bars_as_of_an_instant_are_spark_s(spark: SparkSession, lake:
 
 def _rank(row: Row) -> tuple[object, ...]:
     volume = -1 if row["volume"] is None else row["volume"]
-    return (*(row[name] for name in ("known_at", "final", "open", "high", "low", "close")), volume, row["price_basis"])
+    return (
+        oracle.is_whole(row),
+        *(row[name] for name in ("known_at", "final", "open", "high", "low", "close")),
+        volume,
+        row["price_basis"],
+    )
 
 
 def test_metrics_can_be_had_as_they_were_known(spark: SparkSession) -> None:

@@ -22,6 +22,8 @@ TRUTH: list[tuple[Evidence, Availability, str]] = [
     (replace(BAR, volume=0, final=False), "partial", "yahoo is not final"),
     (replace(BAR, disagreements=("close 1 and 2",)), "degraded", "close 1 and 2"),
     (replace(BAR, broken=("high 1 is below low 2",)), "degraded", "high 1 is below low 2"),
+    (Evidence(broken=("yahoo is withheld",), statements=1), "degraded", "yahoo is withheld"),
+    (Evidence(broken=("yahoo is withheld",), absence="not traded"), "degraded", "yahoo is withheld"),
     (replace(BAR, rejected=1), "degraded", "1 record in quarantine"),
     (replace(BAR, lost=1200), "degraded", "1,200 records lost"),
     (replace(BAR, volume=0, lost=1), "degraded", "1 record lost"),
@@ -81,8 +83,9 @@ def test_precedence(seen: Evidence) -> None:
         if availability in ("available", "corrected"):
             assert seen.final and (availability == "corrected") == bool(seen.corrections)
     else:
-        assert availability in ("missing", "partial", "empty")
-        if seen.ticks or seen.statements:
+        assert availability in ("missing", "partial", "empty", "degraded")
+        assert (availability == "degraded") == bool(seen.broken)
+        if (seen.ticks or seen.statements) and not seen.broken:
             assert availability == "partial"  # what came is never called missing
 
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.reconciliation import Figures, Tolerance, compare
+from stock_assets.domain.rules import broken_rules
 from stock_assets.domain.tables import DAILY_BARS
 from stock_assets.domain.universe import Universe
 from stock_assets.quality.judging import Judging
-from stock_assets.quality.row_rules import broken_rules
 from stock_assets.settings.platform import Settings
 
 TOLERANCE = Tolerance(close_bps=Decimal(5), volume_percent=Decimal(2), no_auction_percent=Decimal(20))

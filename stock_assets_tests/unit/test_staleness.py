@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stock_assets.domain.stages import STAGES, WAREHOUSE, rules_of
-from stock_assets.domain.tables import BUILT_FROM, DAILY_BARS, DAILY_METRICS, MINUTE_BARS
+from stock_assets.domain.state_tables import BUILT_FROM
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS
 from stock_assets.lake import built
 from stock_assets.lake.built import built_from, made_by_other_rules, record_built
 from stock_assets.lake.fingerprints import GONE, fingerprints
