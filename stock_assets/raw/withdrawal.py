@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from stock_assets.domain.errors import LandingConflict, PermanentError
+from stock_assets.domain.messages import SHARE_FIELDS
 from stock_assets.lake.offsets import GAP, REDRIVE, WITHDRAW, WITHDRAWN
 from stock_assets.lake.tables import committed_version, open_to_write, table_uri
 from stock_assets.lake.transactions import next_rewrite
@@ -141,7 +142,12 @@ def _record(broker: Broker, topic: Topic, row: Row) -> bytes:
                     return found
     said = {name: row[name] for name in topic.message.__struct_fields__ if row.get(name) is not None}
     instants = {name: round(value.timestamp() * 1e6) for name, value in said.items() if isinstance(value, datetime)}
-    return msgspec.json.encode(said | instants)
+    shares = {
+        name: int(value) if value == int(value) else float(value)
+        for name, value in said.items()
+        if name in SHARE_FIELDS
+    }
+    return msgspec.json.encode(said | instants | shares)
 
 
 def _chunk(row: Row, record: bytes | None) -> Chunk:

@@ -32,7 +32,7 @@ def daily(day: date, source: str, close: float = 100.0, volume: int | None = 100
         "symbol": "IBM",
         "source": source,
         **dict.fromkeys(("open", "high", "low", "close"), price),
-        "volume": volume,
+        "volume": None if volume is None else Decimal(volume).quantize(Decimal("0.000001")),
         "repeats": 0,
         "currency": "USD",
         "half_day": False,

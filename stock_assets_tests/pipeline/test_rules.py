@@ -37,10 +37,14 @@ _NUMBERS = [
     "4294967295.999999",
 ]
 _LARGE = ["4294967296", "4294967296.000001", "999999999999.999998", "999999999999.999999", "-999999999999.999999"]
+_SIX_PLACES = (
+    st.none()
+    | st.sampled_from([Decimal(text).quantize(Decimal("0.000001")) for text in _NUMBERS])
+    | st.integers(-(10**9), 10**9).map(lambda units: Decimal(units).scaleb(-6))
+)
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "decimal(18,6)": st.none()
-    | st.sampled_from([Decimal(text) for text in _NUMBERS])
-    | st.integers(-(10**9), 10**9).map(lambda units: Decimal(units).scaleb(-6)),
+    "decimal(18,6)": _SIX_PLACES,
+    "decimal(25,6)": _SIX_PLACES,
     "float64": st.none() | st.sampled_from([math.nan, 0.0, -0.0, 5e-324, 1.0, math.nextafter(1, 2), -1.0, math.inf]),
     "int64": st.none() | st.sampled_from([0, -1, 1, 2**53, -(2**53)]),
     "string": st.none() | st.sampled_from(["regular", "pre", "1d", "as_traded", "", "Regular"]),
@@ -50,7 +54,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 def rows_of_table(table: Table) -> st.SearchStrategy[list[Row]]:
     types = {column.name: column.type for column in table.columns}
     names = sorted({name for rule in critical_rules(table) for name in rule.columns})
-    large = st.sampled_from([Decimal(text) for text in _LARGE])
+    large = st.sampled_from([Decimal(text).quantize(Decimal("0.000001")) for text in _LARGE])
 
     def rows(with_large: bool) -> st.SearchStrategy[list[Row]]:
         values = {

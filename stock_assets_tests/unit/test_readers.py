@@ -7,8 +7,14 @@ from collections.abc import Iterator
 
 from stock_assets_tests.checkout import PROJECT
 
-ENGINES = {"stock_assets/lake/tables.py", "spark/delta_tables.py", "spark/marks.py"}
-"""The one reader of each engine, and what changes a table for it."""
+ENGINES = {
+    "stock_assets/lake/tables.py",
+    "stock_assets/lake/evolve.py",
+    "spark/delta_tables.py",
+    "spark/evolve.py",
+    "spark/marks.py",
+}
+"""The one reader of each engine, and what changes its tables."""
 OF_OTHER_TABLES = {"benchmarks/landing.py"}
 """Tables of its own."""
 PAST_READERS = ("DeltaTable", "is_deltatable", "from_data_catalog", "forPath", "delta_scan", "QueryBuilder")
