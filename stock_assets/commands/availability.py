@@ -1,7 +1,7 @@
 """command line -> the availability of each symbol and session, as a heat map.
 
 Belongs here: the options of the command, and what it prints. Does not belong here: judging (``quality.availability``); it
-is done here anew, so that the map also shows what no build has judged yet. Imports are inside: ``--help`` stays quick.
+is repeated here, so that the map also shows what no build has judged yet. Imports are inside: ``--help`` stays quick.
 """
 
 from __future__ import annotations

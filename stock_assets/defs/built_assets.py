@@ -124,8 +124,8 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         from spark.jobs import build_daily_metrics
 
         # By other rules the same bars give other rows, and no stored row tells.
-        anew = days if forced else made_by_other_rules(lake.root, DAILY_METRICS.path, days)
-        first, last = (anew[0], anew[-1]) if anew else (None, None)
+        recomputed = days if forced else made_by_other_rules(lake.root, DAILY_METRICS.path, days)
+        first, last = (recomputed[0], recomputed[-1]) if recomputed else (None, None)
         with permanent_failures():
             report = build_daily_metrics(spark.session(), lake.root, settings.market.bar_sources, first, last, without)
         record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, GONE) for day in days})

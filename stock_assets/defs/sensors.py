@@ -58,28 +58,33 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         # What waits now may have come right after the last look that found nothing; a clock that was set back waits no longer.
         since = min(seen.get("since", now), now) if waiting else now
         stopped = {stage: said for stage, said in lags.items() if isinstance(said, str)}
-        mended = seen.get("mended", {}) | {stage: now for stage in seen.get("stopped", {}) if stage not in stopped}
+        resumed = seen.get("resumed", {}) | {stage: now for stage in seen.get("stopped", {}) if stage not in stopped}
         # A run of a stopped topic lands nothing; it fails, once, so that the reason is told where failures are looked for.
         requests = [_drain_of(stage) for stage, said in stopped.items() if seen.get("stopped", {}).get(stage) != said]
         total = sum(waiting.values())
-        waits = {
-            stage: seconds_to_wait(context.instance, DRAIN.name, now, {topic_tag(stage): "yes"}, mended.get(stage, 0.0))
-            for stage in waiting
-        }
-        reason = "the raw tables hold all that the topics hold"
+        reason = (
+            f"drains of {', '.join(sorted(busy))} are in flight"
+            if busy
+            else "the raw tables hold all that the topics hold"
+        )
         if waiting and not pacing.due(total, since, now):
             reason = f"{total} records wait for {pacing.min_rows} or for {pacing.max_delay_s - (now - since):.0f} s"
         elif waiting:
-            due = [stage for stage in waiting if not waits[stage]]
+            waits = {
+                stage: seconds_to_wait(
+                    context.instance, DRAIN.name, now, {topic_tag(stage): "yes"}, resumed.get(stage, 0.0)
+                )
+                for stage in waiting
+            }
             reason = "the last drain failed; " + ", ".join(
                 f"{stage} again in {wait:.0f} s" for stage, wait in waits.items()
             )
-            if due:
+            if due := [stage for stage in waiting if not waits[stage]]:
                 # together, as a run costs more than a landing; apart while one of them fails, whose turn is its own
                 alone = any(waits.values()) or _failed_last(context.instance, due)
                 requests += [_drain_of(stage) for stage in due] if alone else [_drain_of(*due)]
                 since = now
-        cursor = json.dumps({"lags": lags, "since": since, "stopped": stopped, "mended": mended})
+        cursor = json.dumps({"lags": lags, "since": since, "stopped": stopped, "resumed": resumed})
         if requests:
             return dg.SensorResult(run_requests=requests, cursor=cursor, asset_events=observed)
         said = "; ".join([*stopped.values(), reason])

@@ -1,7 +1,7 @@
 """columns of a stored table, columns of its definition -> what has to change, or why that cannot be.
 
-Belongs here: which differences of a table an upgrade may mend, the same for every owner of tables.
-Does not belong here: mending them: ``lake.evolve`` (delta-rs), ``spark.evolve`` and ``warehouse.evolve``.
+Belongs here: which differences of a table an upgrade may make good, the same for every owner of tables.
+Does not belong here: making them good: ``lake.evolve`` (delta-rs), ``spark.evolve`` and ``warehouse.evolve``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stock_assets.domain.tables import RAW_TABLES, Column, Table
 
 WHOLE_SHARES = "int64"
 """The type of sizes and volumes before there were fractions of shares."""
-_REMEDY = "move the table away, and it is built anew"
+_REMEDY = "move the table away, and it is rebuilt"
 _REMEDY_OF_RAW = "put the table back as a release wrote it: nothing else holds what it holds"
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+from stock_assets.settings.process import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -26,7 +27,6 @@ _REFUSED = ("400", "401", "403", "AccessDenied", "InvalidAccessKeyId", "Signatur
 _ELSEWHERE = ("301", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 _BUSY = ("503", "SlowDown", "ServiceUnavailable", "ThrottlingException", "RequestLimitExceeded")
 _CLOCK = ("RequestTimeTooSkewed", "RequestExpired")
-_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _existing: set[str] = set()
 """Buckets this process has seen: they do not vanish under a running platform, and asking costs a request."""
 
@@ -189,7 +189,7 @@ def _sentences(bucket: str, client: Any) -> Iterator[list[str]]:
             raise ServiceUnavailable(f"The object store at {where} failed on the bucket {bucket}: {code}.") from None
     except (ConnectionError, HTTPClientError):
         cure = "check that it runs, and AWS_ENDPOINT_URL"
-        if urlsplit(where).hostname in _THIS_MACHINE:
+        if urlsplit(where).hostname in LOOPBACK_HOSTS:
             cure = "start the embedded one with `stock-assets up minio`, or correct AWS_ENDPOINT_URL"
         raise ServiceUnavailable(f"No object store answers at {where}: {cure}.") from None
     except (BotoCoreError, ValueError) as error:

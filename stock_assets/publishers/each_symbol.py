@@ -27,7 +27,7 @@ IN_A_ROW = 5
 
 
 class UnusableInARow:
-    """Counts unusable answers; any other answer begins anew."""
+    """Counts unusable answers; any other answer resets the count."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -112,8 +112,8 @@ def check_calendar(symbol: str, label: pd.Timestamp) -> None:
     midnight = label.normalize()
     if midnight.tz_convert(EXCHANGE_ZONE).date() != midnight.date():
         raise UnsupportedExchange(
-            f"Yahoo dates {symbol} in the time zone {label.tzname() if label.tz is None else label.tz}, whose days are not "
-            "New York's: such exchanges are not supported"
+            f"Yahoo dates {symbol} in the time zone {label.tz}, whose days are not New York's: such exchanges are not "
+            "supported"
         )
 
 

@@ -100,6 +100,6 @@ def _failure(answer: Answer | None, symbol: str, otherwise: str) -> StockAssetsE
     if answer.status == 404:
         return UnknownSymbol(f"Yahoo does not know {symbol} (HTTP 404)")
     # its program failing on one symbol's data, told in JSON, differs from a program that answers nobody
-    if answer.is_json and (answer.status < 400 or (answer.status == 500 and answer.words)):
+    if answer.body is not None and (answer.status < 400 or (answer.status == 500 and answer.words)):
         return UnusableAnswer(f"Yahoo's answer for {symbol} is no data (HTTP {answer.status}, {said})")
     return ServiceUnavailable(f"Yahoo did not answer for {symbol} (HTTP {answer.status}, {said})")

@@ -12,6 +12,7 @@ import json
 import re
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from curl_cffi import requests
@@ -23,25 +24,28 @@ _LOOK_EVERY_S = 0.1
 
 @dataclass(frozen=True)
 class Answer:
-    """HTTP status and body of an answer."""
+    """An answer of curl_cffi; its body is read only when somebody asks what it says."""
 
-    status: int
-    text: str
+    response: Any
 
     @property
-    def is_json(self) -> bool:
-        """Whether Yahoo's own program answered, and not a proxy or an error page before it."""
+    def status(self) -> int:
+        """HTTP status."""
+        return int(self.response.status_code)
+
+    @cached_property
+    def body(self) -> dict[str, Any] | None:
+        """What Yahoo's own program answered; None when a proxy or an error page answered in its place."""
         try:
-            return isinstance(json.loads(self.text), dict)
+            found = json.loads(self.response.text)
         except ValueError:
-            return False
+            return None
+        return found if isinstance(found, dict) else None
 
     @property
     def words(self) -> str:
         """Yahoo's code and description of what is wrong; empty when it gives none."""
-        if not self.is_json:
-            return ""
-        for part in json.loads(self.text).values():
+        for part in (self.body or {}).values():
             error = part.get("error") if isinstance(part, dict) else None
             if isinstance(error, dict):
                 return ": ".join(str(error[name]) for name in ("code", "description") if error.get(name))
@@ -65,7 +69,7 @@ class NotingSession(requests.Session):  # type: ignore[type-arg]
             self.newest = None
         answer = self._answer(method, url, given)
         if of_prices:
-            self.newest = Answer(answer.status_code, answer.text)
+            self.newest = Answer(answer)
         return answer
 
     def _answer(self, method: Any, url: str, given: dict[str, Any]) -> Any:
