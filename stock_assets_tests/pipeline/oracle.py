@@ -204,10 +204,17 @@ def _as_traded(bars: Iterable[Row], actions: Sequence[Row]) -> list[Row]:
                 if kind == "split" and bar["trading_day"] < ex_date <= known_day:
                     factor *= value
         prices = {name: six(bar[name] * factor) for name in ("open", "high", "low", "close")}
-        volume = bar["volume"]
-        shares = None if volume is None else int(Decimal(repr(volume / factor)).quantize(Decimal(1), ROUND_HALF_UP))
-        out.append({**bar, **prices, "volume": shares})
+        out.append({**bar, **prices, "volume": _unadjusted(bar["volume"], factor)})
     return out
+
+
+def _unadjusted(volume: float | Decimal | None, factor: float) -> int | Decimal | None:
+    """Whole shares stay whole: who states them rounded when adjusting."""
+    if volume is None:
+        return None
+    stated = Decimal(repr(volume) if isinstance(volume, float) else volume)
+    shares = stated if factor == 1 else Decimal(repr(float(stated) / factor))
+    return int(shares.quantize(Decimal(1), ROUND_HALF_UP)) if stated == stated.to_integral_value() else six(shares)
 
 
 def minute_bars_from_vendors(bars: Iterable[Row], actions: Sequence[Row]) -> list[Row]:
