@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from stock_assets.defs.failures import RETRIES, permanent_failures
+from stock_assets.defs.failures import RETRIES, RETRIES_ON_SPARK, permanent_failures
 from stock_assets.defs.imports import import_meanwhile
 from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table, sparkline
 from stock_assets.defs.partitions import asked_sessions, within
@@ -70,7 +70,7 @@ def built_asset(
         deps=deps,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=RETRIES,
+        retry_policy=RETRIES_ON_SPARK if "spark" in kinds else RETRIES,
         pool="_".join(key.path),
         description=text,
         group_name=key.path[0],

@@ -15,6 +15,8 @@ from stock_assets.domain.errors import PermanentError
 
 RETRIES = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For what may pass: broker away, another writer first, warehouse asleep."""
+RETRIES_ON_SPARK = dg.RetryPolicy(max_retries=6, delay=2, backoff=dg.Backoff.LINEAR, jitter=dg.Jitter.PLUS_MINUS)
+"""For what Spark builds: its server is started again each time it is killed, say for lack of memory."""
 
 
 @contextmanager

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain.errors import BadRecord, NothingFetched, UnsupportedExchange
+from stock_assets.domain.errors import BadRecord, NothingFetched
 from stock_assets.domain.messages import Action, Bar, encode, instant
 from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, is_session, session
 from stock_assets.sources.fetched import Fetched
+from stock_assets.sources.yahoo_exchanges import check_zone
 from stock_assets.sources.yahoo_failures import patiently, told_apart
 
 if TYPE_CHECKING:
@@ -100,23 +101,6 @@ def _add(fetched: Fetched, action: Action) -> None:
         fetched.messages.append(action)
 
 
-def check_calendar(symbol: str, label: pd.Timestamp) -> None:
-    """Refuse an exchange whose days begin on another date than New York's; its bars would be filed a day early.
-
-    Args:
-        label: of any row, in the exchange's own time zone.
-
-    Raises:
-        UnsupportedExchange: midnight there is another day in New York.
-    """
-    midnight = label.normalize()
-    if midnight.tz_convert(EXCHANGE_ZONE).date() != midnight.date():
-        raise UnsupportedExchange(
-            f"Yahoo dates {symbol} in the time zone {label.tz}, whose days are not New York's: such exchanges are not "
-            "supported"
-        )
-
-
 def _ask(symbol: str, first: date, http: NotingSession) -> tuple[pd.DataFrame, str]:
     import yfinance as yf
 
@@ -128,7 +112,7 @@ def _ask(symbol: str, first: date, http: NotingSession) -> tuple[pd.DataFrame, s
         )
     if frame.empty:
         raise NothingFetched(f"Yahoo answered for {symbol} without a single row from {first} on")
-    check_calendar(symbol, frame.index[0])
+    check_zone(symbol, str(frame.index[0].tz), frame.index[0])
     return frame, str(ticker.history_metadata.get("currency") or "USD")
 
 

@@ -18,7 +18,8 @@ from stock_assets.domain.errors import BadRecord, NothingFetched
 from stock_assets.domain.messages import Bar, encode, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session, session
 from stock_assets.sources.fetched import Fetched
-from stock_assets.sources.yahoo import SOURCE, TIMEOUT_S, add_actions, check_calendar
+from stock_assets.sources.yahoo import SOURCE, TIMEOUT_S, add_actions
+from stock_assets.sources.yahoo_exchanges import check_zone
 from stock_assets.sources.yahoo_failures import ATTEMPTS, patiently, told_apart
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _ask(symbol: str, begin: datetime, end: datetime, http: NotingSession) -> tu
         )
     if frame.empty:
         raise NothingFetched(f"Yahoo answered for {symbol} without a single row {_said(begin, end)}")
-    check_calendar(symbol, frame.index[0])
+    check_zone(symbol, str(frame.index[0].tz), frame.index[0])
     return frame, str(ticker.history_metadata.get("currency") or "USD")
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain.errors import BadRecord, ServiceUnavailable
+from stock_assets.domain.errors import BadRecord, ServiceUnavailable, UnsupportedExchange
 from stock_assets.domain.messages import Tick, instant
 from stock_assets.sources.yahoo import TIMEOUT_S
 from stock_assets.sources.yahoo_failures import told_apart
@@ -59,7 +59,7 @@ def ask_quotes(
                 if f"{phase}MarketTime" in quote:
                     try:
                         answered.ticks.append(_tick(quote, phase, f"{asked_at}/{len(answered.ticks):06}"))
-                    except (BadRecord, ValueError, TypeError) as broken:
+                    except (BadRecord, UnsupportedExchange, ValueError, TypeError) as broken:
                         answered.refused.append(f"{quote['symbol']}, {phase}: {broken}")
     return answered
 
@@ -81,7 +81,7 @@ def _tick(quote: dict[str, Any], phase: Phase, event_id: str) -> Tick:
     """One quote's price of one market.
 
     Raises:
-        BadRecord, ValueError, TypeError: it cannot be a tick; the text says why.
+        BadRecord, UnsupportedExchange, ValueError, TypeError: it cannot be a tick; the text says why.
     """
     # Bid and ask are those of now, and of nothing when the market is closed.
     trading = quote.get("marketState") == phase.upper()
@@ -94,6 +94,7 @@ def _tick(quote: dict[str, Any], phase: Phase, event_id: str) -> Tick:
         phase=phase,
         day_volume=quote.get("regularMarketVolume"),
         exchange=quote.get("exchange"),
+        zone=quote.get("exchangeTimezoneName"),
         currency=quote.get("currency"),
         price_hint=quote.get("priceHint"),
         bid=quote.get("bid") if trading else None,

@@ -6,16 +6,15 @@ Does not belong here: how snapshots arrive (``yahoo_stream``, ``yahoo_quotes``),
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Tick, encode
+from stock_assets.sources.yahoo_exchanges import IN_DOLLARS, check_code, check_zone
 
 Phase = Literal["pre", "regular", "post", "extended", "overnight"]
 """Yahoo's word for the market a price is of; the tick carries it as its condition."""
-
-_IN_DOLLARS = frozenset({"NMS", "NGM", "NCM", "NYQ", "NYS", "ASE", "PCX", "BTS", "PNK", "OQB", "OQX", "OEM", "NAS"})
-"""Yahoo's codes of the exchanges of the United States: their frames name no currency."""
 
 
 def snapshot(
@@ -28,6 +27,7 @@ def snapshot(
     phase: Phase,
     day_volume: int | None,
     exchange: str | None,
+    zone: str | None,
     currency: str | None,
     price_hint: int | None,
     bid: float | None = None,
@@ -36,17 +36,23 @@ def snapshot(
     """A checked tick.
 
     Yahoo computes prices as 32-bit floats: ``price_hint`` is how many of the decimals are meant. ``day_volume`` counts
-    in regular hours only: outside of them the volume is unknown, and before the open it would be yesterday's.
+    in regular hours only: outside of them the volume is unknown, and before the open it would be yesterday's. ``zone`` is
+    the exchange's time zone where Yahoo says it; else ``exchange`` decides whether its days are New York's.
 
     Raises:
         BadRecord: it cannot be a tick; the text names symbol and reason.
+        UnsupportedExchange: its exchange's days are not New York's.
     """
     if not currency:
-        if exchange not in _IN_DOLLARS:
+        if exchange not in IN_DOLLARS:
             raise BadRecord(f"{symbol}: no currency is said, and exchange {exchange} is not known to be one in dollars")
         currency = "USD"
     if time_ms <= 0:
         raise BadRecord(f"{symbol}: no time is said")
+    if zone:
+        check_zone(symbol, zone, datetime.fromtimestamp(time_ms / 1000, UTC))
+    else:
+        check_code(symbol, exchange)
     tick = Tick(
         symbol=symbol,
         event_time=time_ms * 1000,

@@ -19,7 +19,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stock_assets.domain.errors import BadRecord, PermanentError, ServiceUnavailable, StockAssetsError, VendorThrottled
+from stock_assets.domain.errors import (
+    BadRecord,
+    PermanentError,
+    ServiceUnavailable,
+    StockAssetsError,
+    UnsupportedExchange,
+    VendorThrottled,
+)
 from stock_assets.domain.messages import Tick, instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session, session
 from stock_assets.sources.yahoo_snapshots import Phase, snapshot
@@ -114,7 +121,7 @@ class StreamConnection:
                 if isinstance(arrived, BadRecord):
                     raise arrived
                 tick = tick_of(arrived, f"{instant(self._opened)}/{self._ordinal:09}")
-            except (BadRecord, ValueError, TypeError) as broken:
+            except (BadRecord, UnsupportedExchange, ValueError, TypeError) as broken:
                 self.counts.refused += 1
                 self._refused(str(broken))
                 log.warning("Yahoo's stream: refused: %s", broken)
@@ -202,6 +209,7 @@ def tick_of(frame: dict[str, Any], event_id: str) -> Tick:
 
     Raises:
         BadRecord: it cannot be a tick; the text says why.
+        UnsupportedExchange: as ``snapshot``.
     """
     if "error" in frame:
         raise BadRecord(f"a frame is not readable: {frame['error']}")
@@ -218,6 +226,7 @@ def tick_of(frame: dict[str, Any], event_id: str) -> Tick:
         phase=_PHASES[hours],
         day_volume=volume or None,  # a zero is not sent
         exchange=frame.get("exchange"),
+        zone=None,  # a frame has none
         currency=frame.get("currency"),
         price_hint=int(frame.get("price_hint", 0)),
         bid=frame.get("bid"),

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from stock_assets.defs.resources import Spark
 from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.local import java
 from stock_assets.local.processes import end_all, owned
@@ -222,28 +221,6 @@ def test_kafka_and_spark_run_on_the_wheels_java(
         assert reader.option("kafka.bootstrap.servers", services.settings.broker.bootstrap).load().count() == 0
     finally:
         spark.stop()
-
-
-def test_the_sessions_of_a_killed_spark_are_opened_again(own_services: Services) -> None:
-    own_services.up(["spark"])
-    own_services.stop(["spark-warm"])
-    spark = Spark(remote=own_services.settings.shared_spark_remote)
-    for _ in range(2):
-        assert spark.session().range(3).count() == 3
-        before = pid_of(own_services, "spark")
-        os.kill(before, signal.SIGKILL)
-        wait_for(lambda: pid_of(own_services, "spark") not in (before, 0))  # noqa: B023 - waited for at once
-        wait_for(
-            lambda: port_open(own_services.settings.local.spark_port)
-        )  # else the client's own backoff is waited out
-    assert spark.session().range(3).count() == 3
-    spark.session().stop()
-
-
-def pid_of(services: Services, name: str) -> int:
-    """0 while it does not run."""
-    state = {each.name: each for each in services.status()}[name]
-    return state.pid or 0 if state.state == "running" else 0
 
 
 def without_java(folder: Path) -> Path:

@@ -23,7 +23,8 @@ from stock_assets.domain.messages import Action, Bar, instant
 from stock_assets.domain.sessions import session, sessions_between
 from stock_assets.sources import yahoo as source
 from stock_assets.sources.fetched import Fetched
-from stock_assets.sources.yahoo import check_calendar, fetch_history
+from stock_assets.sources.yahoo import fetch_history
+from stock_assets.sources.yahoo_exchanges import check_zone
 from stock_assets.sources.yahoo_failures import ATTEMPTS
 from stock_assets.sources.yahoo_session import http_session
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, Kind
@@ -285,4 +286,4 @@ def test_an_exchange_whose_days_are_not_those_of_new_york_is_refused(zone: str, 
         if supported
         else pytest.raises(UnsupportedExchange, match=f"dates 7203.T in the time zone {zone}")
     ):
-        check_calendar("7203.T", label)
+        check_zone("7203.T", zone, label)

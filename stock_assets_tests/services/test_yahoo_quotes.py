@@ -115,6 +115,17 @@ def test_what_cannot_be_taken_is_named(quoted: FakeYahoo) -> None:
     assert "MSFT, regular: out of range" in regular and "MSFT, post: invalid literal" in post
 
 
+def test_an_exchange_with_other_days_is_refused_by_name_and_toronto_is_not(quoted: FakeYahoo) -> None:
+    tokyo = {"symbol": "MSFT", "exchangeTimezoneName": "Asia/Tokyo", "exchange": "JPX", "currency": "JPY"}
+    toronto = {"exchangeTimezoneName": "America/Toronto", "exchange": "TOR", "currency": "CAD"}
+    quoted.listings["MSFT"].quote = live(NOON, 2800.0, 1000) | tokyo
+    quoted.listings["AAPL"].quote = live(NOON, 160.0, 1000) | toronto
+    answered = ask(quoted, "MSFT", "AAPL")
+    assert [(tick.symbol, tick.currency) for tick in answered.ticks] == [("AAPL", "CAD")]
+    (refused,) = answered.refused
+    assert "time zone Asia/Tokyo" in refused
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
