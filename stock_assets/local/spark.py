@@ -6,7 +6,9 @@ Belongs here: its properties and its command. Does not belong here: starting it 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+from stock_assets.local import class_archive
 from stock_assets.local.jars import folders, pyspark_jars
 from stock_assets.local.java import Java
 from stock_assets.local.program import LOOPBACK, WITH_STORE_KEYS, Program, java_options, property_lines, run_dir
@@ -41,54 +43,70 @@ SPARK_PROPERTIES = {
 
 
 def spark(settings: Settings, java: Java) -> Program:
-    folder = settings.local_dir / "spark"
-    scratch = folder / "scratch"  # a killed Spark leaves its temporary files, hence fresh
-    properties = {
+    scratch = settings.local_dir / "spark" / "scratch"  # a killed Spark leaves its temporary files, hence fresh
+    path = run_dir(settings) / "spark.properties"
+    command = server_command(settings, java, path, scratch, class_archive.options(archive(settings, java)))
+    return Program(
+        "spark",
+        command,
+        ports={settings.local.spark_port: "SPARK_PORT"},
+        directory=scratch,
+        fresh=True,
+        environment=server_environment(settings),
+        files={path: property_lines(server_properties(settings, settings.local.spark_port, scratch))},
+    )
+
+
+def archive(settings: Settings, java: Java) -> Path:
+    """Where the classes of the server lie, once ``class_archive`` has made it."""
+    return class_archive.archive_of(java, _class_path(settings), settings.jars_dir)
+
+
+def server_properties(settings: Settings, port: int, scratch: Path) -> dict[str, str]:
+    """Of a server that listens at a port of loopback."""
+    return {
         "spark.master": "local[*]",
         "spark.app.name": "stock-assets",
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
         "spark.connect.grpc.binding.address": LOOPBACK,
-        "spark.connect.grpc.binding.port": str(settings.local.spark_port),
+        "spark.connect.grpc.binding.port": str(port),
         "spark.ui.enabled": "false",
         "spark.local.dir": str(scratch),
         # the shared session must outlive an idle night: a closed one is refused for ever
         "spark.connect.session.manager.defaultSessionTimeout": "-1",
-        "spark.sql.warehouse.dir": str(folder / "tables"),
+        "spark.sql.warehouse.dir": str(scratch.with_name("tables")),
         **SPARK_PROPERTIES,
         **s3a(settings),
     }
-    path = run_dir(settings) / "spark.properties"
-    shipped = pyspark_jars()
+
+
+def server_command(settings: Settings, java: Java, properties: Path, scratch: Path, given: list[str]) -> list[str]:
+    """A server with these properties and further options of Java."""
+    return [
+        # a server that finds SPARK_REMOTE, which its clients may have set, takes itself for a client and ends
+        *["/usr/bin/env", "-u", "SPARK_REMOTE"],
+        *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
+        *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}", *given],
+        *["-Xms256m", "-Xmx2g", "-XX:+ExitOnOutOfMemoryError"],
+        *["-cp", ":".join(f"{folder}/*" for folder in _class_path(settings))],
+        *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties)],
+        *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],
+    ]
+
+
+def server_environment(settings: Settings) -> dict[str, str]:
+    """A Spark installed on this machine must not lend its configuration."""
+    return {
+        "SPARK_HOME": str(pyspark_jars().parent),
+        "SPARK_CONF_DIR": str(run_dir(settings)),
+        "SPARK_LOCAL_IP": LOOPBACK,
+    }
+
+
+def _class_path(settings: Settings) -> list[Path]:
     jars = [settings.jars_dir / folder for folder in folders(settings) if folder != "kafka"]
-    return Program(
-        "spark",
-        [
-            # a server that finds SPARK_REMOTE, which its clients may have set, takes itself for a client and ends
-            *["/usr/bin/env", "-u", "SPARK_REMOTE"],
-            *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
-            *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}"],
-            *[
-                "-Xms256m",
-                "-Xmx2g",
-                "-XX:+ExitOnOutOfMemoryError",
-                "-cp",
-                ":".join(f"{folder}/*" for folder in (*jars, shipped)),
-            ],
-            *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(path)],
-            *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],
-        ],
-        ports={settings.local.spark_port: "SPARK_PORT"},
-        directory=scratch,
-        fresh=True,
-        # a Spark installed on this machine must not lend its configuration
-        environment={
-            "SPARK_HOME": str(shipped.parent),
-            "SPARK_CONF_DIR": str(run_dir(settings)),
-            "SPARK_LOCAL_IP": LOOPBACK,
-        },
-        files={path: property_lines(properties)},
-    )
+    return [*jars, pyspark_jars()]
 
 
 def spark_warm(settings: Settings) -> Program:

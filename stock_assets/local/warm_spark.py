@@ -1,23 +1,36 @@
 """a just started Spark Connect server -> one whose first real build is quick.
 
 Belongs here: every stage once, over a small lake of its own, so that classes are loaded, plans compiled and the code of
-the stages generated before anyone waits.
+the stages generated before anyone waits; then, in the background, the archive of classes for the next start.
 Does not belong here: anything whose result matters. Runs once, under supervisor, after each start of Spark.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+import subprocess
 from datetime import date
 from itertools import groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stock_assets.local import class_archive
+from stock_assets.local.java import find_java
+from stock_assets.local.program import LOOPBACK, property_lines
 from stock_assets.local.readiness import wait_for_port
+from stock_assets.local.spark import archive, server_command, server_environment, server_properties
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 START_DEADLINE_S = 120
+ARCHIVE_DEADLINE_S = 900
 SESSION = date(2013, 2, 27)
 MESSAGES = 3000
 
@@ -30,13 +43,51 @@ def warm(settings: Settings) -> int:
     wait_for_port(settings.local.spark_port, START_DEADLINE_S)
     from pyspark.sql import SparkSession
 
+    # Not stopped: that would close the session for all who share it.
+    return build(SparkSession.builder.remote(settings.shared_spark_remote).getOrCreate(), settings, lake)
+
+
+def archive_classes(settings: Settings) -> bool:
+    """Make the archive of classes that the server's next start uses, with a second server that nobody waits for."""
+    java, folder, port = find_java(settings), settings.local_dir / "spark" / "archiving", _free_port()
+    shutil.rmtree(folder, ignore_errors=True)
+    scratch, properties = folder / "scratch", folder / "spark.properties"
+    scratch.mkdir(parents=True)
+    properties.write_text(property_lines(server_properties(settings, port, scratch)), encoding="utf-8")
+
+    def start(options: list[str]) -> subprocess.Popen[bytes]:
+        command = ["nice", "-n", "19", *server_command(settings, java, properties, scratch, options)]
+        return subprocess.Popen(command, cwd=scratch, env={**os.environ, **server_environment(settings)})
+
+    def use() -> None:
+        from pyspark.sql import SparkSession
+
+        fill(str(folder / "lake"))
+        wait_for_port(port, ARCHIVE_DEADLINE_S)
+        spark = SparkSession.builder.remote(f"sc://{LOOPBACK}:{port}").create()
+        build(spark, settings, folder / "lake")
+        spark.stop()
+
+    try:
+        return class_archive.make(java, archive(settings, java), start, use)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def build(spark: SparkSession, settings: Settings, lake: Path) -> int:
+    """All stages of ``fill``'s session; returns the number of its metrics' rows."""
     from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
 
-    # Not stopped: that would close the session for all who share it.
-    spark = SparkSession.builder.remote(settings.shared_spark_remote).getOrCreate()
     build_minute_bars(spark, str(lake), SESSION, SESSION)
     build_daily_bars(spark, str(lake), SESSION, SESSION)
     return len(build_daily_metrics(spark, str(lake), settings.market.bar_sources).changed)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def fill(lake: str) -> None:
@@ -60,4 +111,6 @@ def fill(lake: str) -> None:
 
 
 if __name__ == "__main__":
-    print(f"warm: {warm(load_and_export())} rows")
+    loaded = load_and_export()
+    print(f"warm: {warm(loaded)} rows", flush=True)
+    print(f"classes archived: {archive_classes(loaded)}")
