@@ -26,7 +26,7 @@ from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, R
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from, made_by_other_rules, record_built
 from stock_assets.lake.fingerprints import GONE, Fingerprints, fingerprints
-from stock_assets.lake.tables import open_to_write, read_sessions
+from stock_assets.lake.tables import count_rows, open_to_write, read_sessions
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
@@ -127,7 +127,8 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         recomputed = days if forced else made_by_other_rules(lake.root, DAILY_METRICS.path, days)
         first, last = (recomputed[0], recomputed[-1]) if recomputed else (None, None)
         with permanent_failures():
-            report = build_daily_metrics(spark.session(), lake.root, settings.market.bar_sources, first, last, without)
+            session = spark.session(count_rows(lake.root, DAILY_BARS))
+            report = build_daily_metrics(session, lake.root, settings.market.bar_sources, first, last, without)
         record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, GONE) for day in days})
         yield from _report_build(context, lake, DAILY_METRICS, partitions, days, report)
 
@@ -184,7 +185,7 @@ def _build_bars(
         for first, last in sessions.contiguous_ranges(days):
             reports.append(
                 getattr(jobs, build)(
-                    spark.session(),
+                    spark.session(raw.count_rows(first, last)),
                     lake.root,
                     first,
                     last,

@@ -14,6 +14,7 @@ from pydantic import PrivateAttr
 
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.spark import SMALL_BUILD, SMALL_BUILD_ROWS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -77,29 +78,55 @@ class Kafka(dg.ConfigurableResource[Any]):
 
 
 class Spark(dg.ConfigurableResource[Any]):
-    """A Spark Connect session through ``dagster_pyspark.PySparkResource``."""
+    """Spark Connect: a session for large builds, through ``dagster_pyspark.PySparkResource``, and one for small builds."""
 
     remote: str
-    _session: Any = PrivateAttr(default=None)
+    small_remote: str
+    _large: Any = PrivateAttr(default=None)
+    _small: Any = PrivateAttr(default=None)
 
-    def session(self) -> "SparkSession":
-        """The session, opened when first asked for, and again after the server was started again.
+    def session(self, rows: int) -> "SparkSession":
+        """The session for a build that reads about so many rows, opened when first asked for, and again after the server was
+        started again.
 
         Raises:
             ServiceUnavailable: no Spark Connect server answers.
         """
-        if self._session is not None and not _answers(self._session):
-            self._session = None
-        if self._session is None:
-            from dagster_pyspark import PySparkResource
+        if self._large is not None and not _answers(self._large):
+            self.close()
+        if self._large is None:
+            self._large = self._open()
+        if rows >= SMALL_BUILD_ROWS:
+            return self._large  # type: ignore[no-any-return]
+        if self._small is None:
+            self._small = self._open_small()
+        return self._small  # type: ignore[no-any-return]
 
-            settings = Settings.load()
-            if settings.embedded_spark and settings.shared_spark_remote == self.remote:
-                _ensure(settings, "spark")
-            resource = PySparkResource(spark_config={"spark.remote": self.remote})
-            with dg.build_resources({"pyspark": resource}) as opened:
-                self._session = opened.pyspark.spark_session
-        session: SparkSession = self._session
+    def close(self) -> None:
+        """Forget the sessions; the server keeps them for all who share them."""
+        for session in (self._small, self._large):
+            if session is not None:
+                session.release_session_on_close = False
+                session.stop()
+        self._large = self._small = None
+
+    def _open(self) -> "SparkSession":
+        from dagster_pyspark import PySparkResource
+
+        settings = Settings.load()
+        if settings.embedded_spark and settings.shared_spark_remote == self.remote:
+            _ensure(settings, "spark")
+        resource = PySparkResource(spark_config={"spark.remote": self.remote})
+        with dg.build_resources({"pyspark": resource}) as opened:
+            session: SparkSession = opened.pyspark.spark_session
+        return session
+
+    def _open_small(self) -> "SparkSession":
+        from pyspark.sql import SparkSession
+
+        session: SparkSession = SparkSession.builder.remote(self.small_remote).create()
+        for name, value in SMALL_BUILD.items():
+            session.conf.set(name, value)
         return session
 
 
@@ -131,19 +158,14 @@ class Warehouse(dg.ConfigurableResource[Any]):
 
 
 def _answers(session: "SparkSession") -> bool:
-    """Whether the server still knows the session; one that it does not know is closed here."""
+    """Whether the server still knows the session; after it was started again it does not."""
     from grpc import RpcError
     from pyspark.errors import PySparkException
 
     try:
-        if session.version:
-            return True
+        return bool(session.version)
     except (PySparkException, RpcError):
-        pass
-    # Not released: the new server would refuse the name, under which all runs share one session.
-    session.release_session_on_close = False  # type: ignore[attr-defined]
-    session.stop()
-    return False
+        return False
 
 
 def _ensure(settings: Settings, name: str) -> None:
@@ -158,6 +180,6 @@ def resources(settings: Settings) -> dict[str, Any]:
         "lake": Lake(root=settings.lake_root),
         "store": ObjectStore(root=settings.lake_root),
         "kafka": Kafka(bootstrap=settings.broker.bootstrap),
-        "spark": Spark(remote=settings.shared_spark_remote),
+        "spark": Spark(remote=settings.shared_spark_remote, small_remote=settings.small_spark_remote),
         "warehouse": Warehouse(),
     }

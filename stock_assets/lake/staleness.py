@@ -44,6 +44,13 @@ class RawState:
     bars_version: int | None
     actions_version: int | None
 
+    def count_rows(self, first: date, last: date) -> int:
+        """Ticks and bars of the sessions from ``first`` to ``last``."""
+        entries = (
+            self.inputs[day].get(kind, {}) for day in self.inputs if first <= day <= last for kind in ("ticks", "bars")
+        )
+        return sum(count for entry in entries for count, _ in entry.values())
+
 
 def raw_state(lake_root: str) -> RawState:
     """What minute and daily bars of each session are to be built from."""

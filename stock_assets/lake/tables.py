@@ -113,6 +113,12 @@ def committed_version(lake_root: str, table: Table, key: str, value: str) -> int
     return next((entry["version"] for entry in handle.history(1000) if entry.get(key) == value), None)
 
 
+def count_rows(lake_root: str, table: Table) -> int:
+    """All rows of a table, withheld ones too, by the statistics of its files; 0 when it does not exist yet."""
+    handle = _open(lake_root, table)
+    return 0 if handle is None else handle.count()
+
+
 def read_sessions(
     lake_root: str,
     table: Table,

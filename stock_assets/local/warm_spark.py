@@ -25,6 +25,7 @@ from stock_assets.local.readiness import wait_for_port
 from stock_assets.local.spark import archive, server_command, server_environment, server_properties
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
+from stock_assets.settings.spark import SMALL_BUILD
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -43,8 +44,11 @@ def warm(settings: Settings) -> int:
     wait_for_port(settings.local.spark_port, START_DEADLINE_S)
     from pyspark.sql import SparkSession
 
-    # Not stopped: that would close the session for all who share it.
-    return build(SparkSession.builder.remote(settings.shared_spark_remote).getOrCreate(), settings, lake)
+    # Not stopped: that would close the sessions for all who share them.
+    spark = SparkSession.builder.remote(settings.small_spark_remote).create()
+    for name, value in SMALL_BUILD.items():
+        spark.conf.set(name, value)
+    return build(spark, settings, lake)
 
 
 def archive_classes(settings: Settings) -> bool:

@@ -25,7 +25,7 @@ from stock_assets.settings.orchestration import DagsterSettings
 from stock_assets.settings.owner import Owner
 from stock_assets.settings.quality import QualitySettings
 from stock_assets.settings.secret_files import secrets_of_files
-from stock_assets.settings.spark import SHARED_SESSION, SparkSettings
+from stock_assets.settings.spark import SHARED_SESSION, SMALL_SESSION, SparkSettings
 from stock_assets.settings.vendors import VendorSettings
 from stock_assets.settings.warehouse import Snowflake, WarehouseSettings
 
@@ -179,6 +179,11 @@ class Settings:
     def shared_spark_remote(self) -> str:
         """As ``spark_remote``, but on the embedded server always the same session: it keeps what it once compiled."""
         return self.spark.remote or f"sc://127.0.0.1:{self.local.spark_port}/;session_id={SHARED_SESSION}"
+
+    @cached_property
+    def small_spark_remote(self) -> str:
+        """As ``shared_spark_remote``, for the session of small builds."""
+        return self.spark.remote or f"sc://127.0.0.1:{self.local.spark_port}/;session_id={SMALL_SESSION}"
 
     @cached_property
     def embedded_warehouse(self) -> bool:

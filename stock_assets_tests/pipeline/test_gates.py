@@ -55,7 +55,7 @@ Cell = tuple[str, date]
 
 
 class NoSpark(Spark):
-    def session(self) -> Any:
+    def session(self, rows: int) -> Any:
         return None
 
 
@@ -68,7 +68,7 @@ class NoWarehouse(Warehouse):
 def build_job() -> dg.JobDefinition:
     """The job as the code server has it, for Dagster to find again when it re-executes a run."""
     given = Settings({"LAKE_ROOT": os.environ[LAKE], "FIRST_SESSION": FIRST_SESSION, "BAR_SOURCES": ",".join(SOURCES)})
-    defs = build_definitions(given, spark=NoSpark(remote=""), warehouse=NoWarehouse())
+    defs = build_definitions(given, spark=NoSpark(remote="", small_remote=""), warehouse=NoWarehouse())
     return defs.resolve_job_def("build")
 
 

@@ -34,7 +34,7 @@ def test_metrics_of_other_rules_are_computed_anew_though_no_bar_changed(
         return StageReport({}, [], 0.0)
 
     monkeypatch.setattr("spark.jobs.build_daily_metrics", build_daily_metrics)
-    monkeypatch.setattr(Spark, "session", lambda _: None)
+    monkeypatch.setattr(Spark, "session", lambda *_: None)
     settings = Settings({"LAKE_ROOT": lake, "FIRST_SESSION": FIRST_SESSION})
     assets = built_assets(session_partitions(date.fromisoformat(FIRST_SESSION)), settings)
 
@@ -44,7 +44,7 @@ def test_metrics_of_other_rules_are_computed_anew_though_no_bar_changed(
         assert dg.materialize(
             [asset for asset in assets if DAILY_METRICS_KEY in asset.keys],
             instance=dg.DagsterInstance.ephemeral(),
-            resources={"lake": Lake(root=lake), "spark": Spark(remote="")},
+            resources={"lake": Lake(root=lake), "spark": Spark(remote="", small_remote="")},
             partition_key=str(DAYS[-1]),
             run_config={"ops": {name: build_config(DAYS[0], DAYS[-1])["ops"][name]}},
         ).success

@@ -171,7 +171,7 @@ def test_metrics_are_told_what_to_leave_out_and_are_up_to_date_then(
         return StageReport({}, [], 0.0)
 
     monkeypatch.setattr("spark.jobs.build_daily_metrics", build_daily_metrics)
-    monkeypatch.setattr(Spark, "session", lambda _: None)
+    monkeypatch.setattr(Spark, "session", lambda *_: None)
     build(lake, dg.DagsterInstance.ephemeral())
     settings = Settings({"LAKE_ROOT": lake, "FIRST_SESSION": FIRST_SESSION, "REQUIRE_AGREEMENT": required})
     result = dg.materialize(
@@ -181,7 +181,7 @@ def test_metrics_are_told_what_to_leave_out_and_are_up_to_date_then(
             if DAILY_METRICS_KEY in asset.keys
         ],
         instance=dg.DagsterInstance.ephemeral(),
-        resources={"lake": Lake(root=lake), "spark": Spark(remote="")},
+        resources={"lake": Lake(root=lake), "spark": Spark(remote="", small_remote="")},
         partition_key=str(DAYS[-1]),
         run_config=config_of([DAILY_METRICS_KEY]),
     )

@@ -23,6 +23,7 @@ from stock_assets.lake.tables import read_sessions
 from stock_assets.local.readiness import port_open
 from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.spark import SMALL_BUILD_ROWS
 from stock_assets_tests.pipeline.raw_rows import at, land, tick
 from stock_assets_tests.services.patience import wait_for
 
@@ -38,6 +39,10 @@ def server(own_settings: Settings) -> Iterator[Services]:
     services.stop(["spark-warm"])
     yield services
     services.down()
+
+
+def sessions_of(settings: Settings) -> Spark:
+    return Spark(remote=settings.shared_spark_remote, small_remote=settings.small_spark_remote)
 
 
 def pid_of_spark(services: Services) -> int:
@@ -72,12 +77,16 @@ def compute_while_it_is_killed(spark: Any, services: Services) -> None:
 
 
 def test_sessions_are_opened_again(server: Services) -> None:
-    spark = Spark(remote=server.settings.shared_spark_remote)
+    spark = sessions_of(server.settings)
     for _ in range(2):
-        assert spark.session().range(3).count() == 3
+        for rows in (0, SMALL_BUILD_ROWS):
+            assert spark.session(rows).range(3).count() == 3
         kill_spark(server)
-    assert spark.session().range(3).count() == 3
-    spark.session().stop()
+    small, large = (spark.session(rows) for rows in (0, SMALL_BUILD_ROWS))
+    assert small.session_id != large.session_id
+    for session, compiles in ((small, "false"), (large, "true")):
+        assert session.range(3).count() == 3 and session.conf.get("spark.sql.codegen.wholeStage") == compiles
+    spark.close()
 
 
 def test_a_step_in_which_it_is_killed_five_times_succeeds_by_its_own_retries(
@@ -98,7 +107,7 @@ def test_a_step_in_which_it_is_killed_five_times_succeeds_by_its_own_retries(
     settings = Settings({"LAKE_ROOT": lake, "FIRST_SESSION": "2013-01-02"})
     assets = built_assets(session_partitions(settings.dagster.first_session), settings)
     name = MINUTE_BARS_KEY.to_python_identifier()
-    spark = Spark(remote=server.settings.shared_spark_remote)
+    spark = sessions_of(server.settings)
     result = dg.materialize(
         [asset for asset in assets if MINUTE_BARS_KEY in asset.keys],
         instance=dg.DagsterInstance.ephemeral(),
@@ -111,4 +120,4 @@ def test_a_step_in_which_it_is_killed_five_times_succeeds_by_its_own_retries(
     assert len(set(kills)) == KILLS
     assert len(result.get_step_success_events()) == 1
     assert read_sessions(lake, MINUTE_BARS, ["close"]).num_rows == 1
-    spark.session().stop()
+    spark.close()
