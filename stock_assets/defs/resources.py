@@ -78,55 +78,51 @@ class Kafka(dg.ConfigurableResource[Any]):
 
 
 class Spark(dg.ConfigurableResource[Any]):
-    """Spark Connect: a session for large builds, through ``dagster_pyspark.PySparkResource``, and one for small builds."""
+    """Spark Connect through ``dagster_pyspark.PySparkResource``: a session for large builds, and one for small builds.
+
+    One of them is open at a time: PySpark binds what is checkpointed to the session that was opened last.
+    """
 
     remote: str
     small_remote: str
-    _large: Any = PrivateAttr(default=None)
-    _small: Any = PrivateAttr(default=None)
+    _session: Any = PrivateAttr(default=None)
+    _is_small: bool = PrivateAttr(default=False)
 
     def session(self, rows: int) -> "SparkSession":
-        """The session for a build that reads about so many rows, opened when first asked for, and again after the server was
-        started again.
+        """The session for a build that reads about so many rows; opened again after the server was started again.
 
         Raises:
             ServiceUnavailable: no Spark Connect server answers.
         """
-        if self._large is not None and not _answers(self._large):
+        small = rows < SMALL_BUILD_ROWS
+        if self._session is not None and (small != self._is_small or not _answers(self._session)):
             self.close()
-        if self._large is None:
-            self._large = self._open()
-        if rows >= SMALL_BUILD_ROWS:
-            return self._large  # type: ignore[no-any-return]
-        if self._small is None:
-            self._small = self._open_small()
-        return self._small  # type: ignore[no-any-return]
+        if self._session is None:
+            self._session, self._is_small = self._open(self.small_remote if small else self.remote), small
+            for name, value in SMALL_BUILD.items() if small else ():
+                self._session.conf.set(name, value)
+        session: SparkSession = self._session
+        return session
 
     def close(self) -> None:
-        """Forget the sessions; the server keeps them for all who share them."""
-        for session in (self._small, self._large):
-            if session is not None:
-                session.release_session_on_close = False
-                session.stop()
-        self._large = self._small = None
+        """Forget the open session; the server keeps it for all who share it, and a new server would refuse its name."""
+        if self._session is not None:
+            self._session.release_session_on_close = False
+            self._session.stop()
+            self._session = None
 
-    def _open(self) -> "SparkSession":
+    def _open(self, remote: str) -> "SparkSession":
         from dagster_pyspark import PySparkResource
+        from pyspark.sql import SparkSession
 
         settings = Settings.load()
         if settings.embedded_spark and settings.shared_spark_remote == self.remote:
             _ensure(settings, "spark")
-        resource = PySparkResource(spark_config={"spark.remote": self.remote})
+        if SparkSession.getActiveSession() is not None:  # somebody else's, which the resource would hand out
+            return SparkSession.builder.remote(remote).create()  # type: ignore[no-any-return]
+        resource = PySparkResource(spark_config={"spark.remote": remote})
         with dg.build_resources({"pyspark": resource}) as opened:
             session: SparkSession = opened.pyspark.spark_session
-        return session
-
-    def _open_small(self) -> "SparkSession":
-        from pyspark.sql import SparkSession
-
-        session: SparkSession = SparkSession.builder.remote(self.small_remote).create()
-        for name, value in SMALL_BUILD.items():
-            session.conf.set(name, value)
         return session
 
 

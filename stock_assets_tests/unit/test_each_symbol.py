@@ -1,5 +1,7 @@
 """One symbol's failure is told, and the next symbol is asked."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from stock_assets.domain.errors import (
@@ -8,18 +10,24 @@ from stock_assets.domain.errors import (
     UnknownSymbol,
     UnsupportedExchange,
     UnusableAnswer,
+    VendorThrottled,
 )
 from stock_assets.publishers.each_symbol import IN_A_ROW, fetch_each
 from stock_assets.sources.fetched import Fetched
 
 
-def answers(by_symbol: dict[str, Exception | None]) -> list[tuple[str, list[str]]]:
+def asked(by_symbol: dict[str, Exception | None]) -> Iterator[tuple[str, list[str]]]:
     def fetch(symbol: str) -> Fetched:
         if (failure := by_symbol[symbol]) is not None:
             raise failure
         return Fetched()
 
-    return [(symbol, fetched.refused) for symbol, fetched in fetch_each(by_symbol, fetch)]
+    for symbol, fetched in fetch_each(by_symbol, fetch):
+        yield symbol, fetched.refused
+
+
+def answers(by_symbol: dict[str, Exception | None]) -> list[tuple[str, list[str]]]:
+    return list(asked(by_symbol))
 
 
 def test_a_failure_of_one_symbol_is_told_and_the_others_are_asked() -> None:
@@ -31,6 +39,17 @@ def test_a_failure_of_one_symbol_is_told_and_the_others_are_asked() -> None:
 def test_a_failure_of_the_vendor_stops_at_once(failure: Exception) -> None:
     with pytest.raises(type(failure)):
         answers({"A": None, "B": failure, "C": None})
+
+
+def test_a_symbol_that_fails_while_the_budget_ends_costs_no_answer_before_and_each_is_told_once() -> None:
+    arriving = asked(
+        {"A": None, "B": UnknownSymbol("b"), "C": None, "D": VendorThrottled("the day's budget"), "E": None}
+    )
+    told = []
+    with pytest.raises(VendorThrottled, match="the day's budget"):
+        for answer in arriving:
+            told.append(answer)
+    assert told == [("A", []), ("B", ["b"]), ("C", [])]
 
 
 def test_unusable_answers_in_a_row_are_the_vendors_failure_and_any_other_answer_begins_anew() -> None:

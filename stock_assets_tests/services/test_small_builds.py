@@ -7,27 +7,29 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pyspark.sql import SparkSession
 
 from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
+from stock_assets.defs.resources import Spark
 from stock_assets.domain.tables import DERIVED_TABLES
 from stock_assets.lake.staleness import raw_state
 from stock_assets.lake.tables import read_sessions
 from stock_assets.local.warm_spark import MESSAGES, SESSION, fill
-from stock_assets.settings.spark import SMALL_BUILD
+from stock_assets.settings.spark import SMALL_BUILD_ROWS
 
 SOURCES = ["simulator_ticks", "bokeh"]
 
 
 @pytest.fixture
-def small(spark_connect: str) -> Iterator[SparkSession]:
-    session = SparkSession.builder.remote(spark_connect).create()
-    for name, value in SMALL_BUILD.items():
-        session.conf.set(name, value)
-    yield session
-    session.stop()
+def spark(spark_connect: str) -> Iterator[Spark]:
+    given = Spark(
+        remote=f"{spark_connect}/;session_id={uuid4()}", small_remote=f"{spark_connect}/;session_id={uuid4()}"
+    )
+    yield given
+    given.close()
 
 
 def built(spark: SparkSession, lake: str) -> dict[str, list[dict[str, Any]]]:
@@ -42,10 +44,11 @@ def built(spark: SparkSession, lake: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def test_both_give_equal_rows(spark: SparkSession, small: SparkSession, tmp_path: Path) -> None:
+def test_both_give_equal_rows(spark: Spark, tmp_path: Path) -> None:
     fill(str(tmp_path / "one"))
     shutil.copytree(tmp_path / "one", tmp_path / "other")
-    of_large, of_small = built(spark, str(tmp_path / "one")), built(small, str(tmp_path / "other"))
+    of_small = built(spark.session(0), str(tmp_path / "one"))
+    of_large = built(spark.session(SMALL_BUILD_ROWS), str(tmp_path / "other"))
     assert all(of_large.values()) and of_small == of_large
 
 
