@@ -51,7 +51,7 @@ def _of_the_data(settings: Settings, states: Mapping[str, ServiceState], away: s
     asked: dict[str, tuple[set[str], Callable[[], Any]]] = {
         "definitions": (set(), lambda: list(services.definitions_facts(settings, states))),
         "schemas": (set(), lambda: list(services.registry_facts(settings))),
-        "topics": (store | away & {"kafka"}, lambda: topics.topic_facts(settings)),
+        "topics": (store | away & {"kafka"}, lambda: topics.waiting_since(settings)),
         "sessions": (store, lambda: sessions.stale_sessions(settings)),
         "rows": (store, lambda: list(sessions.withheld_facts(settings.lake_root))),
         "runs": (store | away & {"postgres"}, lambda: orchestration.look(settings)),
@@ -66,9 +66,13 @@ def _of_the_data(settings: Settings, states: Mapping[str, ServiceState], away: s
                 "untold", name, True, f"cannot be told: {in_one_line(answers[name])}", "Mend that, or look again."
             )
     told = {name: answer for name, answer in answers.items() if not isinstance(answer, Exception)}
-    for name in ("definitions", "schemas", "topics", "rows"):
-        yield from told.get(name, ())
     stale, seen = told.get("sessions", {}), told.get("runs")
+    for name in ("definitions", "schemas"):
+        yield from told.get(name, ())
+    for stage, (waiting, age_s) in told.get("topics", {}).items():
+        draining = seen is not None and runs.DRAIN in seen.in_flight
+        yield from topics.topic_facts(stage, waiting, age_s, settings.landing_max_delay_s, draining)
+    yield from told.get("rows", ())
     if "runs" not in told:
         yield from sessions.stale_facts(stale, None)
         return

@@ -19,28 +19,29 @@ SLACK_S = 60.0
 """What a landing may take beyond the pacing: the sensor's next look, the start of a run, the commit, and a retry."""
 
 
-def topic_facts(settings: Settings, now: datetime | None = None) -> list[Fact]:
-    """Per topic partition how many records wait, and per topic for how long the oldest of them does.
+def waiting_since(settings: Settings) -> dict[str, tuple[Waiting, float | None]]:
+    """What waits of each topic, by its stage, and for how many seconds the oldest record has; None when that is not known.
 
     Raises:
         ServiceUnavailable: broker or store do not answer.
         PermanentError: one of them refuses us.
     """
-    found: list[Fact] = []
+    found: dict[str, tuple[Waiting, float | None]] = {}
     for stage, each in waiting(settings.lake_root, settings.broker).items():
         first = {partition: each.first[partition] for partition, records in each.records.items() if records}
         since = oldest_stored_at(settings.broker, each.topic, first) if first else None
-        age = ((now or datetime.now(UTC)) - since).total_seconds() if since is not None else None
-        found += judged(stage, each, age, settings.landing_max_delay_s)
+        found[stage] = each, (datetime.now(UTC) - since).total_seconds() if since is not None else None
     return found
 
 
-def judged(stage: str, each: Waiting, age_s: float | None, longest_delay_s: float) -> Iterator[Fact]:
-    """The facts about one topic.
+def topic_facts(
+    stage: str, each: Waiting, age_s: float | None, longest_delay_s: float, draining: bool = False
+) -> Iterator[Fact]:
+    """Per partition of a topic how many records wait, and for how long the oldest of them does.
 
     Args:
-        age_s: since when the oldest record has waited; None when that is not known.
         longest_delay_s: for how long the pacing may let records wait.
+        draining: whether a drain is at work; records that it is late for are late all the same.
     """
     for partition, records in sorted(each.records.items()):
         text = f"{records:,} records wait" if records else "everything is landed"
@@ -61,5 +62,6 @@ def judged(stage: str, each: Waiting, age_s: float | None, longest_delay_s: floa
         late = age_s > longest_delay_s + SLACK_S
         text = f"{each.total:,} records wait, the oldest for {duration(age_s)}"
         text += f", though records should not wait for more than {duration(longest_delay_s)}" if late else ""
-        cure = "`stock-assets land` lands them now, or says what keeps it from it." if late else ""
-        yield Fact(OLDEST, stage, late, text, cure, age_s, "seconds")
+        cure = "`stock-assets land` lands them now, or says what keeps it from it."
+        cure = "A drain is at work: look again soon." if draining else cure
+        yield Fact(OLDEST, stage, late, text, cure if late else "", age_s, "seconds")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from stock_assets.local.services import Services
+from stock_assets.local.services import Services, names_of
 from stock_assets.observability.facts import facts
 from stock_assets.observability.orchestration import opened
 from stock_assets.settings.platform import Settings
@@ -21,7 +21,7 @@ from stock_assets_tests.conftest import place
 from stock_assets_tests.services.landing_records import DAY, tick
 from stock_assets_tests.services.patience import wait_for
 
-RUNS_S = 400
+RUNS_S = 900
 """How long a run may take to be asked for, to start and to end on a machine that has other work."""
 
 
@@ -34,7 +34,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         settings = Settings.load()
         services = Services(settings, print)
         try:
-            services.up()
+            for name in names_of(settings):  # one by one: a machine that has other work starts all at once too slowly
+                services.up([name])
             create_topics(settings.broker, 1)
             publish(settings.broker, [tick(number) for number in range(50)])
             wait_for(lambda: not problems(settings) and done(settings), RUNS_S, 1)
@@ -66,7 +67,7 @@ def run(command: str) -> tuple[int, str]:
     return ended.returncode, ended.stdout
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_healthy_then_with_a_failing_drain_then_adopted(settings: Settings) -> None:
     for command in ("doctor", "status"):
         status, told = run(command)
@@ -127,7 +128,7 @@ def test_records_that_nobody_lands_are_a_problem(settings: Settings, monkeypatch
         publish(settings.broker, [tick(100 + number) for number in range(3)])
         since = oldest_stored_at(settings.broker, TICKS, {0: first_waiting(settings)})
         assert since is not None and began - 5 <= since.timestamp() <= time.time() + 5
-        assert [fact.value for fact in topics.topic_facts(settings) if fact.name == "records_waiting"] == [0, 0, 3]
+        assert [each.total for each, _ in topics.waiting_since(settings).values()] == [0, 0, 3]
         monkeypatch.setattr(topics, "SLACK_S", -settings.landing_max_delay_s)
         wrong = problems(settings)
         assert any("3 records wait, the oldest for" in each for each in wrong), wrong
