@@ -1,0 +1,173 @@
+"""records -> topics, lake, warehouse, by the platform's own hands, with faults in between.
+
+Belongs here: sending and what the broker acknowledged, landings and builds, and breaking them off.
+Does not belong here: records (``kinds``), and what must have become of them (``reckoning``).
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from importlib import import_module
+from typing import Any
+
+import dagster as dg
+import pytest
+from confluent_kafka import Producer
+from deltalake import DeltaTable
+
+from stock_assets.definitions import build_definitions
+from stock_assets.defs.jobs import build_config, build_partition, build_tags
+from stock_assets.domain.errors import LandingConflict, PermanentError, StockAssetsError
+from stock_assets.landing.commit import land
+from stock_assets.landing.prepare import Limits
+from stock_assets.settings.platform import Settings
+from stock_assets.topic.topics import topics_of
+from stock_assets_tests.chaos.kinds import Made
+from stock_assets_tests.chaos.market import SESSIONS, Record
+
+At = tuple[str, int, int]
+"""Topic, partition, offset."""
+DAYS = sorted(map(date.fromisoformat, SESSIONS))
+PLACES = (
+    "spark.jobs.build_minute_bars",
+    "spark.jobs.build_daily_bars",
+    "spark.jobs.build_daily_metrics",
+    "stock_assets.quality.validate.validate",
+    "stock_assets.warehouse.load.load_range",
+)
+"""Where a build can be broken off, before or after what is called there."""
+
+
+class Target:
+    """The platform under attack.
+
+    Attributes:
+        sent: each record that the broker acknowledged, by where it is.
+        stopped: topics that could not be landed to their end, and why.
+        broken_off: landings and builds that were.
+    """
+
+    def __init__(self, settings: Settings, seed: int) -> None:
+        self.settings = settings
+        self.sent: dict[At, Record] = {}
+        self.stopped: dict[str, str] = {}
+        self.broken_off = 0
+        self._chance = random.Random(seed)
+        self._topics = topics_of(settings.broker)
+        self._job: dg.JobDefinition | None = None
+
+    def send(self, made: list[Made]) -> None:
+        """Publish a batch; return when the broker has all of it."""
+        options = {"enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4", "log_level": 2}
+        producer = Producer({**self.settings.broker.librdkafka(), **options})
+        refused: list[str] = []
+
+        def acknowledged(stage: str, record: Record, error: Any, message: Any) -> None:
+            if error is not None:
+                refused.append(f"{record.kind}: {error}")
+            else:
+                self.sent[stage, message.partition(), message.offset()] = record
+
+        for stage, records in made:
+            partition = self._chance.randrange(self.settings.kafka.partitions)
+            for record in records:
+                told = _told(acknowledged, stage, record)
+                while True:
+                    try:
+                        producer.produce(self._topics[stage].name, record.value, partition=partition, on_delivery=told)
+                        break
+                    except BufferError:
+                        producer.poll(0.1)
+            producer.poll(0)
+        assert producer.flush(120) == 0 and not refused, refused[:3]
+
+    def land(self, *, fault: bool) -> None:
+        """Land what the topics hold, by either reader and in small or large commits; broken off first, with a fault."""
+        for stage, topic in self._topics.items():
+            limits = Limits(
+                max_rows=self._chance.choice((1000, 20_000)), bulk_from=self._chance.choice((0, sys.maxsize))
+            )
+            self.stopped.pop(stage, None)
+            try:
+                with _commit_that_fails(after=self._chance.random() < 0.5) if fault else _undisturbed():
+                    for _ in land(self.settings.lake_root, self.settings.broker, topic, limits):
+                        pass
+            except LandingConflict:
+                self.broken_off += 1
+            except StockAssetsError as broken:
+                self.stopped[stage] = str(broken)
+            try:
+                for _ in land(self.settings.lake_root, self.settings.broker, topic, limits):
+                    pass
+            except Exception as broken:  # noqa: BLE001 - it is counted, whatever stopped the topic
+                self.stopped[stage] = f"{type(broken).__name__}: {broken}"
+
+    def build(self, *, fault: bool) -> None:
+        """The job that the staleness sensor asks for, over all sessions; broken off somewhere first, with a fault."""
+        if fault:
+            with _call_that_fails(self._chance.choice(PLACES), after=self._chance.random() < 0.5):
+                assert not self._run().success
+            self.broken_off += 1
+            retried = self._chance.sample(DAYS, 1)
+            self._run(retried[0], retried[0])
+        done = self._run()
+        assert done.success, [event.message for event in done.all_events if event.is_failure]
+
+    def _run(self, first: date = DAYS[0], last: date = DAYS[-1]) -> dg.ExecuteInProcessResult:
+        if self._job is None:
+            self._job = build_definitions(self.settings).resolve_job_def("build")
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        with dg.DagsterInstance.ephemeral() as instance:
+            return self._job.execute_in_process(
+                run_config=build_config(first, last) | quiet,
+                partition_key=build_partition(last),
+                tags=build_tags(first, last),
+                instance=instance,
+                raise_on_error=False,
+            )
+
+
+def _told(acknowledged: Any, stage: str, record: Record) -> Any:
+    return lambda error, message: acknowledged(stage, record, error, message)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _commit_that_fails(*, after: bool) -> Iterator[None]:
+    """The first commit fails, before it is stored; or its answer is lost."""
+    commit, failed = DeltaTable.create_write_transaction, []
+
+    def fail(*given: Any, **named: Any) -> None:
+        if after or failed:
+            commit(*given, **named)
+        if not failed:
+            failed.append(True)
+            raise OSError("broken off")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DeltaTable, "create_write_transaction", fail)
+        yield
+
+
+@contextmanager
+def _call_that_fails(place: str, *, after: bool) -> Iterator[None]:
+    """What is called there fails, before it does anything or when it has done everything."""
+    with pytest.MonkeyPatch.context() as patch:
+        module, name = place.rsplit(".", 1)
+        real = getattr(import_module(module), name)
+
+        def fail(*given: Any, **named: Any) -> None:
+            if after:
+                real(*given, **named)
+            raise PermanentError(f"broken off {'after' if after else 'before'} {name}")
+
+        patch.setattr(place, fail)
+        yield
