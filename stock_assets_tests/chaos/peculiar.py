@@ -116,7 +116,7 @@ def peculiar(stage: str) -> dict[str, Callable[[Market], Record]]:
                     microseconds(body["trading_day"], "15:00") + market.chance.randrange(60) * 60_000_000
                 )
             if kind == LATE:
-                body["known_at"] -= 2 * 24 * 3600 * 10**6
+                body["known_at"] -= 2 * 24 * 3600 * 10**6 + 1  # and never at the same instant as another
             return Record(kind, as_json(body), body, critical=critical)
 
         return make

@@ -143,7 +143,8 @@ def _undisturbed() -> Iterator[None]:
 @contextmanager
 def _commit_that_fails(*, after: bool) -> Iterator[None]:
     """The first commit fails, before it is stored; or its answer is lost."""
-    commit, failed = DeltaTable.create_write_transaction, []
+    commit = DeltaTable.create_write_transaction
+    failed: list[bool] = []
 
     def fail(*given: Any, **named: Any) -> None:
         if after or failed:
