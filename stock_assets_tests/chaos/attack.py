@@ -1,7 +1,7 @@
 """A seed -> hundreds of thousands of records of every wrong kind among good ones, and the proof of what became of each.
 
-Services and a lake of its own. Between batches of records there are landings, builds and corrections; some are broken off and
-tried again. The last line counts what went wrong, and the status is 0 only if nothing did.
+Services and a lake of its own. In each round records are sent, landed and built, and then some are corrected; all but the last
+landing and build are broken off and tried again. The last line counts what went wrong, and the status is 0 only if nothing did.
 
 Run: python -m stock_assets_tests.chaos.attack SEED [RECORDS]
 """
@@ -13,15 +13,13 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stock_assets.local.services import Services
-from stock_assets.raw.withdrawal import withdraw
 from stock_assets.settings.platform import Settings
-from stock_assets.topic.topics import create_topics, topics_of
+from stock_assets.topic.topics import create_topics
 from stock_assets_tests.chaos.expected import SOURCES
 from stock_assets_tests.chaos.kinds import batches
 from stock_assets_tests.chaos.reckoning import Reckoning, reckon
@@ -29,7 +27,7 @@ from stock_assets_tests.chaos.target import Target
 from stock_assets_tests.conftest import place
 
 RECORDS = 210_000
-BATCHES = 6
+ROUNDS = 4
 SHOWN = 20
 ENVIRONMENT = {
     "FIRST_SESSION": "2013-11-25",
@@ -38,34 +36,24 @@ ENVIRONMENT = {
 }
 
 
-def attack(settings: Settings, seed: int, records: int, count: int) -> Reckoning:
-    """Send the records in so many batches, and reckon; the services run."""
+def attack(settings: Settings, seed: int, records: int, rounds: int) -> Reckoning:
+    """Send so many records at least, in so many rounds, and reckon; the services run."""
     create_topics(settings.broker, settings.kafka.partitions)
     target = Target(settings, seed)
-    for number, made in enumerate(batches(seed, records, count), 1):
-        began = time.monotonic()
+    for number, made in enumerate(batches(seed, records, rounds), 1):
+        began, last = time.monotonic(), number == rounds
         target.send(made)
-        target.land(fault=number % 2 == 0)
-        if number == 1:
-            _withdraw_one(target)
-        if number in (count // 2, count):
-            target.build(fault=number == count // 2)
-        print(f"batch {number}: {len(target.sent):,} records sent, {time.monotonic() - began:.0f} s", flush=True)
+        target.land(fault=not last)
+        target.build(fault=not last)
+        if not last:
+            target.correct()
+        print(f"round {number}: {len(target.sent):,} records sent, {time.monotonic() - began:.0f} s", flush=True)
     found = reckon(target)
     kinds = Counter(record.kind for record in target.sent.values())
     print(f"{len(target.sent):,} records of {len(kinds)} kinds; {target.broken_off} landings and builds broken off")
     for fault in found.faults[:SHOWN]:
         print(fault)
     return found
-
-
-def _withdraw_one(target: Target) -> None:
-    """Somebody takes an accepted record out."""
-    at = min(at for at, record in target.sent.items() if at[0] == "ticks" and record.fields is not None)
-    stage, partition, offset = at
-    topic = topics_of(target.settings.broker)[stage]
-    withdraw(target.settings.lake_root, target.settings.broker, topic, partition, offset, "of an attack")
-    target.sent[at] = replace(target.sent[at], fields=None, reasons=("withdrawn",))
 
 
 def main(seed: int, records: int, folder: Path) -> int:
@@ -79,7 +67,7 @@ def main(seed: int, records: int, folder: Path) -> int:
         services = Services(settings, lambda line: print(line, flush=True))
         stack.callback(services.down)
         services.up(["kafka", "spark", "warehouse"])
-        found = attack(settings, seed, records, BATCHES)
+        found = attack(settings, seed, records, ROUNDS)
     print(found)
     return 1 if found.faults else 0
 

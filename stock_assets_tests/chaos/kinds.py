@@ -7,16 +7,19 @@ Does not belong here: the kinds themselves (``malformed``, ``misstated``, ``pecu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from stock_assets_tests.chaos.malformed import LARGE, MALFORMED, Mangle
 from stock_assets_tests.chaos.market import Market, Record, as_json
-from stock_assets_tests.chaos.misstated import misstated, without
+from stock_assets_tests.chaos.misstated import Change, misstated
 from stock_assets_tests.chaos.peculiar import filled, peculiar
 
 STAGES = {"ticks": 0.55, "bars": 0.3, "actions": 0.15}
 """Topics, and their shares of the records."""
 GOOD_SHARE = 0.5
 OPTIONAL = {("ticks", "size"), ("actions", "currency")}
+ALIKE = 3000
+"""Ticks of one shape, of which some thousand are read without an object for each, whatever is around them."""
 
 Made = tuple[str, list[Record]]
 """A topic, and records that follow each other there in one partition."""
@@ -26,21 +29,10 @@ Kind = Callable[[Market], list[Record]]
 def kinds(stage: str) -> dict[str, Kind]:
     """Every kind of a topic but the good one, by name."""
     found: dict[str, Kind] = {name: _one(make) for name, make in peculiar(stage).items()}
-    for name, (reasons, mangle) in MALFORMED.items():
-        found[name] = _mangled(stage, name, reasons, mangle)
-    for name, (reasons, change) in misstated(stage).items():
-        found[name] = _one(
-            lambda market, name=name, reasons=reasons, change=change: Record(  # type: ignore[misc]
-                name, as_json(market.body(stage, **change)), reasons=reasons
-            )
-        )
-    for field in Market(0).body(stage):
-        if (stage, field) not in OPTIONAL:
-            found[f"without {field}"] = _one(
-                lambda market, field=field: Record(  # type: ignore[misc]
-                    f"without {field}", as_json(without(market.body(stage), field)), reasons=("missing field",)
-                )
-            )
+    found |= {name: _mangled(stage, name, wrong) for name, wrong in MALFORMED.items()}
+    found |= {name: _misstated(stage, name, wrong) for name, wrong in misstated(stage).items()}
+    required = [field for field in Market(0).body(stage) if (stage, field) not in OPTIONAL]
+    found |= {f"without {field}": _without(stage, field) for field in required}
     found["wrong topic"] = lambda market: [_of_another_topic(stage, market)]
     found["halves beside two in one"] = lambda market: _halves(stage, market)
     found["sent twice"] = lambda market: [_good(stage, market, "sent twice")] * 2
@@ -49,7 +41,7 @@ def kinds(stage: str) -> dict[str, Kind]:
 
 def large_ones(stage: str) -> dict[str, Kind]:
     """Kinds of which few are enough."""
-    found = {name: _mangled(stage, name, reasons, mangle) for name, (reasons, mangle) in LARGE.items()}
+    found = {name: _mangled(stage, name, wrong) for name, wrong in LARGE.items()}
     return found | {"as large as may be": _one(lambda market: filled(market.body(stage)))}
 
 
@@ -57,12 +49,15 @@ def batches(seed: int, records: int, count: int) -> Iterator[list[Made]]:
     """``records`` at least, in ``count`` batches; each has every kind of every topic once at least."""
     market = Market(seed)
     everything = {stage: list(kinds(stage).values()) for stage in STAGES}
+    wrong = [_misstated("ticks", *entry) for entry in misstated("ticks").items()]
     for _ in range(count):
-        made: list[Made] = []
+        owed, market.owed = market.owed, []
+        made: list[Made] = [("bars", [_good("bars", market, "mended", **bar)]) for bar in owed]
         for stage, share in STAGES.items():
             wanted = int(records / count * share) + 1
-            chosen = [*everything[stage], *large_ones(stage).values()]
-            mine = [kind(market) for kind in chosen]
+            mine = [kind(market) for kind in (*everything[stage], *large_ones(stage).values())]
+            if stage == "ticks":
+                mine += [_alike(market, market.chance.choice(wrong)) for _ in range(1 + wanted // 10_000)]
             while sum(map(len, mine)) < wanted:
                 if market.chance.random() < GOOD_SHARE:
                     mine.append([_good(stage, market, "good")])
@@ -77,12 +72,33 @@ def _one(make: Callable[[Market], Record]) -> Kind:
     return lambda market: [make(market)]
 
 
-def _good(stage: str, market: Market, kind: str) -> Record:
-    body = market.body(stage)
+def _good(stage: str, market: Market, kind: str, **given: Any) -> Record:
+    body = market.body(stage, **given)
     return Record(kind, as_json(body), body)
 
 
-def _mangled(stage: str, name: str, reasons: tuple[str, ...], mangle: Mangle) -> Kind:
+def _misstated(stage: str, name: str, wrong: tuple[tuple[str, ...], Change]) -> Kind:
+    reasons, change = wrong
+    return _one(lambda market: Record(name, as_json(market.body(stage, **change)), reasons=reasons))
+
+
+def _alike(market: Market, wrong: Kind) -> list[Record]:
+    """One that is wrong among many that only look like it."""
+    made = [_good("ticks", market, "alike") for _ in range(ALIKE - 1)]
+    made.insert(market.chance.randrange(ALIKE), *wrong(market))
+    return made
+
+
+def _without(stage: str, field: str) -> Kind:
+    def make(market: Market) -> Record:
+        body = {name: value for name, value in market.body(stage).items() if name != field}
+        return Record(f"without {field}", as_json(body), reasons=("missing field",))
+
+    return _one(make)
+
+
+def _mangled(stage: str, name: str, wrong: tuple[tuple[str, ...], Mangle]) -> Kind:
+    reasons, mangle = wrong
     return _one(lambda market: Record(name, mangle(as_json(market.body(stage)), market.chance), reasons=reasons))
 
 
@@ -96,7 +112,7 @@ def _halves(stage: str, market: Market) -> list[Record]:
     kind = "halves beside two in one"
     first, second, third, fourth, last = (_good(stage, market, kind) for _ in range(5))
     value = first.value or b""
-    cut = value.index(b", ") + 2
+    cut = value.index(b",") + 1
     bad = ("bad json", "wrong type")
     return [
         Record(kind, value[:cut], reasons=bad),

@@ -25,7 +25,7 @@ def adding(value: bytes, member: bytes) -> bytes:
 
 def _into_text(value: bytes, inserted: bytes) -> bytes:
     """With these bytes as the beginning of its first text."""
-    return value.replace(b'"symbol": "', b'"symbol": "' + inserted, 1)
+    return value.replace(b'"symbol":"', b'"symbol":"' + inserted, 1)
 
 
 MALFORMED: dict[str, tuple[tuple[str, ...], Mangle]] = {

@@ -57,37 +57,44 @@ def microseconds(day: str, clock: str) -> int:
 
 
 def as_json(body: Body) -> bytes:
-    """The body; a text that begins with @ stands for itself without quotes: how a number is spelled may be the point."""
-    return re.sub(r'"@([^"]*)"', r"\1", json.dumps(body)).encode()
+    """The body as most producers write it; a text that begins with @ stands for itself without quotes: how a number is spelled
+    may be the point."""
+    return re.sub(r'"@([^"]*)"', r"\1", json.dumps(body, separators=(",", ":"))).encode()
 
 
 class Market:
-    """Makes good messages, each unlike all others; what they say follows from the seed."""
+    """Makes good messages, each unlike all others; what they say follows from the seed.
+
+    Attributes:
+        number: of the messages so far.
+        owed: symbols, sources and sessions of bars, of which only a broken statement was sent yet.
+    """
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self._number = 0
+        self.number = 0
+        self.owed: list[Body] = []
 
     def body(self, stage: str, **given: Any) -> Body:
         """A good message of a topic, with these fields instead of its own."""
-        self._number += 1
+        self.number += 1
         made = {"ticks": self._tick, "bars": self._bar, "actions": self._action}[stage]()
         return made | given
 
     def later(self) -> int:
         """An instant after all sessions, and after all that it returned before."""
-        return microseconds("2013-12-02", "12:00") + self._number * 1_000_000
+        return microseconds("2013-12-02", "12:00") + self.number * 1_000_000
 
     def _tick(self) -> Body:
         day = self.chance.choice(list(SESSIONS))
         opens, closes = (microseconds(day, clock) for clock in SESSIONS[day])
         return {
             "symbol": self.chance.choice(TICK_SYMBOLS),
-            "event_time": self.chance.randrange(opens, closes - 10**6) // 10**6 * 10**6 + self._number % 10**6,
+            "event_time": self.chance.randrange(opens, closes - 10**6) // 10**6 * 10**6 + self.number % 10**6,
             "price": round(self.chance.uniform(90, 110), 2),
             "currency": "USD",
             "source": "simulator",
-            "event_id": f"e{self._number}",
+            "event_id": f"e{self.number}",
             "size": self.chance.randrange(1, 1000),
         }
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stock_assets_tests.chaos.market import DAY, HOLIDAY, INSTANT, NUMBER, Body, microseconds
+from stock_assets_tests.chaos.market import DAY, HOLIDAY, INSTANT, NUMBER, TICK_SYMBOLS, microseconds
 
 Change = dict[str, Any]
 Misstated = dict[str, tuple[tuple[str, ...], Change]]
@@ -101,6 +101,7 @@ def _of_bars() -> Misstated:
         "high five basis points below close": (_INVALID, {"open": 99.0, "low": 98.0, "high": 99.95, "close": 100.0}),
         "low far above open": (_INVALID, {"open": 99.0, "low": 99.5, "high": 101.0, "close": 100.0}),
         "interval of an hour": (_RANGE, {"interval": "1h"}),
+        "source of bars that are built here": (_RANGE, {"source": "simulator_ticks", "symbol": TICK_SYMBOLS[0]}),
         "unknown price basis": (_RANGE, {"price_basis": "adjusted"}),
         "final as a text": (_TYPE, {"final": "true"}),
         **_shares("volume"),
@@ -123,8 +124,3 @@ _OWN: dict[str, Callable[[], Misstated]] = {"ticks": _of_ticks, "bars": _of_bars
 
 def _shares(name: str) -> Misstated:
     return {f"{name} {how}": (reasons, {name: change[""]}) for how, (reasons, change) in _TOO_MANY.items()}
-
-
-def without(body: Body, name: str) -> Body:
-    """The body with a field missing."""
-    return {key: value for key, value in body.items() if key != name}

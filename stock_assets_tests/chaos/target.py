@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import date
 from importlib import import_module
 from typing import Any
@@ -21,17 +22,23 @@ from deltalake import DeltaTable
 
 from stock_assets.definitions import build_definitions
 from stock_assets.defs.jobs import build_config, build_partition, build_tags
-from stock_assets.domain.errors import LandingConflict, PermanentError, StockAssetsError
+from stock_assets.domain.errors import LandingConflict, PermanentError
 from stock_assets.landing.commit import land
 from stock_assets.landing.prepare import Limits
+from stock_assets.raw.rebuild import rebuild
+from stock_assets.raw.redrive import redrive
+from stock_assets.raw.withdrawal import withdraw
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import topics_of
 from stock_assets_tests.chaos.kinds import Made
 from stock_assets_tests.chaos.market import SESSIONS, Record
+from stock_assets_tests.chaos.peculiar import TO_WITHDRAW
 
 At = tuple[str, int, int]
 """Topic, partition, offset."""
 DAYS = sorted(map(date.fromisoformat, SESSIONS))
+WITHDRAWN = 2
+"""Records that are withdrawn of each topic between two rounds."""
 PLACES = (
     "spark.jobs.build_minute_bars",
     "spark.jobs.build_daily_bars",
@@ -48,13 +55,15 @@ class Target:
     Attributes:
         sent: each record that the broker acknowledged, by where it is.
         stopped: topics that could not be landed to their end, and why.
+        unbuilt: steps of builds that failed and should not have.
         broken_off: landings and builds that were.
     """
 
     def __init__(self, settings: Settings, seed: int) -> None:
         self.settings = settings
         self.sent: dict[At, Record] = {}
-        self.stopped: dict[str, str] = {}
+        self.stopped: list[str] = []
+        self.unbuilt: list[str] = []
         self.broken_off = 0
         self._chance = random.Random(seed)
         self._topics = topics_of(settings.broker)
@@ -91,41 +100,48 @@ class Target:
             limits = Limits(
                 max_rows=self._chance.choice((1000, 20_000)), bulk_from=self._chance.choice((0, sys.maxsize))
             )
-            self.stopped.pop(stage, None)
-            try:
-                with _commit_that_fails(after=self._chance.random() < 0.5) if fault else _undisturbed():
-                    for _ in land(self.settings.lake_root, self.settings.broker, topic, limits):
-                        pass
-            except LandingConflict:
-                self.broken_off += 1
-            except StockAssetsError as broken:
-                self.stopped[stage] = str(broken)
-            try:
-                for _ in land(self.settings.lake_root, self.settings.broker, topic, limits):
-                    pass
-            except Exception as broken:  # noqa: BLE001 - it is counted, whatever stopped the topic
-                self.stopped[stage] = f"{type(broken).__name__}: {broken}"
+            for broken_off in (True, False) if fault else (False,):
+                try:
+                    with _commit_that_fails(after=self._chance.random() < 0.5) if broken_off else nullcontext():
+                        for _ in land(self.settings.lake_root, self.settings.broker, topic, limits):
+                            pass
+                except Exception as broken:  # noqa: BLE001 - it is counted, whatever stopped the topic
+                    if broken_off and isinstance(broken, LandingConflict):
+                        self.broken_off += 1
+                    else:
+                        self.stopped.append(f"{stage}: {type(broken).__name__}: {broken}")
 
     def build(self, *, fault: bool) -> None:
-        """The job that the staleness sensor asks for, over all sessions; broken off somewhere first, with a fault."""
+        """The job that the staleness sensor asks for, over all sessions; broken off first, with a fault, and tried for one."""
         if fault:
             with _call_that_fails(self._chance.choice(PLACES), after=self._chance.random() < 0.5):
-                assert not self._run().success
+                assert not self._run(DAYS).success
             self.broken_off += 1
-            retried = self._chance.sample(DAYS, 1)
-            self._run(retried[0], retried[0])
-        done = self._run()
-        assert done.success, [event.message for event in done.all_events if event.is_failure]
+            self._run([self._chance.choice(DAYS)])
+        done = self._run(DAYS)
+        self.unbuilt += [f"build: {event.message}" for event in done.all_events if event.is_step_failure]
 
-    def _run(self, first: date = DAYS[0], last: date = DAYS[-1]) -> dg.ExecuteInProcessResult:
+    def correct(self) -> None:
+        """Withdraw some records, try again all that are in quarantine, and read a session again."""
+        lake, broker = self.settings.lake_root, self.settings.broker
+        for stage, topic in self._topics.items():
+            good = [at for at, record in self.sent.items() if at[0] == stage and record.kind == TO_WITHDRAW]
+            for at in sorted(good)[:WITHDRAWN]:
+                withdraw(lake, broker, topic, at[1], at[2], "of an attack")
+                self.sent[at] = replace(self.sent[at], kind="withdrawn", fields=None, reasons=("withdrawn",))
+            for _ in redrive(lake, topic):
+                pass
+            rebuild(lake, broker, topic, self._chance.choice(DAYS))
+
+    def _run(self, days: list[date]) -> dg.ExecuteInProcessResult:
         if self._job is None:
             self._job = build_definitions(self.settings).resolve_job_def("build")
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         with dg.DagsterInstance.ephemeral() as instance:
             return self._job.execute_in_process(
-                run_config=build_config(first, last) | quiet,
-                partition_key=build_partition(last),
-                tags=build_tags(first, last),
+                run_config=build_config(days[0], days[-1]) | quiet,
+                partition_key=build_partition(days[-1]),
+                tags=build_tags(days[0], days[-1]),
                 instance=instance,
                 raise_on_error=False,
             )
@@ -133,11 +149,6 @@ class Target:
 
 def _told(acknowledged: Any, stage: str, record: Record) -> Any:
     return lambda error, message: acknowledged(stage, record, error, message)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    yield
 
 
 @contextmanager

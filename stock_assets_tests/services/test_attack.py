@@ -1,4 +1,4 @@
-"""A small attack: every kind of record once and more, two landings and builds. A large one: `make attack SEED=1`."""
+"""A small attack: every kind of record in each of two rounds. A large one: `make attack SEED=1`."""
 
 import uuid
 from pathlib import Path
@@ -18,6 +18,6 @@ def test_whatever_is_sent_no_critical_row_is_loaded_and_everything_else_is(
         monkeypatch.setenv(f"KAFKA_{stage}_TOPIC", f"{stage.lower()}-{uuid.uuid4().hex[:8]}")
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    found = attack(Settings.load(), seed=1, records=800, count=2)
+    found = attack(Settings.load(), seed=1, records=800, rounds=2)
     assert found.faults == [] and found.withheld > 0
     assert str(found).startswith("critical rows loaded 0, withheld ")
