@@ -27,7 +27,7 @@ from stock_assets_tests.chaos.target import Target
 from stock_assets_tests.conftest import place
 
 RECORDS = 210_000
-ROUNDS = 4
+ROUNDS = 3
 SHOWN = 20
 ENVIRONMENT = {
     "FIRST_SESSION": "2013-11-25",

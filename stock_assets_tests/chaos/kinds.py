@@ -58,11 +58,13 @@ def batches(seed: int, records: int, count: int) -> Iterator[list[Made]]:
             mine = [kind(market) for kind in (*everything[stage], *large_ones(stage).values())]
             if stage == "ticks":
                 mine += [_alike(market, market.chance.choice(wrong)) for _ in range(1 + wanted // 10_000)]
-            while sum(map(len, mine)) < wanted:
+            left = wanted - sum(map(len, mine))
+            while left > 0:
                 if market.chance.random() < GOOD_SHARE:
                     mine.append([_good(stage, market, "good")])
                 else:
                     mine.append(market.chance.choice(everything[stage])(market))
+                left -= len(mine[-1])
             made += [(stage, records_of_kind) for records_of_kind in mine]
         market.chance.shuffle(made)
         yield made
