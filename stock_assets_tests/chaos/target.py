@@ -29,7 +29,7 @@ from stock_assets.raw.rebuild import rebuild
 from stock_assets.raw.redrive import redrive
 from stock_assets.raw.withdrawal import withdraw
 from stock_assets.settings.platform import Settings
-from stock_assets.topic.topics import topics_of
+from stock_assets.topic.topics import Topic, topics_of
 from stock_assets_tests.chaos.kinds import Made
 from stock_assets_tests.chaos.market import SESSIONS, Record
 from stock_assets_tests.chaos.peculiar import TO_WITHDRAW
@@ -123,15 +123,21 @@ class Target:
 
     def correct(self) -> None:
         """Withdraw some records, try again all that are in quarantine, and read a session again."""
-        lake, broker = self.settings.lake_root, self.settings.broker
         for stage, topic in self._topics.items():
-            good = [at for at, record in self.sent.items() if at[0] == stage and record.kind == TO_WITHDRAW]
-            for at in sorted(good)[:WITHDRAWN]:
-                withdraw(lake, broker, topic, at[1], at[2], "of an attack")
-                self.sent[at] = replace(self.sent[at], kind="withdrawn", fields=None, reasons=("withdrawn",))
-            for _ in redrive(lake, topic):
-                pass
-            rebuild(lake, broker, topic, self._chance.choice(DAYS))
+            try:
+                self._correct(stage, topic)
+            except Exception as broken:  # noqa: BLE001 - a topic of which nothing can be corrected has stopped, too
+                self.stopped.append(f"{stage}: {type(broken).__name__}: {broken}")
+
+    def _correct(self, stage: str, topic: Topic) -> None:
+        lake, broker = self.settings.lake_root, self.settings.broker
+        good = sorted(at for at, record in self.sent.items() if at[0] == stage and record.kind == TO_WITHDRAW)
+        for at in good[:WITHDRAWN]:
+            withdraw(lake, broker, topic, at[1], at[2], "of an attack")
+            self.sent[at] = replace(self.sent[at], kind="withdrawn", fields=None, reasons=("withdrawn",))
+        for _ in redrive(lake, topic):
+            pass
+        rebuild(lake, broker, topic, self._chance.choice(DAYS))
 
     def _run(self, days: list[date]) -> dg.ExecuteInProcessResult:
         if self._job is None:
