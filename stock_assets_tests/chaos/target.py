@@ -112,14 +112,15 @@ class Target:
                         self.stopped.append(f"{stage}: {type(broken).__name__}: {broken}")
 
     def build(self, *, fault: bool) -> None:
-        """The job that the staleness sensor asks for, over all sessions; broken off first, with a fault, and tried for one."""
+        """The job that the staleness sensor asks for; with a fault broken off first, and tried again for one session or all."""
+        days = DAYS
         if fault:
             with _call_that_fails(self._chance.choice(PLACES), after=self._chance.random() < 0.5):
                 assert not self._run(DAYS).success
             self.broken_off += 1
-            self._run([self._chance.choice(DAYS)])
-        done = self._run(DAYS)
-        self.unbuilt += [f"build: {event.message}" for event in done.all_events if event.is_step_failure]
+            days = self._chance.choice((DAYS, self._chance.sample(DAYS, 1)))
+        done = self._run(days)
+        self.unbuilt += [f"build of {days}: {event.message}" for event in done.all_events if event.is_step_failure]
 
     def correct(self) -> None:
         """Withdraw some records, try again all that are in quarantine, and read a session again."""
