@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -84,7 +85,7 @@ class Target:
         for stage, records in made:
             partition = self._chance.randrange(self.settings.kafka.partitions)
             for record in records:
-                told = _told(acknowledged, stage, record)
+                told = partial(acknowledged, stage, record)
                 while True:
                     try:
                         producer.produce(self._topics[stage].name, record.value, partition=partition, on_delivery=told)
@@ -152,10 +153,6 @@ class Target:
                 instance=instance,
                 raise_on_error=False,
             )
-
-
-def _told(acknowledged: Any, stage: str, record: Record) -> Any:
-    return lambda error, message: acknowledged(stage, record, error, message)
 
 
 @contextmanager
