@@ -51,11 +51,11 @@ class Server:
         options = class_archive.options(archive(settings, java)) if with_archive else []
         if with_archive and not options:
             raise SystemExit("There is no archive of classes yet: `stock-assets up` makes it in the background.")
+        variables = [f"{name}={value}" for name, value in server_environment(settings).items()]
         began = time.monotonic()
         self.process = subprocess.Popen(
-            server_command(settings, java, properties, scratch, options),
+            ["/usr/bin/env", *variables, *server_command(settings, java, properties, scratch, options)],
             cwd=scratch,
-            env={**os.environ, **server_environment(settings)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

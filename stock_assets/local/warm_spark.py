@@ -7,7 +7,6 @@ Does not belong here: anything whose result matters. Runs once, under supervisor
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -60,8 +59,9 @@ def archive_classes(settings: Settings) -> bool:
     properties.write_text(property_lines(server_properties(settings, port, scratch)), encoding="utf-8")
 
     def start(options: list[str]) -> subprocess.Popen[bytes]:
-        command = ["nice", "-n", "19", *server_command(settings, java, properties, scratch, options)]
-        return subprocess.Popen(command, cwd=scratch, env={**os.environ, **server_environment(settings)})
+        variables = [f"{name}={value}" for name, value in server_environment(settings).items()]
+        command = server_command(settings, java, properties, scratch, options)
+        return subprocess.Popen(["nice", "-n", "19", "/usr/bin/env", *variables, *command], cwd=scratch)
 
     def use() -> None:
         from pyspark.sql import SparkSession
