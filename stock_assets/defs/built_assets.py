@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from stock_assets.defs.failures import RETRIES, RETRIES_ON_SPARK, permanent_failures
+from stock_assets.defs.failures import RETRIES, RETRIES_ON_SPARK, tells_failures
 from stock_assets.defs.imports import import_meanwhile
 from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table, sparkline
 from stock_assets.defs.partitions import asked_sessions, within
@@ -65,7 +65,7 @@ def built_asset(
     **given: Any,
 ) -> Any:
     """The decorator of an asset that is built per session: a range of them in one run, one run at a time."""
-    return dg.asset(
+    asset = dg.asset(
         key=key,
         deps=deps,
         partitions_def=partitions,
@@ -79,6 +79,7 @@ def built_asset(
         metadata=definition_metadata(table),
         **given,
     )
+    return lambda body: asset(tells_failures(body))
 
 
 def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
@@ -126,8 +127,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         # By other rules the same bars give other rows, and no stored row tells.
         recomputed = days if forced else made_by_other_rules(lake.root, DAILY_METRICS.path, days)
         first, last = (recomputed[0], recomputed[-1]) if recomputed else (None, None)
-        with permanent_failures():
-            report = build_daily_metrics(spark.session(), lake.root, settings.market.bar_sources, first, last, without)
+        report = build_daily_metrics(spark.session(), lake.root, settings.market.bar_sources, first, last, without)
         record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, GONE) for day in days})
         yield from _report_build(context, lake, DAILY_METRICS, partitions, days, report)
 
@@ -149,7 +149,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         days, _ = sessions_to_build(context, everything, partitions, lake.root, now, WAREHOUSE)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}
-        with permanent_failures(), warehouse.connect() as connection:
+        with warehouse.connect() as connection:
             set_up(connection, settings.snowflake)
             for first, last in sessions.contiguous_ranges(days):
                 rows = read_sessions(lake.root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
@@ -180,21 +180,20 @@ def _build_bars(
     now = fingerprints(table.path, raw.inputs)
     days, _ = sessions_to_build(context, config, partitions, lake.root, now, table.path)
     reports = []
-    with permanent_failures():
-        for first, last in sessions.contiguous_ranges(days):
-            reports.append(
-                getattr(jobs, build)(
-                    spark.session(),
-                    lake.root,
-                    first,
-                    last,
-                    raw_ticks_version=raw.ticks_version,
-                    raw_bars_version=raw.bars_version,
-                    raw_actions_version=raw.actions_version,
-                )
+    for first, last in sessions.contiguous_ranges(days):
+        reports.append(
+            getattr(jobs, build)(
+                spark.session(),
+                lake.root,
+                first,
+                last,
+                raw_ticks_version=raw.ticks_version,
+                raw_bars_version=raw.bars_version,
+                raw_actions_version=raw.actions_version,
             )
-            done = {day: now.get(day, GONE) for day in days if first <= day <= last}
-            record_built(lake.root, table.path, done)
+        )
+        done = {day: now.get(day, GONE) for day in days if first <= day <= last}
+        record_built(lake.root, table.path, done)
     report = jobs.StageReport(
         rows={day: count for each in reports for day, count in each.rows.items()},
         changed=[pair for each in reports for pair in each.changed],

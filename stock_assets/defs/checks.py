@@ -19,6 +19,7 @@ from stock_assets.defs.built_assets import (
     MINUTE_BARS_KEY,
     WAREHOUSE_KEY,
 )
+from stock_assets.defs.failures import tells_failures
 from stock_assets.defs.jobs import HISTORY_LEVEL, sessions_of_tags
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.partitions import within
@@ -65,6 +66,7 @@ def _quality(key: dg.AssetKey, table: Table, partitions: dg.DailyPartitionsDefin
         op_tags={"dagster/priority": "-1"} if raw else {},
         partitions_def=partitions,
     )
+    @tells_failures
     def quality(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
         from stock_assets.quality.suites import checked_columns
 
@@ -79,6 +81,7 @@ def _quality(key: dg.AssetKey, table: Table, partitions: dg.DailyPartitionsDefin
 
 def _warehouse_quality(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=WAREHOUSE_KEY, name="quality", description=QUALITY_TEXT, partitions_def=partitions)
+    @tells_failures
     def quality(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
         from stock_assets.warehouse.verify import read_sessions_of_warehouse
 
@@ -126,6 +129,7 @@ def _state(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.A
     ]
 
     @dg.multi_asset_check(specs=specs, name="state", can_subset=True)
+    @tells_failures
     def state(
         context: dg.AssetCheckExecutionContext, lake: Lake, warehouse: Warehouse
     ) -> Iterator[dg.AssetCheckResult]:

@@ -11,7 +11,7 @@ from datetime import date
 
 import dagster as dg
 
-from stock_assets.defs.failures import permanent_failures
+from stock_assets.defs.failures import tells_failures
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.resources import Lake
 from stock_assets.domain.quality_tables import QUALITY_TABLES
@@ -27,42 +27,42 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
         pool="raw_maintenance",
         description="Rewrites small files of the raw tables, and deletes those that no recent version needs.",
     )
+    @tells_failures
     def maintain(context: dg.OpExecutionContext, lake: Lake) -> None:
         from stock_assets.raw.compaction import compact, sessions_to_compact, vacuum
 
         asked = date.fromisoformat(context.partition_key) if context.has_partition_key else None
         report = []
-        with permanent_failures():
-            for table in RAW_TABLES.values():
-                days = (
-                    [asked]
-                    if asked
-                    else sessions_to_compact(
-                        lake.root, table, settings.lake.compaction_min_files, settings.lake.compaction_target_bytes
-                    )
+        for table in RAW_TABLES.values():
+            days = (
+                [asked]
+                if asked
+                else sessions_to_compact(
+                    lake.root, table, settings.lake.compaction_min_files, settings.lake.compaction_target_bytes
                 )
-                for day in days:
-                    done = compact(lake.root, table, day, settings.lake.compaction_target_bytes)
-                    context.log.info(f"{table.path} {day or 'without a session'}: {done.reason}")
-                    report.append(
-                        {
-                            "table": table.path,
-                            "session": day or "none",
-                            "rows": done.rows,
-                            "files before": done.files_before,
-                            "files after": done.files_after,
-                            "outcome": done.reason,
-                        }
-                    )
-                if not asked:
-                    deleted = vacuum(lake.root, table, settings.lake.vacuum_keep_days)
-                    context.log.info(
-                        f"{table.path}: {deleted} files older than {settings.lake.vacuum_keep_days} days were deleted"
-                    )
-                    report.append({"table": table.path, "outcome": f"{deleted} files deleted"})
-            for judged in QUALITY_TABLES if not asked else ():
-                deleted = vacuum(lake.root, judged, settings.lake.vacuum_keep_days)
-                report.append({"table": judged.path, "outcome": f"{deleted} files deleted"})
+            )
+            for day in days:
+                done = compact(lake.root, table, day, settings.lake.compaction_target_bytes)
+                context.log.info(f"{table.path} {day or 'without a session'}: {done.reason}")
+                report.append(
+                    {
+                        "table": table.path,
+                        "session": day or "none",
+                        "rows": done.rows,
+                        "files before": done.files_before,
+                        "files after": done.files_after,
+                        "outcome": done.reason,
+                    }
+                )
+            if not asked:
+                deleted = vacuum(lake.root, table, settings.lake.vacuum_keep_days)
+                context.log.info(
+                    f"{table.path}: {deleted} files older than {settings.lake.vacuum_keep_days} days were deleted"
+                )
+                report.append({"table": table.path, "outcome": f"{deleted} files deleted"})
+        for judged in QUALITY_TABLES if not asked else ():
+            deleted = vacuum(lake.root, judged, settings.lake.vacuum_keep_days)
+            report.append({"table": judged.path, "outcome": f"{deleted} files deleted"})
         columns = ["table", "session", "rows", "files before", "files after", "outcome"]
         context.add_output_metadata({"report": markdown_table(report, columns)})
 

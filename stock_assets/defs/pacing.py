@@ -9,13 +9,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+from stock_assets.observability.orchestration import UNFINISHED, failed_in_a_row
+
 FIRST_DELAY_S, LONGEST_DELAY_S = 10, 600
 
 
@@ -34,16 +29,11 @@ def seconds_to_wait(
         tags: of the runs that count.
         since: instant, in seconds since 1970, before which failures count no more.
     """
-    records = instance.get_run_records(dg.RunsFilter(job_name=job_name, tags=tags), limit=10)
-    failures = 0
-    for record in records:
-        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE or record.create_timestamp.timestamp() < since:
-            break
-        failures += 1
-    if not failures:
+    failed = failed_in_a_row(instance, job_name, tags, since)
+    if not failed:
         return 0.0
-    delay = min(FIRST_DELAY_S * 2.0 ** (failures - 1), LONGEST_DELAY_S)
-    ended: float = records[0].end_time or now
+    delay = min(FIRST_DELAY_S * 2.0 ** (len(failed) - 1), LONGEST_DELAY_S)
+    ended: float = failed[0].end_time or now
     return max(0.0, min(ended, now) + delay - now)
 
 

@@ -23,7 +23,6 @@ from stock_assets.defs.built_assets import (
     report_sessions,
     sessions_to_build,
 )
-from stock_assets.defs.failures import permanent_failures
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.raw_assets import RAW_KEYS
@@ -69,9 +68,8 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         judging = Judging.of(settings)
         now = reconciliation_state(lake.root, judging)
         days, _ = sessions_to_build(context, config, partitions, lake.root, now, RECONCILIATION.path)
-        with permanent_failures():
-            rows = reconcile(lake.root, days, judging)
-            changed = _store(lake.root, RECONCILIATION, rows, days, now)
+        rows = reconcile(lake.root, days, judging)
+        changed = _store(lake.root, RECONCILIATION, rows, days, now)
         counts = Counter(row["verdict"] for row in rows)
         shared: dict[str, Any] = {"changed_sessions": len(changed), **{name: counts[name] for name in VERDICTS}}
         apart = [row for row in rows if row["verdict"] == "disagree"]
@@ -94,14 +92,13 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         now = availability_state(lake.root, judging, now=instant)
         days, _ = sessions_to_build(context, config, partitions, lake.root, now, AVAILABILITY.path)
         rows: list[Row] = []
-        with permanent_failures():
-            if upgrade := former_table(lake.root):
-                context.log.info(upgrade)
-            if days:
-                columns = list(RECONCILIATION.names)
-                stored = read_sessions(lake.root, RECONCILIATION, columns, days[0], days[-1]).to_pylist()
-                rows = judge_sessions(lake.root, days, judging, stored, instant)
-            changed = _store(lake.root, AVAILABILITY, rows, days, now)
+        if upgrade := former_table(lake.root):
+            context.log.info(upgrade)
+        if days:
+            columns = list(RECONCILIATION.names)
+            stored = read_sessions(lake.root, RECONCILIATION, columns, days[0], days[-1]).to_pylist()
+            rows = judge_sessions(lake.root, days, judging, stored, instant)
+        changed = _store(lake.root, AVAILABILITY, rows, days, now)
         counts = Counter(row["availability"] for row in rows)
         context.log.info(", ".join(f"{counts[name]} {name}" for name in AVAILABILITIES))
         shared: dict[str, Any] = {"changed_sessions": len(changed), **{name: counts[name] for name in AVAILABILITIES}}

@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from stock_assets.defs.failures import RETRIES, permanent_failures
+from stock_assets.defs.failures import RETRIES, tells_failures
 from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table
 from stock_assets.defs.partitions import asked_sessions, within
 from stock_assets.defs.resources import Kafka, Lake
@@ -93,14 +93,14 @@ def raw_asset(topic: Topic, partitions: dg.DailyPartitionsDefinition, settings: 
             )
         ],
     )
+    @tells_failures
     def raw(context: dg.AssetExecutionContext, lake: Lake, kafka: Kafka) -> Iterator[Any]:
         days = asked_sessions(context)
-        with permanent_failures():
-            if days is None:
-                days = _drain(context, topic, partitions, lake.root, kafka.broker, settings)
-            else:
-                yield _rebuild(context, topic, lake.root, kafka.broker, days, settings)
-            yield _completeness(topic, lake.root, days)
+        if days is None:
+            days = _drain(context, topic, partitions, lake.root, kafka.broker, settings)
+        else:
+            yield _rebuild(context, topic, lake.root, kafka.broker, days, settings)
+        yield _completeness(topic, lake.root, days)
 
     return raw
 

@@ -10,9 +10,9 @@ import logging
 import threading
 from collections import Counter
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from stock_assets.local.dagster import instance_home
 from stock_assets.settings.platform import Settings
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from stock_assets.topic.topics import Topic
 
 log = logging.getLogger(__name__)
-
-
-def instance_home(settings: Settings) -> Path | None:
-    """Folder of the Dagster instance; None when there is none yet."""
-    home = settings.dagster_home
-    return home if (home / "dagster.yaml").is_file() else None
 
 
 def report_redriven(settings: Settings, topic: Topic, done: Redrive) -> int:

@@ -14,16 +14,16 @@ from typing import Any
 
 import dagster as dg
 
-from stock_assets.defs.pacing import UNFINISHED
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import read_lags, stale_sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
+from stock_assets.observability.orchestration import UNFINISHED, causes
+from stock_assets.observability.runs import SENSORS, link
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
 LONGEST_WAIT_S = 3600.0
 INTERVAL_S = 0.3
-SENSORS = ("drain_sensor", "staleness_sensor")
 
 
 @dataclass(frozen=True)
@@ -109,16 +109,17 @@ def _tell_ended(
             continue
         told.add(run.run_id)
         if run.status != dg.DagsterRunStatus.SUCCESS:
-            causes = "; ".join(_causes(instance, run.run_id)) or "it was ended from outside"
+            told_why = "; ".join(
+                f"{step}: {said}" if step else said for step, said in causes(instance, run.run_id).items()
+            )
             raise PermanentError(
-                f"run {run.run_id[:8]} of {run.job_name} failed: {causes} {_look(settings, run.run_id)}"
+                f"run {run.run_id[:8]} of {run.job_name} failed: {told_why} {_look(settings, run.run_id)}"
             )
         say(f"{run.job_name:<10} run {run.run_id[:8]} done in {_seconds(record):.1f} s")
 
 
 def _look(settings: Settings, run_id: str = "") -> str:
-    place = f"/runs/{run_id}" if run_id else "/runs"
-    return f"Look at http://127.0.0.1:{settings.local.dagster_port}{place}, and run `stock-assets doctor`."
+    return f"Look at {link(settings, run_id)}, and run `stock-assets doctor`."
 
 
 def _seconds(record: dg.RunRecord) -> float:
@@ -149,21 +150,6 @@ def _outcome(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> M
             if not check.passed
         ],
     )
-
-
-def _causes(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    """What each failed step says; what the run itself says when no step failed."""
-    failed = _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE)
-    if failed:
-        return [f"{event.step_key}: {_innermost(event.step_failure_data.error)}" for event in failed]
-    return [event.message or "" for event in _events(instance, run_id, dg.DagsterEventType.RUN_FAILURE)]
-
-
-def _innermost(error: Any) -> str:
-    """Dagster wraps what an asset raised."""
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return str(error.message).strip().splitlines()[0] if error is not None else "unknown"
 
 
 def _events(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> list[Any]:

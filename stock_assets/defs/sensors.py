@@ -14,12 +14,13 @@ import dagster as dg
 
 from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_partition, build_tags
-from stock_assets.defs.pacing import UNFINISHED, Pacing, in_flight, seconds_to_wait
+from stock_assets.defs.pacing import Pacing, in_flight, seconds_to_wait
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.domain import sessions
-from stock_assets.domain.errors import StockAssetsError, TransientError
+from stock_assets.domain.errors import TransientError
+from stock_assets.observability.orchestration import UNFINISHED, topic_tag
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
@@ -93,11 +94,6 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
     return _drain_sensor
 
 
-def topic_tag(stage: str) -> str:
-    """Tag of the drains that land the topic of a stage."""
-    return f"stock_assets/drains_{stage}"
-
-
 def _busy(instance: dg.DagsterInstance) -> set[str]:
     """Stages that a drain in flight lands; of a drain without such tags, which a person started, all."""
     runs = instance.get_runs(dg.RunsFilter(job_name=DRAIN.name, statuses=UNFINISHED))
@@ -125,20 +121,9 @@ def _failed_last(instance: dg.DagsterInstance, stages: Sequence[str]) -> bool:
 
 def read_lags(lake_root: str, broker: Broker) -> dict[str, int | str]:
     """Offsets that wait, per topic; a sentence instead where landing must not go on by itself."""
-    from stock_assets.lake.tables import open_table
-    from stock_assets.landing.plan import plan_landing
-    from stock_assets.topic.topics import topic_state, topics_of
+    from stock_assets.landing.waiting import waiting
 
-    lags: dict[str, int | str] = {}
-    for stage, topic in topics_of(broker).items():
-        try:
-            state = topic_state(broker, topic)
-            lags[stage] = plan_landing(open_table(lake_root, topic.table), topic, state).lag if state else 0
-        except TransientError:
-            raise
-        except StockAssetsError as broken:
-            lags[stage] = str(broken)
-    return lags
+    return {stage: each.stopped or each.total for stage, each in waiting(lake_root, broker).items()}
 
 
 def _observation(stage: str, lag: int | str) -> dg.AssetObservation:

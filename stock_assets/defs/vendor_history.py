@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from stock_assets.defs.failures import RETRIES, permanent_failures
+from stock_assets.defs.failures import RETRIES, tells_failures
 from stock_assets.defs.metadata import OWNERS, markdown_table
 from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.raw_assets import HISTORY
@@ -40,6 +40,7 @@ def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         kinds={"python", "kafka"},
         owners=OWNERS,
     )
+    @tells_failures
     def history(
         context: dg.AssetExecutionContext, config: HistoryConfig, lake: Lake, kafka: Kafka
     ) -> dg.MaterializeResult[Any]:
@@ -48,26 +49,25 @@ def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings)
 
         days: list[date] = asked_sessions(context) or []
         report, published = [], 0
-        with permanent_failures():
-            create_topics(kafka.broker, settings.kafka.partitions)
-            for source in settings.vendors.history_sources:
-                cells = missing_cells(lake.root, source, settings.symbols, days, settings.universe)
-                if config.again:
-                    cells = dict.fromkeys(settings.symbols, days)
-                for done in catch_up(lake.root, kafka.broker, cells, _fetch(source, settings)):
-                    published += done.published
-                    for refused in done.refused:
-                        context.log.warning(f"refused: {refused}")
-                    lacking = ", ".join(map(str, done.lacking[:3])) + (" ..." if len(done.lacking) > 3 else "")
-                    report.append(
-                        {
-                            "source": source,
-                            "symbol": done.symbol,
-                            "sessions asked for": done.asked,
-                            "new": done.published,
-                            "not to be had": lacking,
-                        }
-                    )
+        create_topics(kafka.broker, settings.kafka.partitions)
+        for source in settings.vendors.history_sources:
+            cells = missing_cells(lake.root, source, settings.symbols, days, settings.universe)
+            if config.again:
+                cells = dict.fromkeys(settings.symbols, days)
+            for done in catch_up(lake.root, kafka.broker, cells, _fetch(source, settings)):
+                published += done.published
+                for refused in done.refused:
+                    context.log.warning(f"refused: {refused}")
+                lacking = ", ".join(map(str, done.lacking[:3])) + (" ..." if len(done.lacking) > 3 else "")
+                report.append(
+                    {
+                        "source": source,
+                        "symbol": done.symbol,
+                        "sessions asked for": done.asked,
+                        "new": done.published,
+                        "not to be had": lacking,
+                    }
+                )
         metadata: dict[str, Any] = {"published": published, "sessions": len(days)}
         return dg.MaterializeResult(metadata=metadata | ({"symbols": markdown_table(report)} if report else {}))
 

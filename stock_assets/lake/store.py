@@ -57,12 +57,14 @@ def bucket_and_prefix(root: str) -> tuple[str, str]:
     return bucket, f"{path}/" if path else ""
 
 
-def connect() -> Any:
+def connect(connect_s: float = 5, attempts: int = 4) -> Any:
     """A client that does not make its caller wait for minutes when nobody answers."""
     import boto3
     from botocore.config import Config
 
-    config = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3, "mode": "standard"})
+    config = Config(
+        connect_timeout=connect_s, read_timeout=60, retries={"total_max_attempts": attempts, "mode": "standard"}
+    )
     session = boto3.session.Session()  # the default one would remember keys that were changed since
     with _sentences("", None):
         client = session.client("s3", config=config)
@@ -83,14 +85,24 @@ def bucket_exists(root: str, client: Any = None) -> bool:
         return True
     bucket, _ = bucket_and_prefix(root)
     if bucket not in _existing:
-        client = client or connect()
-        with _sentences(bucket, client) as failures:
-            # not a HEAD, whose answer has no room for the reason of a refusal
-            client.list_objects_v2(Bucket=bucket, MaxKeys=1)
-        if failures:
+        if not ask(root, client or connect()):
             return False
         _existing.add(bucket)
     return True
+
+
+def ask(root: str, client: Any) -> bool:
+    """Whether the store has the root's bucket now, whatever this process saw before.
+
+    Raises:
+        ServiceUnavailable: the object store does not answer.
+        PermanentError: it refuses the keys.
+    """
+    bucket, _ = bucket_and_prefix(root)
+    with _sentences(bucket, client) as failures:
+        # not a HEAD, whose answer has no room for the reason of a refusal
+        client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+    return not failures
 
 
 def create_bucket(root: str, client: Any = None) -> bool:

@@ -39,6 +39,12 @@ def dagster(settings: Settings) -> list[Program]:
     ]
 
 
+def instance_home(settings: Settings) -> Path | None:
+    """Folder of the Dagster instance; None when there is none yet."""
+    home = settings.dagster_home
+    return home if (home / "dagster.yaml").is_file() else None
+
+
 def dagster_files(settings: Settings) -> dict[Path, str]:
     """Dagster's configuration; one that somebody else wrote into a folder of theirs stays as it is."""
     file = settings.dagster_home / "dagster.yaml"

@@ -24,10 +24,11 @@ from stock_assets.lake.staleness import stale_by_stage
 from stock_assets.lake.tables import open_or_create_table, open_table, read_sessions
 from stock_assets.landing.commit import commit, land
 from stock_assets.landing.prepare import Limits
-from stock_assets.local import checkup
 from stock_assets.local.processes import owned
 from stock_assets.local.services import Services
 from stock_assets.local.warm_spark import fill
+from stock_assets.observability.fact import Fact
+from stock_assets.observability.facts import facts
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import s3_environment
@@ -198,10 +199,12 @@ def test_minio_is_a_service_like_the_others(minio: Settings, tmp_path: Path) -> 
 
 
 def test_doctor_asks_minio_with_our_keys(on_s3: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    store._existing.clear()
-    assert {each.part: each.ok for each in checkup.examine(on_s3)}["minio"]
+    def told() -> Fact:
+        return next(fact for fact in facts(on_s3) if fact.about == "minio")
+
+    assert not told().problem
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    assert not {each.part: each.ok for each in checkup.examine(on_s3)}["minio"]
+    assert told().problem and "refuses access" in told().sentence
 
 
 @linux

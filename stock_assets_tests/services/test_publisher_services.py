@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from stock_assets.cli import app
 from stock_assets.domain.messages import Message
-from stock_assets.local import checkup
 from stock_assets.local.processes import owned
 from stock_assets.local.services import Services
 from stock_assets.local.states import ServiceState
+from stock_assets.observability.facts import facts
 from stock_assets.publishers.health import Health, HealthFile
 from stock_assets.publishers.service import run_publisher
 from stock_assets.settings.platform import Settings
@@ -128,10 +128,10 @@ def test_publishers_run_come_back_and_lose_nothing(own_services: Services) -> No
     shown = {line.split()[0]: line for line in CliRunner().invoke(app, ["status"]).output.splitlines()}
     assert "  well  simulator is connected" in shown[SIMULATOR] and "  well  yahoo_quotes is connected" in shown[QUOTES]
     assert "NOT WELL  alpha_vantage failed: " in shown[VENDOR] and "set ALPHA_VANTAGE_API_KEY" in shown[VENDOR]
-    findings = {each.part: each for each in checkup.examine(settings)}
-    assert findings[SIMULATOR].ok and findings[QUOTES].ok and not findings[VENDOR].ok
-    assert "set ALPHA_VANTAGE_API_KEY" in findings[VENDOR].found
-    assert f"Mend that, then `stock-assets up {VENDOR}`" in findings[VENDOR].cure
+    found = {each.about: each for each in facts(settings)}
+    assert not found[SIMULATOR].problem and not found[QUOTES].problem and found[VENDOR].problem
+    assert "set ALPHA_VANTAGE_API_KEY" in found[VENDOR].sentence
+    assert f"Mend that, then `stock-assets up {VENDOR}`" in found[VENDOR].cure
 
     # a crash
     os.kill(first, signal.SIGKILL)

@@ -12,7 +12,8 @@ import requests
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.messages import Tick, json_schema
-from stock_assets.local import checkup
+from stock_assets.observability.fact import Fact
+from stock_assets.observability.services import registry_facts
 from stock_assets.settings.kafka import Registry
 from stock_assets.settings.platform import Settings
 from stock_assets.topic import schema_registry
@@ -183,11 +184,11 @@ def test_settings_are_taken_and_the_secret_is_not_shown() -> None:
 def test_the_doctor_tells_how_each_topic_stands_and_changes_nothing(fake: FakeRegistry, tmp_path: Path) -> None:
     values = {"STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent", "SCHEMA_REGISTRY_URL": fake.url}
 
-    def findings() -> list[checkup.Finding]:
-        return [each for each in checkup.examine(Settings(values)) if each.part == "schema-registry"]
+    def findings() -> list[Fact]:
+        return list(registry_facts(Settings(values)))
 
     def told() -> dict[str, bool]:
-        return {each.found: each.ok for each in findings()}
+        return {each.sentence: not each.problem for each in findings()}
 
     names = ("stock-market-actions-value", "stock-market-batch-value", SUBJECT)
     assert told() == {f"{name}: nothing is registered yet, the first publisher does it": True for name in names}
@@ -203,6 +204,6 @@ def test_the_doctor_tells_how_each_topic_stands_and_changes_nothing(fake: FakeRe
     assert (fake.subjects, fake.registrations()) == (before, 0)
     fake.faults = [STORE_FAULT] * ATTEMPTS * len(names)
     (down,) = findings()  # one sentence, not one for each topic
-    assert not down.ok and down.cure and "backend data store" in down.found
+    assert down.problem and down.cure and "backend data store" in down.sentence
     values["SCHEMA_REGISTRY_URL"] = ""
     assert not findings()

@@ -84,6 +84,7 @@ def test_pictures_and_folders_are_there() -> None:
         "warehouse",
         "quality",
         "defs",
+        "observability",
         "local",
     ):
         assert (PROJECT / "stock_assets" / folder).is_dir()

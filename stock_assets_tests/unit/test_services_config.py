@@ -20,13 +20,13 @@ from supervisor.options import ServerOptions
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_or_create_table
-from stock_assets.local import checkup
 from stock_assets.local.java import Java
 from stock_assets.local.preconditions import check_ports
 from stock_assets.local.programs import programs
 from stock_assets.local.services import ALL, Services
 from stock_assets.local.states import state_of
 from stock_assets.local.supervision import configuration
+from stock_assets.observability.facts import facts
 from stock_assets.publishers.health import ENDED_FOR_GOOD, HealthFile
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
@@ -68,8 +68,8 @@ def test_an_unknown_publisher_is_a_sentence_that_names_the_others() -> None:
         PermanentError, match=r"^PUBLISHERS: there is no 'simulater'; there are yahoo-stream, .*simulator$"
     ):
         Services(settings).up()
-    (finding,) = [each for each in checkup.examine(settings) if each.part == "settings"]
-    assert not finding.ok and "'simulater'" in finding.found
+    told = facts(settings)[-1]
+    assert told.about == "settings" and told.problem and "'simulater'" in told.sentence
     with pytest.raises(PermanentError, match="publishers are those of PUBLISHERS"):
         Services(Settings({})).up(["publisher-simulator"])
 
@@ -176,8 +176,8 @@ def test_a_data_folder_that_cannot_be_written_is_refused_and_told_by_doctor(
     settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path)})
     with pytest.raises(PermanentError, match=f"^{tmp_path} cannot be written .*set STOCK_ASSETS_LOCAL.$"):
         Services(settings).up(["warehouse"])
-    (disk,) = [finding for finding in checkup.examine(settings) if finding.part == "disk"]
-    assert (disk.ok, disk.found) == (False, f"{tmp_path} cannot be written")
+    (disk,) = [fact for fact in facts(settings) if fact.name == "free_space" and fact.about == "local data"]
+    assert (disk.problem, disk.sentence) == (True, f"{tmp_path} cannot be written")
 
 
 def test_a_changed_file_changes_the_program() -> None:
@@ -213,11 +213,10 @@ def test_too_little_room_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_doctor_names_settings_that_cannot_work(tmp_path: Path) -> None:
     values = {"STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent"}
-    findings = checkup.examine(Settings({**values, "SPARK_PORT": "9093"}))
-    assert (findings[-1].part, findings[-1].ok) == ("settings", False)
-    assert "KAFKA_PORT" in findings[-1].cure
-    findings = checkup.examine(Settings({**values, "LANDING_MAX_ROWS": "many"}))
-    assert "LANDING_MAX_ROWS" in findings[-1].found
+    told = facts(Settings({**values, "SPARK_PORT": "9093"}))[-1]
+    assert (told.about, told.problem) == ("settings", True)
+    assert "KAFKA_PORT" in told.cure
+    assert "LANDING_MAX_ROWS" in facts(Settings({**values, "LANDING_MAX_ROWS": "many"}))[-1].sentence
 
 
 def test_doctor_on_a_machine_where_nothing_runs_gives_every_cure(tmp_path: Path) -> None:
@@ -225,10 +224,11 @@ def test_doctor_on_a_machine_where_nothing_runs_gives_every_cure(tmp_path: Path)
 
     names = ("KAFKA_PORT", "CONTROLLER", "SPARK_PORT", "WAREHOUSE_PORT", "DAGSTER_PORT")
     ports = {name: str(port) for name, port in zip(names, free_ports(5), strict=True)}
-    found = checkup.examine(Settings({**ports, "STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent"}))
-    wrong = {each.part for each in found if not each.ok}
-    assert wrong == {"jars", *ALL}
-    assert all(each.cure for each in found if not each.ok)
+    found = facts(Settings({**ports, "STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent"}))
+    assert {each.about for each in found if each.problem} == {"jars", *ALL}
+    assert all(each.cure for each in found if each.problem)
+    assert "nothing has run yet" in {each.sentence for each in found}
+    assert not list(tmp_path.iterdir())  # looking creates nothing
 
 
 def test_an_error_is_one_sentence_without_a_traceback() -> None:

@@ -1,0 +1,297 @@
+"""Which of Dagster's doings are a problem: the rules on any state, and the state as an instance tells it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stock_assets.defs.failures import tells_failures
+from stock_assets.domain.errors import PermanentError, TopicRecreated
+from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.tables import open_or_create_table
+from stock_assets.landing.commit import LANDING_ID
+from stock_assets.local.states import ServiceState
+from stock_assets.observability.fact import Fact
+from stock_assets.observability.orchestration import failed_runs, observed, topic_tag
+from stock_assets.observability.runs import (
+    LONGEST_QUEUED_S,
+    LONGEST_SILENCE_S,
+    FailedRun,
+    Instigator,
+    Orchestration,
+    daemon_fact,
+    run_facts,
+    unbuilt,
+)
+from stock_assets.settings.platform import Settings
+
+SETTINGS = Settings({"DAGSTER_PORT": "3100", "STOCK_ASSETS_LOCAL": "/somewhere"})
+RUNNING, STOPPED = (ServiceState("dagster-daemon", state, 7, "-", 9) for state in ("running", "stopped"))
+HEALTHY = Orchestration(runs=True, heartbeats={"SENSOR": 12.0}, instigators=[Instigator("staleness_sensor", True)])
+DRAIN = FailedRun("drain", "drain ticks", "abcd", "t was created again, run: stock-assets adopt-topic ticks", 1000.0, 3)
+BUILD = FailedRun("build", "build", "efgh", "no Spark Connect server answers", 1000.0)
+BEATS = st.dictionaries(st.sampled_from(["SENSOR", "SCHEDULER", "BACKFILL"]), st.none() | st.floats(0, 1e6), min_size=1)
+
+
+def problems(seen: Orchestration | None, settings: Settings = SETTINGS, stale: bool = True) -> list[Fact]:
+    return [fact for fact in run_facts(settings, seen, stale, now=2000.0) if fact.problem]
+
+
+def test_a_healthy_instance_and_one_that_is_not_there_yet_are_no_problem() -> None:
+    assert not problems(HEALTHY) and not problems(None) and not problems(Orchestration())
+    assert [fact.sentence for fact in run_facts(SETTINGS, None, True)] == ["nothing has run yet"]
+
+
+def test_a_failed_run_is_told_with_cause_count_command_and_page() -> None:
+    (fact,) = problems(Orchestration(runs=True, failed=[DRAIN]))
+    assert (fact.about, fact.value, fact.unit) == ("drain ticks", 3, "runs")
+    assert fact.sentence.startswith(DRAIN.cause) and "failed 3 times in a row" in fact.sentence
+    assert fact.cure == "`stock-assets adopt-topic ticks`, then see http://127.0.0.1:3100/runs/abcd"
+
+
+def test_a_failed_build_whose_sessions_were_built_since_is_told_and_no_problem() -> None:
+    seen = Orchestration(runs=True, failed=[BUILD])
+    assert problems(seen)[0].cure == "See http://127.0.0.1:3100/runs/efgh"
+    assert not problems(seen, stale=False)
+    assert any("were built since" in fact.sentence for fact in run_facts(SETTINGS, seen, False))
+
+
+def test_what_somebody_started_by_hand_is_remembered_for_a_day() -> None:
+    by_hand = FailedRun("__ASSET_JOB", "materialization of raw/ticks", "x", "not rebuildable", 1000.0, automatic=False)
+    seen = Orchestration(runs=True, failed=[by_hand])
+    assert next(fact.problem for fact in run_facts(SETTINGS, seen, True, now=1000.0 + 86_399))
+    assert not [fact for fact in run_facts(SETTINGS, seen, True, now=1000.0 + 86_401) if fact.problem]
+
+
+@given(age=st.floats(0, 1e6))
+def test_a_run_that_is_queued_for_long_is_a_problem(age: float) -> None:
+    seen = Orchestration(runs=True, queued=("abcdefghij", age), in_flight=frozenset({"build"}))
+    assert bool(problems(seen)) == (age > LONGEST_QUEUED_S)
+
+
+@given(beats=BEATS)
+def test_the_daemon_is_judged_by_its_oldest_heartbeat(beats: dict[str, float | None]) -> None:
+    fact = daemon_fact(SETTINGS, Orchestration(heartbeats=beats), RUNNING)
+    assert fact.problem == any(age is None or age > LONGEST_SILENCE_S for age in beats.values())
+    assert bool(fact.cure) == fact.problem
+    assert daemon_fact(SETTINGS, Orchestration(heartbeats=beats), STOPPED).problem
+    assert daemon_fact(SETTINGS, Orchestration(heartbeats=beats), None) == fact  # one that others run
+
+
+def test_a_sensor_that_is_off_or_fails_is_a_problem_unless_the_settings_want_it_off() -> None:
+    off = Orchestration(runs=True, instigators=[Instigator("drain_sensor", False)])
+    failing = Orchestration(runs=True, instigators=[Instigator("drain_sensor", True, "KeyError: 'x'")])
+    assert "switched off" in problems(off)[0].sentence and "automation" in problems(off)[0].cure
+    assert "KeyError" in problems(failing)[0].sentence
+    by_hand = Settings({"AUTOMATIC": "false"})
+    assert not problems(off, by_hand)
+    assert any("AUTOMATIC=false" in fact.sentence for fact in run_facts(by_hand, off, True))
+
+
+def test_stale_sessions_are_left_alone_only_while_something_will_build_them() -> None:
+    well = daemon_fact(SETTINGS, HEALTHY, RUNNING)
+
+    def why(settings: Settings = SETTINGS, daemon: Fact = well, **changed: Any) -> str:
+        found = unbuilt(settings, Orchestration(**{**vars(HEALTHY), **changed}), daemon)
+        assert found is None or found.cure
+        return found.sentence if found is not None else ""
+
+    assert why() == ""
+    assert "switched off" in why(instigators=[Instigator("staleness_sensor", False)])
+    assert "AUTOMATIC=false" in why(Settings({"AUTOMATIC": "false"}), instigators=[])
+    assert "fails: boom" in why(instigators=[Instigator("staleness_sensor", True, "boom")])
+    assert "the last build failed: no Spark" in why(failed=[BUILD])
+    assert why(failed=[DRAIN]) == ""
+    dead = daemon_fact(SETTINGS, HEALTHY, STOPPED)
+    assert "dagster-daemon: stopped" in why(daemon=dead)
+    assert why(daemon=dead, in_flight=frozenset({"build"})) == ""
+    assert unbuilt(SETTINGS, None, daemon_fact(SETTINGS, None, RUNNING)) is not None
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    (home := tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as opened:
+        yield opened
+
+
+def failing(error: Exception, **options: Any) -> dg.AssetsDefinition:
+    @dg.asset(key=["raw", "ticks"], **options)
+    @tells_failures
+    def ticks() -> None:
+        raise error
+
+    return ticks
+
+
+def drain(instance: dg.DagsterInstance, *stages: str, error: Exception | None = None) -> None:
+    """A run of ``drain`` with the tags of these stages; with an error its ticks fail, for good."""
+
+    @dg.op(name="raw__ticks", retry_policy=dg.RetryPolicy(max_retries=3))
+    @tells_failures
+    def ticks() -> None:
+        if error is not None:
+            raise error
+
+    @dg.op(name="raw__actions")
+    def actions() -> None:
+        pass
+
+    @dg.job(name="drain")
+    def job() -> None:
+        ticks()
+        actions()
+
+    tags = {topic_tag(stage): "yes" for stage in stages}
+    job.execute_in_process(
+        instance=instance, raise_on_error=False, tags={**tags, "dagster/sensor_name": "drain_sensor"}
+    )
+
+
+def told(instance: dg.DagsterInstance, lake: Path) -> list[tuple[str, str, int]]:
+    return [(each.purpose, each.cause, each.in_a_row) for each in failed_runs(instance, str(lake))]
+
+
+def test_each_topic_s_failed_drains_are_counted_until_a_success_of_its_own(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        drain(instance, "ticks", "actions", error=TopicRecreated("ticks was created again"))
+    assert told(instance, tmp_path) == [("drain ticks", "ticks was created again", 2)]  # actions did well beside it
+    drain(instance, "actions")
+    assert told(instance, tmp_path) == [("drain ticks", "ticks was created again", 2)]
+    seen = observed(instance, str(tmp_path))
+    assert seen.runs and seen.failed[0].automatic and not seen.in_flight
+    drain(instance, "ticks")
+    assert told(instance, tmp_path) == []
+
+
+def test_a_topic_that_somebody_landed_since_its_drain_failed_is_well(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    from deltalake import CommitProperties, write_deltalake
+
+    drain(instance, "ticks", error=TopicRecreated("ticks was created again"))
+    table = open_or_create_table(str(tmp_path), RAW_TICKS)
+    assert told(instance, tmp_path)
+    landing = CommitProperties(custom_metadata={LANDING_ID: "adopt-1"})
+    write_deltalake(table, table.to_pyarrow_table(), mode="append", commit_properties=landing)
+    assert told(instance, tmp_path) == []
+
+
+def test_runs_of_other_assets_are_no_success(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    def materialized(status: dg.DagsterRunStatus, *keys: str) -> None:
+        selection = frozenset(dg.AssetKey(key.split("/")) for key in keys)
+        run = dg.DagsterRun("__ASSET_JOB", run_id=str(uuid.uuid4()), status=status, asset_selection=selection)
+        instance.add_run(run)
+
+    materialized(dg.DagsterRunStatus.FAILURE, "raw/ticks")
+    materialized(dg.DagsterRunStatus.SUCCESS, "raw/bars")
+    ((purpose, cause, _),) = told(instance, tmp_path)
+    assert purpose == "materialization of raw/ticks" and cause == "it was ended from outside"
+    assert not next(failed_runs(instance, str(tmp_path))).automatic
+    materialized(dg.DagsterRunStatus.SUCCESS, "raw/ticks", "raw/bars")
+    assert told(instance, tmp_path) == []
+
+
+def test_a_blocking_check_that_failed_is_the_cause_and_a_broken_proof(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    spec = dg.AssetCheckSpec("completeness", asset=["raw", "ticks"], blocking=True)
+
+    def land(passed: bool) -> None:
+        @dg.asset(key=["raw", "ticks"], check_specs=[spec])
+        def ticks() -> Iterator[Any]:
+            yield dg.MaterializeResult()
+            yield dg.AssetCheckResult(
+                passed=passed, check_name="completeness", description="Offsets 3 to 4 are missing."
+            )
+
+        dg.materialize([ticks], instance=instance, raise_on_error=False)
+
+    land(False)
+    ((_, cause, _),) = told(instance, tmp_path)
+    assert cause == "raw/ticks completeness: Offsets 3 to 4 are missing."
+    seen = observed(instance, str(tmp_path))
+    assert seen.broken == {"raw/ticks": "Offsets 3 to 4 are missing."}
+    assert "stock-assets verify" in next(fact for fact in problems(seen) if fact.name == "completeness").cure
+    land(True)
+    assert observed(instance, str(tmp_path)).broken == {"raw/ticks": ""}
+
+
+def test_an_unknown_exception_is_told_by_its_own_words(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    dg.materialize([failing(KeyError("odd"))], instance=instance, raise_on_error=False)
+    assert [cause for _, cause, _ in told(instance, tmp_path)] == ["KeyError: 'odd'"]
+
+
+def test_a_queued_run_and_a_heartbeat_are_told_by_their_age(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def record(job: str, status: dg.DagsterRunStatus, age_s: float) -> Any:
+        run = SimpleNamespace(job_name=job, run_id=f"{job}-run", status=status)
+        return SimpleNamespace(dagster_run=run, create_timestamp=datetime.now(UTC) - timedelta(seconds=age_s))
+
+    S = dg.DagsterRunStatus
+    going_on = [record("drain", S.QUEUED, 5), record("build", S.QUEUED, 1000), record("maintenance", S.STARTED, 9000)]
+    monkeypatch.setattr(
+        instance,
+        "get_run_records",
+        lambda wanted=None, limit=None: going_on if wanted and S.QUEUED in wanted.statuses else [],
+    )
+    seen = observed(instance, str(tmp_path))
+    assert seen.queued is not None and seen.queued[0] == "build-run" and 1000 <= seen.queued[1] < 1600
+    assert seen.in_flight == {"build", "drain", "maintenance"}
+    assert seen.heartbeats and set(seen.heartbeats.values()) == {None}
+    beats = {name: SimpleNamespace(timestamp=time.time() - 400) for name in seen.heartbeats}
+    monkeypatch.setattr(instance, "get_daemon_heartbeats", lambda: beats)
+    aged = observed(instance, str(tmp_path)).heartbeats or {}
+    assert set(aged) == set(beats) and all(age is not None and 400 <= age < 1000 for age in aged.values())
+
+
+def test_sensors_are_told_by_their_switch_and_last_evaluation_that_ended(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = [
+        SimpleNamespace(name=name, is_running=name != "off", instigator_origin_id=name, selector_id=name)
+        for name in ("off", "failing", "at work", "new")
+    ]
+    boom = SimpleNamespace(message="ValueError: boom\n", cls_name="ValueError", cause=None)
+    ticks = {
+        "failing": [SimpleNamespace(status=SimpleNamespace(value="FAILURE"), error=boom)],
+        "at work": [
+            SimpleNamespace(status=SimpleNamespace(value="STARTED"), error=None),
+            SimpleNamespace(status=SimpleNamespace(value="SKIPPED"), error=None),
+        ],
+    }
+    monkeypatch.setattr(instance, "all_instigator_state", lambda: states)
+    monkeypatch.setattr(instance, "get_ticks", lambda origin, _, limit: ticks.get(origin, []))
+    found = {each.name: (each.running, each.error) for each in observed(instance, str(tmp_path)).instigators}
+    assert found == {
+        "off": (False, ""), "failing": (True, "ValueError: boom"), "at work": (True, ""), "new": (True, "")
+    }  # fmt: skip
+
+
+def test_an_error_raised_on_purpose_fails_at_once_or_after_retries_and_is_the_headline(
+    instance: dg.DagsterInstance,
+) -> None:
+    from stock_assets.domain.errors import ServiceUnavailable
+
+    for error, attempts in ((PermanentError("mend it"), 1), (ServiceUnavailable("it is away"), 3)):
+        asset = failing(error, retry_policy=dg.RetryPolicy(max_retries=2, delay=0))
+        run = dg.materialize([asset], instance=instance, raise_on_error=False)
+        (failed,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+        assert failed.dagster_event is not None
+        data = failed.dagster_event.step_failure_data.user_failure_data
+        assert data is not None and data.description == str(error)
+        restarts = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_RESTARTED)
+        assert 1 + len(restarts) == attempts
