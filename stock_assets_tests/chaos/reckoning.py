@@ -68,7 +68,7 @@ def reckon(target: Target) -> Reckoning:
         rows = read_sessions(lake, table, [*table.key, *VALUES])
         _compare_rows(table.path, rows, table, wanted.rows, found)
         marked = {_key(row, table) for row in read_withheld(lake, table).to_pylist()}
-        found.critical += [f"{table.path} {key} is not withheld" for key in wanted.withheld - marked]
+        found.unaccounted += [f"{table.path} {key} is not withheld" for key in wanted.withheld - marked]
         found.held_back += [f"{table.path} {key} is withheld" for key in marked - wanted.withheld]
         found.withheld += len(marked & wanted.withheld)
     with connect(target.settings.snowflake) as connection:
