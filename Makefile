@@ -10,7 +10,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test test-fast check chaos up down lock docs help
+.PHONY: setup demo test test-fast check chaos attack up down lock docs help
 .DELETE_ON_ERROR:
 
 setup: $(STAMP) ## Set up alone: packages, jars, Dagster's home; then `dagster dev -w workspace.yaml` works
@@ -35,6 +35,9 @@ check: $(STAMP) ## Format, lint, types, the direction of imports, and the contai
 
 chaos: $(STAMP) ## A drain that everything happens to; SEED=1 MINUTES=20, replayable by its seed
 	@$(BIN)/python -m stock_assets_tests.chaos.soak $(or $(SEED),1) $(or $(MINUTES),20)
+
+attack: $(STAMP) ## Records of every wrong kind among good ones, and what became of each; SEED=1, replayable by its seed
+	@$(BIN)/python -m stock_assets_tests.chaos.attack $(or $(SEED),1)
 
 up: $(STAMP) ## Start the embedded services
 	@$(BIN)/stock-assets up

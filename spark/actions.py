@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from stock_assets.domain.messages import BUILT_SUFFIXES
 from stock_assets.domain.splits import SAME_RATIO, SAME_SPLIT_DAYS
-
-BUILT_SUFFIXES = ("_ticks", "_minutes")
-"""What a source's name carries when the bar was built here from the vendor's ticks or minute bars."""
 
 
 def actions_by_symbol(raw_actions: DataFrame) -> DataFrame:

@@ -40,6 +40,10 @@ Shares = Annotated[float, Meta(ge=0, lt=1e12, extra_json_schema={"not": _TOO_FEW
 """Whole or not. More than any company has issued is refused: of more, a session's sum of prices x shares would fit no number
 that Spark has. So is more than none that would be stored as none."""
 SHARE_FIELDS = ("size", "day_volume", "volume")
+BUILT_SUFFIXES = ("_ticks", "_minutes")
+"""What a source's name carries when the bar was built here from the vendor's ticks or minute bars. No vendor's own bar may: two
+rows would have one key, and no bar of any symbol could be stored."""
+_OF_A_VENDOR = {"not": {"pattern": f"({'|'.join(BUILT_SUFFIXES)})$"}}
 
 
 class CountsShares(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -87,13 +91,15 @@ class Bar(CountsShares, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     currency: Currency
     price_basis: Literal["as_traded", "split_adjusted"]
     final: Annotated[bool, Meta(description="false while the session could still move it")]
-    source: Name
+    source: Annotated[Name, Meta(description="the vendor", extra_json_schema=_OF_A_VENDOR)]
     known_at: Annotated[Instant, Meta(description="when the vendor said so")]
     adj_close: Annotated[float | None, Meta(description="evidence only")] = None
     schema_version: Literal[1] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.source.endswith(BUILT_SUFFIXES):
+            raise ValueError(f"Expected `str` that ends in none of {', '.join(BUILT_SUFFIXES)} - at `$.source`")
         # A tolerance, as vendors round each of the four on its own.
         slack = 1e-4 * self.high
         if self.low > min(self.open, self.close) + slack or self.high < max(self.open, self.close) - slack:

@@ -91,6 +91,14 @@ def test_bar_whose_range_does_not_enclose_its_prices_is_refused() -> None:
         decode(Bar, json.dumps(BAR | {"high": 181.9}).encode())
 
 
+@pytest.mark.parametrize("source", ["simulator_ticks", "yahoo_minutes", "_ticks"])
+def test_a_vendor_s_bar_that_would_pass_for_one_built_here_is_refused(source: str) -> None:
+    with pytest.raises(BadRecord, match="out of range: .*source"):
+        decode(Bar, json.dumps(BAR | {"source": source}).encode())
+    assert decode(Bar, json.dumps(BAR | {"source": f"{source}_of_a_vendor"}).encode())
+    assert decode(Tick, json.dumps(TICK | {"source": source}).encode())
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_non_finite_price_is_refused_before_publishing(value: float) -> None:
     with pytest.raises(BadRecord, match="price"):
@@ -136,7 +144,20 @@ OPTIONAL = {Tick: ("size", "bid", "ask", "day_volume", "exchange", "sequence", "
 edges = st.sampled_from([0, 1, 1e-6, 9.9e-7, 1e-9, 1e11, 10**11 - 1, 1e9, 10**12 - 1, 10**12, 2**53 - 1, 2**53, 1e300])
 plain = st.none() | st.booleans() | st.integers(-5, 2**40) | st.floats(allow_nan=False) | st.text(max_size=30) | edges
 texts = st.sampled_from(
-    ["1d", "as_traded", "split", "dividend", "USD", "", "x" * 24, "x" * 25, "2013-02-29", "20131007"]
+    [
+        "1d",
+        "as_traded",
+        "split",
+        "dividend",
+        "USD",
+        "",
+        "x" * 24,
+        "x" * 25,
+        "2013-02-29",
+        "20131007",
+        "x_ticks",
+        "_minutes",
+    ]
 )
 
 
