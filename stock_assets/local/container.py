@@ -68,10 +68,11 @@ def warehouse(_: Settings, arguments: Sequence[str]) -> list[str]:
 
 
 def spark_master(settings: Settings, arguments: Sequence[str]) -> list[str]:
-    """The master of a standalone cluster."""
+    """The master of a standalone cluster; one that starts again knows its workers and the driver, which else waits for ever."""
     _prepare_spark(settings)
+    recovery = f"-Dspark.deploy.recoveryMode=FILESYSTEM -Dspark.deploy.recoveryDirectory={SCRATCH / 'recovery'}"
     command = ["spark-class", "org.apache.spark.deploy.master.Master", "--host", "spark-master", "--port", "7077"]
-    return [*command, "--webui-port", "8080", *arguments]
+    return ["/usr/bin/env", f"SPARK_MASTER_OPTS={recovery}", *command, "--webui-port", "8080", *arguments]
 
 
 def spark_worker(settings: Settings, arguments: Sequence[str]) -> list[str]:

@@ -68,7 +68,7 @@ def reckon(target: Target) -> Reckoning:
         rows = read_sessions(lake, table, [*table.key, *VALUES])
         _compare_rows(table.path, rows, table, wanted.rows, found)
         marked = {_key(row, table) for row in read_withheld(lake, table).to_pylist()}
-        found.critical += [f"{table.path} {key} is not withheld" for key in wanted.withheld - marked]
+        found.unaccounted += [f"{table.path} {key} is not withheld" for key in wanted.withheld - marked]
         found.held_back += [f"{table.path} {key} is withheld" for key in marked - wanted.withheld]
         found.withheld += len(marked & wanted.withheld)
     with connect(target.settings.snowflake) as connection:
@@ -134,8 +134,9 @@ def _key(row: Mapping[str, Any], table: Table) -> Key:
 def _compare_rows(where: str, rows: pa.Table, table: Table, must: Mapping[Key, Values], found: Reckoning) -> None:
     read = rows.to_pylist()
     there = {_key(row, table): tuple(row[name] for name in VALUES) for row in read}
-    found.critical += [f"{where} has {_key(row, table)}, which breaks a rule" for row in read if breaks_a_rule(row)]
-    found.critical += [f"{where} has {key}, which no good record made" for key in there.keys() - must.keys()]
+    broken = {_key(row, table) for row in read if breaks_a_rule(row)}
+    found.critical += [f"{where} has {key}, which breaks a rule" for key in broken]
+    found.critical += [f"{where} has {key}, which no good record made" for key in there.keys() - must.keys() - broken]
     found.held_back += [f"{where} lacks {key}" for key in must.keys() - there.keys()]
     found.wrongly += [
         f"{where} {key}: {there[key]} instead of {must[key]}"

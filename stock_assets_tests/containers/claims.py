@@ -186,8 +186,8 @@ def _empty() -> None:
                 client.delete_object(Bucket="stock-assets", Key=each["Key"])
 
 
-def recover(stack: Stack, own: dict[str, str]) -> str:
-    """Kill each container once; afterwards everything is well and every offset is still accounted for."""
+def recover(stack: Stack, settings: Settings, own: dict[str, str], dagster: Dagster) -> str:
+    """Kill each container once; then everything is well, a session is built, and every offset is still accounted for."""
     names = list(stack.containers())
     back = 0
     for name in names:
@@ -197,6 +197,8 @@ def recover(stack: Stack, own: dict[str, str]) -> str:
             back += 1
         except RuntimeError as lost:
             say(str(lost))
+    took = dagster.backfill(BUILT_ASSETS, [str(max(_days(settings)))])
+    say(f"a session was built afterwards in {took:.0f} s")
     proved = subprocess.run(
         [COMMAND, "verify"], env={**os.environ, **own}, cwd=PROJECT, check=False, capture_output=True
     )

@@ -80,7 +80,7 @@ def verify(folder: Path) -> list[str]:
             lambda: flow(settings, own, dagster, expected),
             lambda: submit(stack, settings),
             lambda: workers(stack, settings, dagster),
-            lambda: recover(stack, own),
+            lambda: recover(stack, settings, own, dagster),
             lambda: f"root {len(stack.root_processes())}",
             lambda: f"off-loopback {len(stack.open_to_others())}",
         ]

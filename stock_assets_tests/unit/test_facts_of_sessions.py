@@ -1,6 +1,6 @@
 """Stale sessions are told per stage, and are a problem when nothing builds them."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stock_assets.domain.sessions import EXCHANGE_ZONE, sessions_between
 from stock_assets.domain.stages import STAGES
 from stock_assets.domain.tables import DAILY_BARS
 from stock_assets.observability import sessions
@@ -29,7 +30,9 @@ def test_stale_sessions_are_a_problem_when_nothing_builds_them(stale: dict[str, 
 
 
 def test_sessions_that_are_no_partitions_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    days = [date(2013, 2, 28), date(2013, 3, 1), date(2013, 3, 2), date(2099, 3, 2)]
+    tomorrow = datetime.now(EXCHANGE_ZONE).date() + timedelta(days=1)
+    coming = sessions_between(tomorrow, tomorrow + timedelta(days=9))[0]
+    days = [date(2013, 2, 28), date(2013, 3, 1), date(2013, 3, 2), coming]
     monkeypatch.setattr(sessions, "stale_stages", lambda *_: {"stage": days})
     assert stale_sessions(Settings({"FIRST_SESSION": "2013-03-01"})) == {"stage": [date(2013, 3, 1)]}
 
