@@ -125,7 +125,8 @@ def test_publishers_run_come_back_and_lose_nothing(own_services: Services) -> No
     first = wait_for(lambda: publishing(own_services, SIMULATOR, 200), START_S)
     wait_for(lambda: publishing(own_services, QUOTES, 0), START_S)
     wait_for(lambda: state(own_services, VENDOR).state == "exited", START_S)  # for good: its key is missing
-    shown = {line.split()[0]: line for line in CliRunner().invoke(app, ["status"]).output.splitlines()}
+    table, _, _ = CliRunner().invoke(app, ["status"]).output.partition("\n\n")
+    shown = {line.split()[0]: line for line in table.splitlines()}
     assert "  well  simulator is connected" in shown[SIMULATOR] and "  well  yahoo_quotes is connected" in shown[QUOTES]
     assert "NOT WELL  alpha_vantage failed: " in shown[VENDOR] and "set ALPHA_VANTAGE_API_KEY" in shown[VENDOR]
     found = {each.about: each for each in facts(settings)}
