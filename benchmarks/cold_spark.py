@@ -92,6 +92,7 @@ def measure(name: str, with_archive: bool, small: bool, sizes: tuple[int, ...]) 
                         flush=True,
                     )
             print(f"{server.cpu_s():10.0f}")
+            spark.stop()  # else the client would go on asking the dead server to forget its checkpoints
         finally:
             server.process.kill()
             server.process.wait()

@@ -27,6 +27,14 @@ SPARK_JAVA_OPTIONS = [
     "-Dio.netty.tryReflectionSetAccessible=true",
 ]
 
+# Most of Spark's code runs a few hundred times in a build and is never worth the second compiler's time; loops over rows are,
+# and reach it a little later. With the defaults a build of 125,000 rows on a new server takes half as long again, and of
+# its processor's time two thirds more. The collector without threads of its own does for a heap of this size.
+COMPILE_LATE = [
+    *("-XX:Tier3DelayOn=0", "-XX:Tier3InvocationThreshold=2000", "-XX:Tier3MinInvocationThreshold=1000"),
+    *("-XX:Tier3CompileThreshold=20000", "-XX:Tier4InvocationThreshold=50000", "-XX:Tier4MinInvocationThreshold=6000"),
+    *("-XX:Tier4CompileThreshold=150000", "-XX:Tier4BackEdgeThreshold=400000", "-XX:+UseSerialGC"),
+]
 
 SPARK_PROPERTIES = {
     # our stages make about 300 classes; with room for 100 each run would compile them anew
@@ -88,7 +96,7 @@ def server_command(settings: Settings, java: Java, properties: Path, scratch: Pa
         *["/usr/bin/env", "-u", "SPARK_REMOTE"],
         *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
         *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}", *given],
-        *["-Xms256m", "-Xmx2g", "-XX:+ExitOnOutOfMemoryError"],
+        *["-Xms256m", "-Xmx2g", "-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
         *["-cp", ":".join(f"{folder}/*" for folder in _class_path(settings))],
         *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties)],
         *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],
