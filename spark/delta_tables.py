@@ -16,6 +16,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark.checkpoint import compute_once
 from spark.evolve import conformed, evolve
 from spark.marks import add_marks, same_row
 from spark.verdicts import withheld_because
@@ -140,8 +141,7 @@ def replace_sessions(
     before = _fingerprints(read_or_create(spark, lake_root, table).where(between), table)
     if rows is None and not before:
         return Written({}, [])
-    # Computed once: what is judged is what is written.
-    marked = spark.createDataFrame([], table.ddl()) if rows is None else _marked(rows, table).localCheckpoint()
+    marked = spark.createDataFrame([], table.ddl()) if rows is None else compute_once(_marked(rows, table))
     after = _fingerprints(marked, table)
     _refuse_repeats([pair for pair, found in after.items() if found.repeats], table)
     marked.write.format("delta").mode("overwrite").option("replaceWhere", between).save(location(lake_root, table))
@@ -208,8 +208,7 @@ def merge_changed(rows: DataFrame, lake_root: str, table: Table, scope: Column) 
     """
     spark, table = rows.sparkSession, table.stored
     stored = read_or_create(spark, lake_root, table)
-    # Computed once: deciding and writing must see the same rows. (A cache would be computed anew by the write.)
-    differences = _differences(_marked(rows, table), stored, table, scope).localCheckpoint()
+    differences = compute_once(_differences(_marked(rows, table), stored, table, scope))
     held = F.col(WITHHELD.name).isNotNull()
     kinds = differences.groupBy(*table.key).agg(F.first("difference"), F.bool_or(held), F.count("*")).collect()
     named = [(row.symbol, row.trading_day, *row[len(table.key) :]) for row in kinds]

@@ -78,15 +78,11 @@ class Kafka(dg.ConfigurableResource[Any]):
 
 
 class Spark(dg.ConfigurableResource[Any]):
-    """Spark Connect through ``dagster_pyspark.PySparkResource``: a session for large builds, and one for small builds.
-
-    One of them is open at a time: PySpark binds what is checkpointed to the session that was opened last.
-    """
+    """Spark Connect through ``dagster_pyspark.PySparkResource``: a session for large builds, and one for small builds."""
 
     remote: str
     small_remote: str
-    _session: Any = PrivateAttr(default=None)
-    _is_small: bool = PrivateAttr(default=False)
+    _sessions: dict[bool, Any] = PrivateAttr(default_factory=dict)
 
     def session(self, rows: int) -> "SparkSession":
         """The session for a build that reads about so many rows; opened again after the server was started again.
@@ -95,21 +91,26 @@ class Spark(dg.ConfigurableResource[Any]):
             ServiceUnavailable: no Spark Connect server answers.
         """
         small = rows < SMALL_BUILD_ROWS
-        if self._session is not None and (small != self._is_small or not _answers(self._session)):
-            self.close()
-        if self._session is None:
-            self._session, self._is_small = self._open(self.small_remote if small else self.remote), small
+        if small in self._sessions and not _answers(self._sessions[small]):
+            self.close()  # both were the same server's
+        if small not in self._sessions:
+            opened = self._open(self.small_remote if small else self.remote)
             for name, value in SMALL_BUILD.items() if small else ():
-                self._session.conf.set(name, value)
-        session: SparkSession = self._session
+                opened.conf.set(name, value)
+            self._sessions[small] = opened
+        session: SparkSession = self._sessions[small]
         return session
 
     def close(self) -> None:
-        """Forget the open session; the server keeps it for all who share it, and a new server would refuse its name."""
-        if self._session is not None:
-            self._session.release_session_on_close = False
-            self._session.stop()
-            self._session = None
+        """Forget the open sessions; the server keeps them for all who share them, and a new one would refuse their names."""
+        for session in self._sessions.values():
+            session.release_session_on_close = False
+            session.stop()
+        self._sessions.clear()
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Leave no client that would ask a server, which may be gone, to forget what it computed."""
+        self.close()
 
     def _open(self, remote: str) -> "SparkSession":
         from dagster_pyspark import PySparkResource
@@ -118,7 +119,7 @@ class Spark(dg.ConfigurableResource[Any]):
         settings = Settings.load()
         if settings.embedded_spark and settings.shared_spark_remote == self.remote:
             _ensure(settings, "spark")
-        if SparkSession.getActiveSession() is not None:  # somebody else's, which the resource would hand out
+        if SparkSession.getActiveSession() is not None:  # another one, which the resource would hand out
             return SparkSession.builder.remote(remote).create()  # type: ignore[no-any-return]
         resource = PySparkResource(spark_config={"spark.remote": remote})
         with dg.build_resources({"pyspark": resource}) as opened:
