@@ -7,9 +7,11 @@ Does not belong here: anything whose result matters. Runs once, under supervisor
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import time
 from datetime import date
 from itertools import groupby, islice
 from pathlib import Path
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 START_DEADLINE_S = 120
 ARCHIVE_DEADLINE_S = 900
+IDLE_LOAD = 0.5
+"""Processes that run or wait to, on average of a minute and of each processor."""
+IDLE_POLL_S = 10.0
 SESSION = date(2013, 2, 27)
 MESSAGES = 3000
 
@@ -51,8 +56,12 @@ def warm(settings: Settings) -> int:
 
 
 def archive_classes(settings: Settings) -> bool:
-    """Make the archive of classes that the server's next start uses, with a second server that nobody waits for."""
-    java, folder, port = find_java(settings), settings.local_dir / "spark" / "archiving", _free_port()
+    """Make the archive of classes that the server's next start uses, with a second server, once the machine is idle."""
+    java = find_java(settings)
+    kept = archive(settings, java)
+    if not kept.is_file():
+        _wait_until_idle()
+    folder, port = settings.local_dir / "spark" / "archiving", _free_port()
     shutil.rmtree(folder, ignore_errors=True)
     scratch, properties = folder / "scratch", folder / "spark.properties"
     scratch.mkdir(parents=True)
@@ -73,7 +82,7 @@ def archive_classes(settings: Settings) -> bool:
         spark.stop()
 
     try:
-        return class_archive.make(java, archive(settings, java), start, use)
+        return class_archive.make(java, kept, start, use)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -85,6 +94,12 @@ def build(spark: SparkSession, settings: Settings, lake: Path) -> int:
     build_minute_bars(spark, str(lake), SESSION, SESSION)
     build_daily_bars(spark, str(lake), SESSION, SESSION)
     return len(build_daily_metrics(spark, str(lake), settings.market.bar_sources).changed)
+
+
+def _wait_until_idle() -> None:
+    """The lowest priority does not help others where the system shares the processors among groups of processes."""
+    while os.getloadavg()[0] > IDLE_LOAD * (os.cpu_count() or 1):
+        time.sleep(IDLE_POLL_S)
 
 
 def _free_port() -> int:

@@ -48,7 +48,7 @@ class MinuteBar:
 class Listing:
     """One symbol; bars ascending. ``live_since`` stamps the last bar with the time of its last trade, as Yahoo does.
 
-    ``minutes`` are answered up to ``now``; ``quote`` is what the quote endpoint says of it.
+    ``minutes`` are answered up to ``now``; ``quote`` is what the quote endpoint says of it; ``zone`` is its exchange's.
     """
 
     bars: list[DailyBar]
@@ -59,6 +59,7 @@ class Listing:
     minutes: list[MinuteBar] = field(default_factory=list)
     now: datetime | None = None
     quote: dict[str, Any] | None = None
+    zone: str = str(EXCHANGE_ZONE)
 
     def factor(self, day: date) -> float:
         """Shares of now per share of ``day``."""
@@ -136,12 +137,21 @@ def _minutes(listing: Listing, symbol: str, query: dict[str, str], empty: bool) 
     return 200, _result(result)
 
 
+def chart_with_split_of_nothing(listing: Listing, symbol: str, day: date) -> tuple[int, dict[str, Any]]:
+    """All of a listing's daily bars, and a split of 1:0 on one of their days, as Yahoo answered it."""
+    query = {"period1": "0", "period2": "9" * 10, "interval": "1d", "events": "div,splits"}
+    status, answer = chart(listing, symbol, query)
+    split = {"date": _opened(day), "numerator": 1, "denominator": 0, "splitRatio": "1:0"}
+    answer["chart"]["result"][0].setdefault("events", {})["splits"] = {str(_opened(day)): split}
+    return status, answer
+
+
 def _meta(listing: Listing, symbol: str, query: dict[str, str]) -> dict[str, Any]:
     return {
         "currency": listing.currency,
         "symbol": symbol,
         "instrumentType": "EQUITY",
-        "exchangeTimezoneName": str(EXCHANGE_ZONE),
+        "exchangeTimezoneName": listing.zone,
         "priceHint": 2,
         "dataGranularity": query["interval"],
         "range": query.get("range", ""),

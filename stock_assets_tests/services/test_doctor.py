@@ -1,6 +1,8 @@
 """`stock-assets doctor` and `status` on the platform as users run it: well, and with drains that fail."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -9,6 +11,10 @@ from collections.abc import Iterator
 import pytest
 from kafka.admin import KafkaAdminClient
 
+from stock_assets.domain.messages import Bar, instant
+from stock_assets.domain.sessions import session
+from stock_assets.domain.tables import DAILY_BARS
+from stock_assets.lake.tables import read_sessions
 from stock_assets.local.services import Services, names_of
 from stock_assets.observability.facts import facts
 from stock_assets.observability.orchestration import opened
@@ -23,6 +29,12 @@ from stock_assets_tests.services.patience import wait_for
 
 RUNS_S = 900
 """How long a run may take to be asked for, to start and to end on a machine that has other work."""
+
+VENDOR_BAR = Bar(
+    symbol="IBM", interval="1d", trading_day=DAY, start_time=instant(session(DAY).open_time),
+    open=100.0, high=101.0, low=99.0, close=100.5, volume=1000, currency="USD", price_basis="as_traded", final=True,
+    source="yahoo", known_at=instant(session(DAY).close_time),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +58,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 def problems(settings: Settings) -> list[str]:
     return [f"{fact.name} {fact.about}: {fact.sentence}" for fact in facts(settings) if fact.problem]
+
+
+def sources_of_daily_bars(settings: Settings) -> list[str]:
+    found: list[str] = read_sessions(settings.lake_root, DAILY_BARS, ["source"])["source"].to_pylist()
+    return found
 
 
 def done(settings: Settings) -> bool:
@@ -99,6 +116,14 @@ def test_healthy_then_with_a_failing_drain_then_adopted(settings: Settings) -> N
             rf"`stock-assets adopt-topic ticks`, then see http://127.0.0.1:{settings.local.dagster_port}/runs/[0-9a-f-]+",
             cures[1],
         )
+
+    # What comes through another topic is landed and built meanwhile, even if Spark has to be started again for it.
+    (spark,) = (each.pid for each in Services(settings).status() if each.name == "spark")
+    os.kill(spark, signal.SIGKILL)
+    publish(settings.broker, [VENDOR_BAR])
+    wait_for(lambda: VENDOR_BAR.source in sources_of_daily_bars(settings), RUNS_S, 1)
+    assert any("failed_runs drain ticks" in each for each in problems(settings))
+
     assert run("adopt-topic ticks")[0] == 0
     wait_for(lambda: not problems(settings), RUNS_S, 1)
     status, told = run("doctor")

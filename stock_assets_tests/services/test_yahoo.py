@@ -28,7 +28,7 @@ from stock_assets.sources.yahoo_exchanges import check_zone
 from stock_assets.sources.yahoo_failures import ATTEMPTS
 from stock_assets.sources.yahoo_session import http_session
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, Kind
-from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing, chart
+from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing, chart_with_split_of_nothing
 
 FIRST, LAST = date(2021, 7, 1), date(2021, 8, 31)
 DAYS = sessions_between(FIRST, LAST)
@@ -253,13 +253,7 @@ def test_a_failed_service_an_unknown_symbol_and_an_unusable_answer_differ(
 
 def test_a_split_that_is_no_ratio_is_refused_by_name_and_the_rest_kept(yahoo: FakeYahoo, symbol: str) -> None:
     yahoo.listings[symbol] = Listing(bars(DAYS), dividends={DAYS[1]: 0.25})
-    _, answer = chart(
-        yahoo.listings[symbol], symbol, {"period1": "0", "period2": "9" * 10, "interval": "1d", "events": "div,splits"}
-    )
-    stamp = answer["chart"]["result"][0]["timestamp"][5]
-    none = {"date": stamp, "numerator": 1, "denominator": 0, "splitRatio": "1:0"}
-    answer["chart"]["result"][0]["events"]["splits"] = {str(stamp): none}
-    yahoo.literal[symbol] = 200, answer
+    yahoo.literal[symbol] = chart_with_split_of_nothing(yahoo.listings[symbol], symbol, DAYS[5])
     fetched = ask(yahoo, symbol)
     assert fetched.refused == [f"{symbol} {DAYS[5]}: split of inf is no ratio"]
     assert actions_of(fetched) == {("dividend", DAYS[1]): 0.25}
