@@ -10,7 +10,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test test-fast check chaos attack up down lock docs help
+.PHONY: setup demo test test-fast check soak chaos attack up down lock docs help
 .DELETE_ON_ERROR:
 
 setup: $(STAMP) ## Set up alone: packages, jars, Dagster's home; then `dagster dev -w workspace.yaml` works
@@ -32,6 +32,9 @@ check: $(STAMP) ## Format, lint, types, the direction of imports, and the contai
 	@$(BIN)/lint-imports
 	@$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec docker/compose.yaml
 	@$(BIN)/hadolint docker/Dockerfile
+
+soak: $(STAMP) ## The tests that are long by nature, which `make test` leaves out: short runs of chaos and attack
+	@$(BIN)/pytest -m soak $(TEST_ARGS)
 
 chaos: $(STAMP) ## A drain that everything happens to; SEED=1 MINUTES=20, replayable by its seed
 	@$(BIN)/python -m stock_assets_tests.chaos.soak $(or $(SEED),1) $(or $(MINUTES),20)

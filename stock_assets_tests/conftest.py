@@ -52,8 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVICES_FOLDER in item.path.parents:
             item.add_marker("services")
-        if "minio" in getattr(item, "fixturenames", ()) and not compiled:
+        if needs_minio(item) and not compiled:
             item.add_marker(pytest.mark.timeout(COMPILING_S))  # the first of them waits for the compiler
+    last = {item.path for item in items if needs_minio(item) and not compiled}
+    items.sort(key=lambda item: item.path in last)
+
+
+def needs_minio(item: pytest.Item) -> bool:
+    return "minio" in getattr(item, "fixturenames", ())
 
 
 def free_ports(count: int) -> list[int]:

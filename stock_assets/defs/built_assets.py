@@ -21,12 +21,12 @@ from stock_assets.defs.partitions import asked_sessions, within
 from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake, Spark, Warehouse
 from stock_assets.domain import sessions
-from stock_assets.domain.stages import WAREHOUSE
+from stock_assets.domain.stages import loaded_into
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES, Table
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from, made_by_other_rules, record_built
 from stock_assets.lake.fingerprints import GONE, Fingerprints, fingerprints
-from stock_assets.lake.tables import count_rows, open_to_write, read_sessions
+from stock_assets.lake.tables import count_rows, open_to_write, read_sessions, table_version
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
@@ -142,24 +142,32 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
     def daily_stock_metrics(
         context: dg.AssetExecutionContext, config: Range, lake: Lake, warehouse: Warehouse
     ) -> Iterator[Any]:
+        from stock_assets.warehouse.audit import Origin
         from stock_assets.warehouse.load import load_range, set_up
+        from stock_assets.warehouse.verify import TOLD_BY, altered_sessions
 
+        stage = loaded_into(settings.snowflake.target)
+        origin = Origin(context.run.run_id, table_version(lake.root, DAILY_METRICS))
         now = staleness.metrics_state(lake.root)
         # Whatever range was asked for: a changed bar reaches the rows of all later sessions.
         everything = Range(first=config.first and str(settings.dagster.first_session))
-        days, _ = sessions_to_build(context, everything, partitions, lake.root, now, WAREHOUSE)
+        days, _ = sessions_to_build(context, everything, partitions, lake.root, now, stage)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}
         with warehouse.connect() as connection:
             set_up(connection, settings.snowflake)
+            # The target itself says what it lacks, should it have been emptied or restored.
+            held = read_sessions(lake.root, DAILY_METRICS, ["trading_day", *TOLD_BY])
+            altered = altered_sessions(connection, held, DAILY_METRICS, built_from(lake.root, stage).keys())
+            days = sorted({*days, *within(partitions, altered)})
             for first, last in sessions.contiguous_ranges(days):
                 rows = read_sessions(lake.root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
-                report = load_range(connection, rows, DAILY_METRICS, first, last)
+                report = load_range(connection, rows, DAILY_METRICS, first, last, origin)
                 for name in totals:
                     totals[name] += getattr(report, name)
                 for entry in rows["trading_day"].value_counts().to_pylist():
                     loaded[entry["values"]] = entry["counts"]
-        record_built(lake.root, WAREHOUSE, {day: now.get(day, GONE) for day in days})
+        record_built(lake.root, stage, {day: now.get(day, GONE) for day in days})
         context.log.info(f"{len(days)} sessions: {totals}")
         yield from report_sessions(context, days, loaded, totals, {})
 

@@ -27,7 +27,7 @@ from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake, Warehouse
 from stock_assets.domain import tables
 from stock_assets.domain.sessions import all_sessions, sessions_between
-from stock_assets.domain.stages import WAREHOUSE
+from stock_assets.domain.stages import loaded_into
 from stock_assets.domain.tables import Table
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from
@@ -135,7 +135,7 @@ def _state(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.A
     ) -> Iterator[dg.AssetCheckResult]:
         from stock_assets.quality.state import stale_stages
 
-        stale = stale_stages(lake.root, Judging.of(settings))
+        stale = stale_stages(lake.root, settings.snowflake.target, Judging.of(settings))
         for check in sorted(context.selected_asset_check_keys, key=lambda check: (check.asset_key.path, check.name)):
             days = sessions_of(context, check.asset_key)
             if check.name == "up_to_date":
@@ -144,7 +144,7 @@ def _state(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.A
             elif check.name == WITHHELD:
                 verdict = _withheld(lake.root, DERIVED[check.asset_key], days)
             elif check.name == "fresh":
-                verdict = _freshness(lake.root)
+                verdict = _freshness(lake.root, settings.snowflake.target)
             elif check.name == HISTORY_LEVEL:
                 verdict = _history_level(lake.root)
             elif not days:
@@ -268,10 +268,10 @@ def _history_level(lake_root: str) -> Seen:
     return Seen(not faults, text, [asdict(finding) for finding in found])
 
 
-def _freshness(lake_root: str) -> Seen:
+def _freshness(lake_root: str, target: str) -> Seen:
     """Compare sessions, not clocks: holidays and half days are no delay, and old history is not late."""
     raw = staleness.raw_state(lake_root).inputs
-    loaded = built_from(lake_root, WAREHOUSE)
+    loaded = built_from(lake_root, loaded_into(target))
     if not raw:
         return Seen(True, "nothing was landed")
     newest, reached = max(raw), max(loaded, default=None)

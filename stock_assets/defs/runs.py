@@ -81,9 +81,8 @@ def _waiting(settings: Settings) -> bool:
         raise PermanentError(stopped[0])
     if any(lags.values()):
         return True
-    return bool(
-        stale_sessions(settings.lake_root, session_partitions(settings.dagster.first_session), Judging.of(settings))
-    )
+    partitions = session_partitions(settings.dagster.first_session)
+    return bool(stale_sessions(settings.lake_root, settings.snowflake.target, partitions, Judging.of(settings)))
 
 
 def _refuse_stopped_sensors(instance: dg.DagsterInstance, settings: Settings) -> None:

@@ -147,10 +147,11 @@ def staleness_sensor(
         if running:
             return dg.SkipReason(f"build {running[:8]} is in flight")
         judging = Judging.of(settings)
-        versions = table_versions(lake.root, judging)
+        target = settings.snowflake.target
+        versions = table_versions(lake.root, target, judging)
         if context.cursor == versions:
             return dg.SkipReason("no table changed since everything was up to date")
-        stale = stale_sessions(lake.root, partitions, judging)
+        stale = stale_sessions(lake.root, target, partitions, judging)
         if not stale:
             return dg.SensorResult(skip_reason=dg.SkipReason("everything is up to date"), cursor=versions)
         wait = seconds_to_wait(context.instance, BUILD.name, time.time())
@@ -167,15 +168,17 @@ def staleness_sensor(
     return _staleness_sensor
 
 
-def stale_sessions(lake_root: str, partitions: dg.DailyPartitionsDefinition, judging: Judging) -> list[date]:
+def stale_sessions(
+    lake_root: str, target: str, partitions: dg.DailyPartitionsDefinition, judging: Judging
+) -> list[date]:
     """Sessions that some stage below raw must build again."""
     from stock_assets.quality.state import stale_stages
 
-    by_stage = stale_stages(lake_root, judging)
+    by_stage = stale_stages(lake_root, target, judging)
     return within(partitions, {day for key in BUILT_KEYS for day in by_stage["/".join(key.path)]})
 
 
-def table_versions(lake_root: str, judging: Judging) -> str:
+def table_versions(lake_root: str, target: str, judging: Judging) -> str:
     """Delta versions of all tables that staleness depends on, and what else it does; equal text: nothing happened."""
     from stock_assets.domain import quality_tables, stages, state_tables, tables
     from stock_assets.lake.tables import table_version
@@ -187,7 +190,9 @@ def table_versions(lake_root: str, judging: Judging) -> str:
     )  # fmt: skip
     versions = {table.path: table_version(lake_root, table) for table in watched}
     rules = {stage: stages.rules_of(stage) for stage in stages.STAGES}
-    return json.dumps({"rules": rules, "judging": judging.digest, "today": newest_phase(), **versions})
+    return json.dumps(
+        {"rules": rules, "judging": judging.digest, "today": newest_phase(), "target": target, **versions}
+    )
 
 
 def failure_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

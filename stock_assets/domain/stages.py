@@ -39,6 +39,12 @@ STAGES: dict[str, Stage] = {
 }
 """All stages below raw by the name under which their state is stored: the path of the table, or WAREHOUSE."""
 
+
+def loaded_into(target: str) -> str:
+    """The name under which is stored from what the warehouse's sessions were loaded: each target has its own state."""
+    return f"{WAREHOUSE}@{target}"
+
+
 _WITHHOLDING = {table.path: table for table in DERIVED_TABLES}
 
 

@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
 from stock_assets.domain import sessions
-from stock_assets.domain.stages import WAREHOUSE
+from stock_assets.domain.stages import WAREHOUSE, loaded_into
 from stock_assets.domain.tables import (
     DAILY_BARS,
     DAILY_METRICS,
@@ -119,11 +119,12 @@ def stale_sessions(now: Fingerprints, built: Fingerprints) -> list[date]:
 
 
 def stale_by_stage(
-    lake_root: str, state: RawState | None = None, refused: Collection[tuple[str, date]] = ()
+    lake_root: str, target: str, state: RawState | None = None, refused: Collection[tuple[str, date]] = ()
 ) -> dict[str, list[date]]:
     """For every stage of the data below raw, the sessions that must be built again.
 
     Args:
+        target: where the warehouse's rows are loaded.
         state: of the raw tables, if it was read already.
         refused: symbols and sessions whose bars metrics leave out.
     """
@@ -134,7 +135,10 @@ def stale_by_stage(
         DAILY_METRICS.path: daily_bars_state(lake_root, refused),
         WAREHOUSE: metrics_state(lake_root),
     }
-    return {stage: stale_sessions(state, built_from(lake_root, stage)) for stage, state in now.items()}
+    stored_as = {WAREHOUSE: loaded_into(target)}
+    return {
+        stage: stale_sessions(state, built_from(lake_root, stored_as.get(stage, stage))) for stage, state in now.items()
+    }
 
 
 def _tick_files(files: pa.Table) -> pa.Table:

@@ -25,7 +25,7 @@ def stale_sessions(settings: Settings) -> dict[str, list[date]]:
     first, today = settings.dagster.first_session, datetime.now(EXCHANGE_ZONE).date()
     return {
         stage: [day for day in days if first <= day <= today and is_session(day)]
-        for stage, days in stale_stages(settings.lake_root, Judging.of(settings)).items()
+        for stage, days in stale_stages(settings.lake_root, settings.snowflake.target, Judging.of(settings)).items()
     }
 
 

@@ -22,10 +22,15 @@ from stock_assets.quality.reconciliation import Cell, disagreeing, sources
 from stock_assets.raw.losses import lost_cells, rejected_cells
 
 
-def stale_stages(lake_root: str, judging: Judging, now: datetime | None = None) -> dict[str, list[date]]:
-    """For every stage below raw, judgements included, the sessions that must be built again."""
+def stale_stages(lake_root: str, target: str, judging: Judging, now: datetime | None = None) -> dict[str, list[date]]:
+    """For every stage below raw, judgements included, the sessions that must be built again.
+
+    Args:
+        target: where the warehouse's rows are loaded.
+        now: decides whether the newest session goes on.
+    """
     raw = staleness.raw_state(lake_root)
-    found = staleness.stale_by_stage(lake_root, raw, refused(lake_root, judging))
+    found = staleness.stale_by_stage(lake_root, target, raw, refused(lake_root, judging))
     states = {
         RECONCILIATION.path: reconciliation_state(lake_root, judging),
         AVAILABILITY.path: availability_state(lake_root, judging, raw.inputs, now),

@@ -29,6 +29,11 @@ class Snowflake:
     warehouse: str
     role: str
 
+    @property
+    def target(self) -> str:
+        """Where rows are loaded: account (with its host, where that is another), database and schema."""
+        return f"{self.account}{'@' * bool(self.host)}{self.host}/{self.database}.{self.schema}".lower()
+
 
 class WarehouseSettings(Owner):
     """The Snowflake account; without one, the embedded stand-in."""

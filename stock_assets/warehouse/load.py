@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 from stock_assets.domain.errors import PermanentError, TransientError
 from stock_assets.domain.tables import DAILY_METRICS, Table
 from stock_assets.settings.warehouse import Snowflake
+from stock_assets.warehouse import audit
+from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.evolve import evolve
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def set_up(connection: SnowflakeConnection, snowflake: Snowflake) -> None:
     with connection.cursor() as cursor:
         _run_file(cursor, "1_account.sql", names)
         cursor.execute(f"USE SCHEMA {snowflake.database}.{snowflake.schema}")
-        for name in ("2_staging.sql", "3_daily_stock_metrics.sql"):
+        for name in ("2_staging.sql", "3_daily_stock_metrics.sql", "4_load_audit.sql"):
             _run_file(cursor, name, names)
         evolve(cursor, DAILY_METRICS, METRICS)
 
@@ -71,6 +73,7 @@ def load_range(
     table: Table,
     first_day: date,
     last_day: date,
+    origin: Origin,
     *,
     target: str = METRICS,
     symbols: Sequence[str] | None = None,
@@ -79,6 +82,7 @@ def load_range(
 
     Only rows whose values differ are updated. A row of the range that is not in ``rows`` is deleted; with
     ``symbols``, only if its symbol is one of them. A rerun reports everything unchanged. A failure changes nothing.
+    LOAD_AUDIT tells of each session, in the same transaction.
 
     Raises:
         PermanentError: ``rows`` has a key twice, or a row outside the range, or not all of it arrived.
@@ -96,8 +100,11 @@ def load_range(
         try:
             _copy(cursor, ordered, staging, load)
             with _transaction(cursor):
+                before = audit.count_per_session(cursor, target, first_day, last_day)
                 deleted = _delete_absent(cursor, staging, table, target, first_day, last_day, symbols)
                 inserted, updated = _merge(cursor, staging, table, target)
+                after = audit.count_per_session(cursor, target, first_day, last_day)
+                audit.record(cursor, target, origin, before, after)
         finally:
             with suppress(Exception):  # it is dropped as abandoned later; what failed before is what matters
                 cursor.execute(f"DROP TABLE IF EXISTS {staging}")

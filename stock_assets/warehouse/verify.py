@@ -6,6 +6,7 @@ Does not belong here: mending (load.py).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from snowflake.connector import SnowflakeConnection
 
+TOLD_BY = ("close", "volume", "previous_close")
+"""Columns of the metrics whose sums tell whether a session's rows are those of the lake; a build reads no more of them."""
 SUMMED = ("int64", "int32", "decimal(18,6)", SHARES)
 
 
@@ -43,12 +46,14 @@ def differences(
     last_day: date,
     *,
     target: str = METRICS,
+    columns: Sequence[str] = (),
 ) -> list[Difference]:
     """Every number that differs between ``lake`` and the warehouse for the sessions of the range; empty when none.
 
-    Revision numbers are not compared, as a load does not update a row for them.
+    Args:
+        columns: compare these alone; by default all that have sums, less revision numbers, for which no load updates a row.
     """
-    columns = [c.name for c in table.columns if c.type in SUMMED and not c.name.endswith("revision")]
+    columns = list(columns) or [c.name for c in table.columns if c.type in SUMMED and not c.name.endswith("revision")]
     here = _lake_sums(lake, columns, first_day, last_day)
     there = _warehouse_sums(connection, columns, first_day, last_day, target)
     what = ["rows", *(f"{kind} of {name}" for name in columns for kind in ("count", "sum"))]
@@ -59,6 +64,22 @@ def differences(
             if ours != theirs:
                 found.append(Difference(day, label, ours, theirs))
     return found
+
+
+def altered_sessions(
+    connection: SnowflakeConnection, lake: pa.Table, table: Table, loaded: Collection[date], *, target: str = METRICS
+) -> list[date]:
+    """Sessions of which the warehouse does not hold what the lake does, ascending: emptied, restored, or never loaded there.
+
+    Sessions that the lake neither has rows of nor ever loaded there are somebody else's.
+
+    Args:
+        lake: all rows, in TRADING_DAY and the columns of ``TOLD_BY`` at least.
+        loaded: sessions that were loaded there, with rows or without.
+    """
+    found = differences(connection, lake, table, date.min, date.max, target=target, columns=TOLD_BY)
+    own = {*loaded, *lake["trading_day"].unique().to_pylist()}
+    return sorted({each.trading_day for each in found} & own)
 
 
 def read_sessions_of_warehouse(

@@ -91,7 +91,7 @@ class Gates(RuleBasedStateMachine):
             self.patch.setattr(f"spark.jobs.{name}", getattr(stages, name))
         self.patch.setattr("stock_assets.warehouse.load.set_up", lambda *_: None)
         self.patch.setattr("stock_assets.warehouse.load.load_range", self._load)
-        self.patch.setattr("stock_assets.warehouse.verify.differences", lambda *_: [])
+        self.patch.setattr("stock_assets.warehouse.verify.differences", lambda *_, **__: [])
         self.patch.setattr("stock_assets.warehouse.verify.read_sessions_of_warehouse", self._of_warehouse)
         judge = validate.validate
 
@@ -101,7 +101,7 @@ class Gates(RuleBasedStateMachine):
 
         self.patch.setattr(validate, "validate", validated)
 
-    def _load(self, _: Any, rows: pa.Table, table: Any, first: date, last: date) -> LoadReport:
+    def _load(self, _: Any, rows: pa.Table, table: Any, first: date, last: date, origin: Any) -> LoadReport:
         self.faults.at("before the load")
         for cell in [cell for cell in self.warehouse if first <= cell[1] <= last]:
             del self.warehouse[cell]
@@ -219,7 +219,7 @@ class Gates(RuleBasedStateMachine):
         }
         assert withheld == {key for key, told in right.items() if self.said[key] and not told}
         given = Settings({"LAKE_ROOT": self.lake, "BAR_SOURCES": ",".join(SOURCES)})
-        stale = stale_stages(self.lake, Judging.of(given))
+        stale = stale_stages(self.lake, given.snowflake.target, Judging.of(given))
         assert not any(stale.values()), stale
         checks = self.instance.all_logs(self._last.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         results = [entry.dagster_event.asset_check_evaluation_data for entry in checks if entry.dagster_event]

@@ -75,7 +75,7 @@ def rows(lake: str, path: str) -> list[dict[str, Any]]:
 
 def test_a_build_reconciles_and_judges_its_sessions_and_a_second_one_writes_nothing(lake: str) -> None:
     judging = Judging.of(Settings({}))
-    assert stale_stages(lake, judging)[AVAILABILITY.path] == DAYS
+    assert stale_stages(lake, "", judging)[AVAILABILITY.path] == DAYS
     instance = dg.DagsterInstance.ephemeral()
     result = build(lake, instance)
     (check,) = result.get_asset_check_evaluations()
@@ -96,7 +96,7 @@ def test_a_build_reconciles_and_judges_its_sessions_and_a_second_one_writes_noth
     assert len(verdicts) == 8 and {cell for cell, verdict in verdicts.items() if verdict != "agreed"} == {
         ("IBM", DAYS[1])
     }
-    stale = stale_stages(lake, judging)
+    stale = stale_stages(lake, "", judging)
     assert (stale[RECONCILIATION.path], stale[AVAILABILITY.path]) == ([], [])
     versions = [DeltaTable(f"{lake}/{table.path}").version() for table in (RECONCILIATION, AVAILABILITY)]
     build(lake, instance)
@@ -138,7 +138,7 @@ def test_a_session_that_nothing_is_there_of_is_judged_but_not_shown_as_materiali
     assert found == {DAYS[0]: "available", **dict.fromkeys(DAYS[1:4], "missing"), DAYS[4]: "available"}
     events = instance.fetch_materializations(AVAILABILITY_KEY, limit=100).records
     assert {event.partition_key for event in events} == {str(DAYS[0]), str(DAYS[4])}
-    assert stale_stages(lake, Judging.of(Settings({})))[AVAILABILITY.path] == []
+    assert stale_stages(lake, "", Judging.of(Settings({})))[AVAILABILITY.path] == []
 
 
 def test_the_checks_of_a_build_hold(lake: str) -> None:
@@ -187,10 +187,10 @@ def test_metrics_are_told_what_to_leave_out_and_are_up_to_date_then(
     )
     assert result.success
     assert [set(given[-1]) for given in asked] == [left_out]
-    assert stale_stages(lake, Judging.of(settings))["metrics/daily_metrics"] == []
+    assert stale_stages(lake, "", Judging.of(settings))["metrics/daily_metrics"] == []
     # The other way round, the session in question is stale.
     other = Judging.of(Settings({"REQUIRE_AGREEMENT": "false" if required == "true" else "true"}))
-    assert stale_stages(lake, other)["metrics/daily_metrics"] == [DAYS[1]]
+    assert stale_stages(lake, "", other)["metrics/daily_metrics"] == [DAYS[1]]
 
 
 def test_what_is_judged_by_is_read_when_it_is_used(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:

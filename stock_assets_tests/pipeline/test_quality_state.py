@@ -60,12 +60,12 @@ def test_metrics_are_stale_where_agreement_is_required_and_was_lost(lake: str) -
     required = Judging(JUDGING.bar_sources, require_agreement=True)
     built = {"metrics/daily_metrics": metrics_state(lake, required)}
     record_built(lake, "metrics/daily_metrics", built["metrics/daily_metrics"])
-    assert stale_stages(lake, required)["metrics/daily_metrics"] == []
+    assert stale_stages(lake, "", required)["metrics/daily_metrics"] == []
     apart = [row | {"verdict": "disagree"} for row in reconcile(lake, WEEK[:1], required)]
     replace_rows(lake, RECONCILIATION, apart, WEEK[:1])
-    assert stale_stages(lake, required)["metrics/daily_metrics"] == WEEK[:1]
-    assert stale_stages(lake, JUDGING)["metrics/daily_metrics"] == []
-    assert set(stale_stages(lake, required)) >= {RECONCILIATION.path, AVAILABILITY.path}
+    assert stale_stages(lake, "", required)["metrics/daily_metrics"] == WEEK[:1]
+    assert stale_stages(lake, "", JUDGING)["metrics/daily_metrics"] == []
+    assert set(stale_stages(lake, "", required)) >= {RECONCILIATION.path, AVAILABILITY.path}
 
 
 def metrics_state(lake: str, judging: Judging) -> dict[date, str]:

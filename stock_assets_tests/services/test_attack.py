@@ -9,6 +9,7 @@ from stock_assets.settings.platform import Settings
 from stock_assets_tests.chaos.attack import ENVIRONMENT, attack
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("kafka", "spark_connect", "warehouse")
 def test_whatever_is_sent_no_critical_row_is_loaded_and_everything_else_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.chaos.soak import Soak
 from stock_assets_tests.checkout import PROJECT
 
 
+@pytest.mark.soak
 def test_every_fault_fires_and_nothing_is_lost_or_doubled(minio: Settings) -> None:
     # A process of its own, as for a user: Spark Connect keeps one session a process, and other tests have one.
     command = [sys.executable, "-m", "stock_assets_tests.chaos.soak", "7", "0"]

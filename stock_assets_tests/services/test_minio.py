@@ -73,7 +73,7 @@ def test_a_landing_on_s3_is_complete(kafka: Broker, topic: Topic, lake: str) -> 
     assert land_all(lake, kafka, topic) == []
     assert read_sessions(lake, RAW_TICKS, ["symbol"], DAY, DAY).num_rows == 2500
     # The fingerprints of staleness come from file statistics, and are kept in a table that is written here too.
-    assert stale_by_stage(lake)[MINUTE_BARS.path] == [DAY, NEXT_DAY]
+    assert stale_by_stage(lake, "")[MINUTE_BARS.path] == [DAY, NEXT_DAY]
     record_built(lake, MINUTE_BARS.path, {DAY: "as it was"})
     assert built_from(lake, MINUTE_BARS.path) == {DAY: "as it was"}
 

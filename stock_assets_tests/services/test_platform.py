@@ -63,7 +63,7 @@ class Platform:
 
         if any(read_lags(self.settings.lake_root, self.settings.broker).values()):
             return False
-        stale = staleness.stale_by_stage(self.settings.lake_root)
+        stale = staleness.stale_by_stage(self.settings.lake_root, self.settings.snowflake.target)
         if any(day >= FIRST for days in stale.values() for day in days):
             return False
         return not self.instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1)

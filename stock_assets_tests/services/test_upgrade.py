@@ -91,7 +91,7 @@ def converge(settings: Settings) -> list[str]:
             )
             assert done.success
             told += [entry.user_message for entry in instance.all_logs(done.run_id)]
-    stale = stale_stages(settings.lake_root, Judging.of(settings))
+    stale = stale_stages(settings.lake_root, settings.snowflake.target, Judging.of(settings))
     assert not any(stale.values()), stale
     return told
 

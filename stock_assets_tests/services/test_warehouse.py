@@ -15,11 +15,13 @@ from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.local.services import Services
 from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse import load
+from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import connect
 from stock_assets.warehouse.load import LoadReport, load_range, set_up
-from stock_assets.warehouse.verify import differences
+from stock_assets.warehouse.verify import altered_sessions, differences
 from stock_assets_tests.unit.test_warehouse_sql import metrics
 
+ORIGIN = Origin("run", 3)
 FIRST, SECOND, THIRD = date(2024, 3, 1), date(2024, 3, 4), date(2024, 3, 5)
 
 
@@ -36,6 +38,7 @@ def connection(warehouse: Snowflake) -> Iterator[SnowflakeConnection]:
     with connect(warehouse) as opened:
         set_up(opened, warehouse)
         opened.cursor().execute("DELETE FROM DAILY_STOCK_METRICS")
+        opened.cursor().execute("DELETE FROM LOAD_AUDIT")
         yield opened
 
 
@@ -54,7 +57,7 @@ def tables(connection: SnowflakeConnection) -> list[str]:
 
 
 def load_rows(connection: SnowflakeConnection, rows: list[dict[str, object]]) -> LoadReport:
-    return load_range(connection, metrics(*rows), DAILY_METRICS, FIRST, SECOND)
+    return load_range(connection, metrics(*rows), DAILY_METRICS, FIRST, SECOND, ORIGIN)
 
 
 def test_a_first_load_inserts_and_a_rerun_changes_nothing(connection: SnowflakeConnection) -> None:
@@ -75,8 +78,8 @@ def test_only_rows_whose_values_differ_are_updated(connection: SnowflakeConnecti
 
 def test_rows_that_left_the_source_are_deleted_within_range_and_symbols(connection: SnowflakeConnection) -> None:
     load_rows(connection, THREE)
-    load_range(connection, metrics(row("A", THIRD)), DAILY_METRICS, THIRD, THIRD)
-    only_a = load_range(connection, metrics(row("A", FIRST)), DAILY_METRICS, FIRST, SECOND, symbols=["A"])
+    load_range(connection, metrics(row("A", THIRD)), DAILY_METRICS, THIRD, THIRD, ORIGIN)
+    only_a = load_range(connection, metrics(row("A", FIRST)), DAILY_METRICS, FIRST, SECOND, ORIGIN, symbols=["A"])
     assert only_a.deleted == 1
     assert [each[:2] for each in stored(connection)] == [("A", FIRST), ("A", THIRD), ("B", FIRST)]
     assert load_rows(connection, [row("A", FIRST)]).deleted == 1  # without symbols, a vanished one goes too
@@ -171,3 +174,42 @@ def test_what_a_dead_client_left_open_is_rolled_back(monkeypatch: pytest.MonkeyP
         with abandoned.request("other"):
             pass
     assert (dead.rolled_back, dead._in_transaction, living.rolled_back) == (1, False, 0)
+
+
+def audited(connection: SnowflakeConnection) -> list[tuple[object, ...]]:
+    return ask(
+        connection,
+        "SELECT RUN_ID, TABLE_NAME, LAKE_VERSION, TRADING_DAY, ROWS_BEFORE, ROWS_AFTER FROM LOAD_AUDIT ORDER BY LOADED_AT, 4",
+    )
+
+
+def test_each_load_tells_what_it_did_to_its_sessions(connection: SnowflakeConnection) -> None:
+    load_rows(connection, THREE)
+    load_rows(connection, THREE[:1])
+    about = ("run", "DAILY_STOCK_METRICS", 3)
+    assert audited(connection) == [
+        (*about, FIRST, 0, 2), (*about, SECOND, 0, 1), (*about, FIRST, 2, 1), (*about, SECOND, 1, 0)
+    ]  # fmt: skip
+
+
+def test_a_load_that_fails_is_not_audited(connection: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ConnectionError("gone")
+
+    load_rows(connection, THREE)
+    monkeypatch.setattr(load.audit, "record", fail)
+    with pytest.raises(ConnectionError):
+        load_rows(connection, THREE[:1])
+    assert len(stored(connection)) == 3 and len(audited(connection)) == 2
+
+
+def test_sessions_that_were_altered_in_the_warehouse_are_found(connection: SnowflakeConnection) -> None:
+    load_rows(connection, THREE)
+    lake = metrics(*THREE)
+    assert altered_sessions(connection, lake, DAILY_METRICS, {FIRST, SECOND}) == []
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM DAILY_STOCK_METRICS WHERE SYMBOL = 'B'")
+        cursor.execute(f"UPDATE DAILY_STOCK_METRICS SET CLOSE = CLOSE + 1 WHERE TRADING_DAY = '{SECOND}'")
+    assert altered_sessions(connection, lake, DAILY_METRICS, {FIRST, SECOND}) == [FIRST, SECOND]
+    assert altered_sessions(connection, lake.slice(0, 0), DAILY_METRICS, {SECOND}) == [SECOND]
+    assert altered_sessions(connection, lake.slice(0, 0), DAILY_METRICS, set()) == []  # another lake's rows stay

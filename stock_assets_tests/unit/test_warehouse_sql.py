@@ -15,6 +15,7 @@ from snowflake.connector.errors import DatabaseError, OperationalError
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.settings.platform import Settings
+from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import ATTEMPTS, connect, parameters
 from stock_assets.warehouse.load import load_range, merge_sql, set_up, statements, value_columns
 
@@ -47,9 +48,9 @@ def test_the_warehouse_is_small_and_sleeps() -> None:
 
 
 def test_set_up_never_destroys() -> None:
-    files = ("1_account.sql", "2_staging.sql", "3_daily_stock_metrics.sql")
+    files = ("1_account.sql", "2_staging.sql", "3_daily_stock_metrics.sql", "4_load_audit.sql")
     every = [each for name in files for each in statements(name, NAMES)]
-    assert len(every) == 6
+    assert len(every) == 7
     assert all(re.match(r"CREATE [A-Z ]+ IF NOT EXISTS ", each) for each in every)
 
 
@@ -85,13 +86,13 @@ def test_a_key_that_comes_twice_is_refused() -> None:
     day = date(2024, 3, 1)
     rows = metrics({"symbol": "A", "trading_day": day}, {"symbol": "A", "trading_day": day})
     with pytest.raises(PermanentError, match=r"more than one row for the same \(symbol, trading_day\)"):
-        load_range(None, rows, DAILY_METRICS, day, day)  # type: ignore[arg-type]
+        load_range(None, rows, DAILY_METRICS, day, day, Origin("", None))  # type: ignore[arg-type]
 
 
 def test_a_row_outside_the_range_is_refused() -> None:
     rows = metrics({"symbol": "A", "trading_day": date(2024, 3, 4)})
     with pytest.raises(PermanentError, match="2024-03-04 to 2024-03-04 do not lie within"):
-        load_range(None, rows, DAILY_METRICS, date(2024, 3, 1), date(2024, 3, 1))  # type: ignore[arg-type]
+        load_range(None, rows, DAILY_METRICS, date(2024, 3, 1), date(2024, 3, 1), Origin("", None))  # type: ignore[arg-type]
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[dict[str, Any]]:
