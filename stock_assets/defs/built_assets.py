@@ -10,6 +10,7 @@ of partitions alone (the UI, a backfill) builds those sessions whether stale or 
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -154,7 +155,10 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         days, _ = sessions_to_build(context, everything, partitions, lake.root, now, stage)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}
-        with warehouse.connect() as connection:
+        tag = {"run": context.run.run_id, "asset": "/".join(WAREHOUSE_KEY.path), "version": version("stock_assets")}
+        if days:
+            tag |= {"first_session": str(days[0]), "last_session": str(days[-1])}
+        with warehouse.connect(tag) as connection:
             set_up(connection, settings.snowflake)
             # The target itself says what it lacks, should it have been emptied or restored.
             held = read_sessions(lake.root, DAILY_METRICS, ["trading_day", *TOLD_BY])

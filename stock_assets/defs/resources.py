@@ -131,8 +131,11 @@ class Warehouse(dg.ConfigurableResource[Any]):
     """Snowflake, or its embedded stand-in, through ``dagster_snowflake.SnowflakeResource``: settings alone differ."""
 
     @contextmanager
-    def connect(self) -> Iterator["SnowflakeConnection"]:
+    def connect(self, tag: dict[str, Any] | None = None) -> Iterator["SnowflakeConnection"]:
         """A connection of the real connector, closed at the end.
+
+        Args:
+            tag: what the account's query history tells of each query, as JSON.
 
         Raises:
             ServiceUnavailable: the warehouse does not answer.
@@ -145,7 +148,13 @@ class Warehouse(dg.ConfigurableResource[Any]):
         settings = Settings.load()
         if settings.embedded_warehouse:
             _ensure(settings, "warehouse")
-        given = parameters(settings.snowflake)
+        given = parameters(settings.snowflake, tag)
+        for field, argument in (
+            ("private_key_path", "private_key_file"),
+            ("private_key_password", "private_key_file_pwd"),
+        ):
+            if argument in given:
+                given[field] = given.pop(argument)
         own = {name: given.pop(name) for name in list(given) if name in SnowflakeResource.model_fields}
         resource = SnowflakeResource(**own, additional_snowflake_connection_args=given)
         with ExitStack() as opened:

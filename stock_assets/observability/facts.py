@@ -38,6 +38,7 @@ def facts(settings: Settings) -> list[Fact]:
         *machine.java_facts(settings),
         *machine.disk_facts(settings),
         *reached,
+        *services.key_facts(settings),
         *services.publisher_facts(settings, states),
         *_of_the_data(settings, states, away),
     ]

@@ -101,6 +101,23 @@ def definitions_facts(settings: Settings, states: Mapping[str, ServiceState]) ->
     yield Fact(SERVICE, "definitions", bool(error), error or "loaded", cure)
 
 
+def key_facts(settings: Settings) -> Iterator[Fact]:
+    """The key that signs in to Snowflake, when one does, and how to exchange it."""
+    from stock_assets.warehouse.sign_in import fingerprint
+
+    snowflake = settings.snowflake
+    if not snowflake.key_path:
+        return
+    try:
+        text = (
+            f"{snowflake.user} signs in with {fingerprint(snowflake)}; to exchange it, set RSA_PUBLIC_KEY_2 of the user, "
+            "then SNOWFLAKE_PRIVATE_KEY_PATH, then unset RSA_PUBLIC_KEY"
+        )
+        yield Fact("key", "warehouse", False, text)
+    except StockAssetsError as error:
+        yield Fact("key", "warehouse", True, str(error), "Mend that; nothing can be loaded until then.")
+
+
 def registry_facts(settings: Settings) -> Iterator[Fact]:
     """How our schemas stand to those of the schema registry, when one is set."""
     if settings.broker.registry is None:

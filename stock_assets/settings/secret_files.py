@@ -20,6 +20,8 @@ SECRETS = (
     "KAFKA_SSL_KEY_PASSWORD",
     "SCHEMA_REGISTRY_SECRET",
     "SNOWFLAKE_PASSWORD",
+    "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE",
+    "SNOWFLAKE_TOKEN",
 )
 """Settings that ``NAME_FILE`` may take from a file."""
 

@@ -28,6 +28,10 @@ class Snowflake:
     schema: str
     warehouse: str
     role: str
+    authenticator: str = ""
+    key_path: str = ""
+    key_passphrase: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
     @property
     def target(self) -> str:
@@ -41,6 +45,12 @@ class WarehouseSettings(Owner):
     account: str = setting("SNOWFLAKE_ACCOUNT", "", "Snowflake account", shown=EMBEDDED, example="myorg-myaccount")
     user: str = setting("SNOWFLAKE_USER", "local", "its user", shown=EMBEDDED, example="LOADER")
     password: str = setting("SNOWFLAKE_PASSWORD", "local", "password", shown=EMBEDDED, example="", repr=False)
+    private_key_path: str = setting("SNOWFLAKE_PRIVATE_KEY_PATH", "", "file of the private key that signs in")
+    private_key_passphrase: str = setting("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", "", "its passphrase", repr=False)
+    token: str = setting("SNOWFLAKE_TOKEN", "", "programmatic access token that signs in", repr=False)
+    authenticator: str = setting(
+        "SNOWFLAKE_AUTHENTICATOR", "", "another authenticator of the connector", shown="by what is set"
+    )
     host: str = setting("SNOWFLAKE_HOST", "", "another host than the account's own", shown="the account's")
     port: int | None = setting("SNOWFLAKE_PORT", None, "its port", shown="443; stand-in: `WAREHOUSE_PORT`", ge=1)
     protocol: Annotated[Literal["http", "https"] | None, Lower] = setting(
@@ -65,4 +75,8 @@ class WarehouseSettings(Owner):
             schema=self.schema_name,
             warehouse=self.warehouse,
             role=self.role,
+            authenticator=self.authenticator,
+            key_path=self.private_key_path,
+            key_passphrase=self.private_key_passphrase,
+            token=self.token,
         )

@@ -6,13 +6,15 @@ Does not belong here: SQL.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings.warehouse import Snowflake
+from stock_assets.warehouse.sign_in import advice, credentials
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -61,24 +63,31 @@ def failures_told(snowflake: Snowflake) -> Iterator[None]:
         raise ServiceUnavailable(f"The warehouse at {where} does not answer: {_first_line(error)}") from error
     except errors.Error as error:
         raise PermanentError(
-            f"The warehouse at {where} refused user {snowflake.user}: {_first_line(error)} "
-            "Check SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER, SNOWFLAKE_PASSWORD and SNOWFLAKE_ROLE."
+            f"The warehouse at {where} refused user {snowflake.user}: {_first_line(error)} {advice(snowflake)}"
         ) from error
 
 
-def parameters(snowflake: Snowflake) -> dict[str, Any]:
-    """Keyword arguments of ``snowflake.connector.connect``; they hold the password."""
+def parameters(snowflake: Snowflake, tag: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Keyword arguments of ``snowflake.connector.connect``; they hold secrets.
+
+    Args:
+        tag: what the account's query history tells of each query, as JSON.
+
+    Raises:
+        PermanentError: the settings for signing in contradict each other, or the key cannot be used.
+    """
+    told = {"QUERY_TAG": json.dumps(tag)} if tag else {}
     wanted: dict[str, Any] = {
         "account": snowflake.account,
         "user": snowflake.user,
-        "password": snowflake.password,
+        **credentials(snowflake),
         "database": snowflake.database,
         "schema": snowflake.schema,
         "warehouse": snowflake.warehouse,
         "application": "stock_assets",
         "login_timeout": LOGIN_TIMEOUT_S,
         "network_timeout": NETWORK_TIMEOUT_S,
-        "session_parameters": {"TIMEZONE": "UTC"},
+        "session_parameters": {"TIMEZONE": "UTC", **told},
     }
     if snowflake.role:
         wanted["role"] = snowflake.role

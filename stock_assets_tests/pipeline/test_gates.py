@@ -61,7 +61,7 @@ class NoSpark(Spark):
 
 class NoWarehouse(Warehouse):
     @contextmanager
-    def connect(self) -> Iterator[Any]:
+    def connect(self, tag: dict[str, Any] | None = None) -> Iterator[Any]:
         yield None
 
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
+from stock_assets.defs.resources import Warehouse
 from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.local.services import Services
+from stock_assets.settings.platform import Settings
 from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse import load
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import connect
 from stock_assets.warehouse.load import LoadReport, load_range, set_up
 from stock_assets.warehouse.verify import altered_sessions, differences
+from stock_assets_tests.unit.test_sign_in import key_file
 from stock_assets_tests.unit.test_warehouse_sql import metrics
 
 ORIGIN = Origin("run", 3)
@@ -174,6 +178,16 @@ def test_what_a_dead_client_left_open_is_rolled_back(monkeypatch: pytest.MonkeyP
         with abandoned.request("other"):
             pass
     assert (dead.rolled_back, dead._in_transaction, living.rolled_back) == (1, False, 0)
+
+
+def test_a_key_signs_in(warehouse: Snowflake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in takes anybody; the real connector and Dagster's resource make something of the key before."""
+    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_PATH", key_file(tmp_path, "open"))
+    monkeypatch.setenv("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", "open")
+    with Warehouse().connect({"run": "r"}) as opened:
+        assert ask(opened, "SELECT 1") == [(1,)]
+    with connect(Settings.load().snowflake) as opened:
+        assert ask(opened, "SELECT 1") == [(1,)]
 
 
 def audited(connection: SnowflakeConnection) -> list[tuple[object, ...]]:
