@@ -24,6 +24,7 @@ from stock_assets.commands import (
     services,
     store,
     verify,
+    warehouse,
 )
 from stock_assets.domain.errors import StockAssetsError
 
@@ -60,6 +61,7 @@ for command in (
 app.add_typer(quarantine.quarantine, name="quarantine")
 produce.produce.command()(produce_raw.raw)
 app.add_typer(produce.produce, name="produce")
+app.add_typer(warehouse.warehouse, name="warehouse")
 
 
 def main() -> None:

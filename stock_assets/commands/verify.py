@@ -37,7 +37,7 @@ def verify(
     from stock_assets.domain.tables import DAILY_METRICS
     from stock_assets.lake.tables import read_sessions
     from stock_assets.warehouse.connect import connect
-    from stock_assets.warehouse.load import set_up
+    from stock_assets.warehouse.set_up import set_up
     from stock_assets.warehouse.verify import differences
 
     settings, console, wanted = load_and_export(), new_console(), session_of(day) if day else None

@@ -144,7 +144,8 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         context: dg.AssetExecutionContext, config: Range, lake: Lake, warehouse: Warehouse
     ) -> Iterator[Any]:
         from stock_assets.warehouse.audit import Origin
-        from stock_assets.warehouse.load import load_range, set_up
+        from stock_assets.warehouse.load import load_range
+        from stock_assets.warehouse.set_up import set_up
         from stock_assets.warehouse.verify import TOLD_BY, altered_sessions
 
         stage = loaded_into(settings.snowflake.target)

@@ -66,7 +66,7 @@ def _built(settings: Settings, table: Table) -> Holding:
 
 def _warehouse(settings: Settings) -> Holding:
     from stock_assets.warehouse.connect import connect
-    from stock_assets.warehouse.load import METRICS, set_up
+    from stock_assets.warehouse.set_up import METRICS, set_up
 
     with connect(settings.snowflake) as connection, connection.cursor() as cursor:
         set_up(connection, settings.snowflake)

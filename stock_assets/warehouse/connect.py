@@ -24,8 +24,11 @@ LOGIN_TIMEOUT_S = 20
 NETWORK_TIMEOUT_S = 300
 
 
-def connect(snowflake: Snowflake) -> SnowflakeConnection:
+def connect(snowflake: Snowflake, *, anywhere: bool = False) -> SnowflakeConnection:
     """An open connection in the settings' database and schema, with the session's time zone UTC.
+
+    Args:
+        anywhere: in no database, for who is about to make it.
 
     Raises:
         ServiceUnavailable: it did not answer ``ATTEMPTS`` times.
@@ -43,7 +46,10 @@ def connect(snowflake: Snowflake) -> SnowflakeConnection:
         reraise=True,
     )
     with failures_told(snowflake):
-        return retrying(connector.connect, **parameters(snowflake))
+        given = parameters(snowflake)
+        if anywhere:
+            given = {name: value for name, value in given.items() if name not in ("database", "schema", "warehouse")}
+        return retrying(connector.connect, **given)
 
 
 @contextmanager

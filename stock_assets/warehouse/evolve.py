@@ -1,7 +1,7 @@
 """DAILY_STOCK_METRICS as an earlier release made it -> the same rows in the columns of the lake's table.
 
 Belongs here: changing the warehouse's table before a load.
-Does not belong here: which changes there are (``domain.evolution``), making the table (``load``).
+Does not belong here: which changes there are (``domain.evolution``), making the table (``set_up``).
 
 Snowflake changes the precision of a NUMBER, but never its scale: a wider column is a new one that takes over the old one's
 values and its name. Each statement of that commits by itself, so that a later run goes on where one was killed: while the old
@@ -24,7 +24,7 @@ _TYPES = {
     "TEXT": "string", "VARCHAR": "string", "BOOLEAN": "bool", "DATE": "date", "FLOAT": "float64",
     "TIMESTAMP_NTZ": "timestamp",
 }  # fmt: skip
-_SQL = {
+SQL_TYPES = {
     "string": "VARCHAR", "int64": "BIGINT", "int32": "INTEGER", "bool": "BOOLEAN", "date": "DATE", "float64": "FLOAT",
     "timestamp": "TIMESTAMP_NTZ", "decimal(18,6)": "NUMBER(18,6)", SHARES: "NUMBER(25,6)",
 }  # fmt: skip
@@ -52,10 +52,10 @@ def evolve(cursor: SnowflakeCursor, table: Table, target: str) -> None:
     stored = _columns(cursor, table, target)
     change = evolution(table, {name.lower(): kind for name, kind in stored.items()}, target)
     for column in change.added:
-        cursor.execute(f"ALTER TABLE {target} ADD COLUMN {column.name.upper()} {_SQL[column.type]}")
+        cursor.execute(f"ALTER TABLE {target} ADD COLUMN {column.name.upper()} {SQL_TYPES[column.type]}")
     for column in change.widened:
         name = column.name.upper()
-        cursor.execute(f"ALTER TABLE {target} ADD COLUMN {name}{_NEW} {_SQL[column.type]}")
+        cursor.execute(f"ALTER TABLE {target} ADD COLUMN {name}{_NEW} {SQL_TYPES[column.type]}")
         cursor.execute(f"UPDATE {target} SET {name}{_NEW} = {name}")
         cursor.execute(f"ALTER TABLE {target} RENAME COLUMN {name} TO {name}{_OLD}")
         cursor.execute(f"ALTER TABLE {target} RENAME COLUMN {name}{_NEW} TO {name}")

@@ -1,8 +1,8 @@
 """metrics of the lake -> DAILY_STOCK_METRICS in the warehouse.
 
-Belongs here: set-up from the SQL files, and the load: PUT, COPY INTO a staging table, then DELETE and MERGE in one
-transaction. Whatever needs DDL comes before BEGIN, because DDL commits.
-Does not belong here: connecting (connect.py), comparing afterwards (verify.py).
+Belongs here: PUT, COPY INTO a staging table, then DELETE and MERGE in one transaction. Whatever needs DDL comes before BEGIN,
+because DDL commits.
+Does not belong here: connecting (connect.py), the tables (set_up.py), comparing afterwards (verify.py).
 """
 
 from __future__ import annotations
@@ -14,26 +14,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError, TransientError
-from stock_assets.domain.tables import DAILY_METRICS, Table
-from stock_assets.settings.warehouse import Snowflake
+from stock_assets.domain.tables import Table
 from stock_assets.warehouse import audit
 from stock_assets.warehouse.audit import Origin
-from stock_assets.warehouse.evolve import evolve
+from stock_assets.warehouse.set_up import METRICS, load_statements
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
 
-SQL = Path(__file__).parent / "sql"
 STAGE = "STOCK_ASSETS_STAGE"
 FILE_FORMAT = "STOCK_ASSETS_PARQUET"
-METRICS = "DAILY_STOCK_METRICS"
 ABANDONED_AFTER = timedelta(days=1)
 
 
@@ -46,25 +41,6 @@ class LoadReport:
     updated: int
     deleted: int
     unchanged: int
-
-
-def set_up(connection: SnowflakeConnection, snowflake: Snowflake) -> None:
-    """Create what the SQL files describe and does not exist yet, and bring up to it what does; existing data stays.
-
-    Raises:
-        PermanentError: a name in the settings is not a plain identifier.
-        TableDiffers: the table has columns to which no upgrade leads.
-    """
-    names = {"warehouse": snowflake.warehouse, "database": snowflake.database, "schema": snowflake.schema}
-    for name, value in names.items():
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", value):
-            raise PermanentError(f"SNOWFLAKE_{name.upper()} must be a plain identifier, not {value!r}.")
-    with connection.cursor() as cursor:
-        _run_file(cursor, "1_account.sql", names)
-        cursor.execute(f"USE SCHEMA {snowflake.database}.{snowflake.schema}")
-        for name in ("2_staging.sql", "3_daily_stock_metrics.sql", "4_load_audit.sql"):
-            _run_file(cursor, name, names)
-        evolve(cursor, DAILY_METRICS, METRICS)
 
 
 def load_range(
@@ -94,7 +70,8 @@ def load_range(
     load = f"{datetime.now(UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:12]}".upper()
     staging = f"{target}_STAGING_{load}"
     with connection.cursor() as cursor:
-        _run_file(cursor, "2_staging.sql", {})
+        for statement in load_statements():
+            cursor.execute(statement)
         _drop_abandoned(cursor, target)
         cursor.execute(f"CREATE TRANSIENT TABLE {staging} AS SELECT * FROM {target} WHERE FALSE")
         try:
@@ -224,15 +201,3 @@ def _count(cursor: SnowflakeCursor, sql: str) -> int:
     cursor.execute(sql)
     row = cursor.fetchone()
     return int(row[0]) if isinstance(row, tuple) else 0
-
-
-def _run_file(cursor: SnowflakeCursor, name: str, names: dict[str, str]) -> None:
-    for statement in statements(name, names):
-        cursor.execute(statement)
-
-
-def statements(name: str, names: dict[str, str]) -> list[str]:
-    """The statements of one file of ``sql/``, with ``names`` filled in and without comments."""
-    lines = (line for line in (SQL / name).read_text().splitlines() if not line.startswith("--"))
-    text = Template("\n".join(lines)).substitute(names)
-    return [each.strip() for each in text.split(";") if each.strip()]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from stock_assets.domain.shares import SHARES
 from stock_assets.domain.tables import Table
-from stock_assets.warehouse.load import METRICS
+from stock_assets.warehouse.set_up import METRICS
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -89,7 +89,7 @@ class Gates(RuleBasedStateMachine):
         stages = PythonStages(self.faults)
         for name in ("build_minute_bars", "build_daily_bars", "build_daily_metrics"):
             self.patch.setattr(f"spark.jobs.{name}", getattr(stages, name))
-        self.patch.setattr("stock_assets.warehouse.load.set_up", lambda *_: None)
+        self.patch.setattr("stock_assets.warehouse.set_up.set_up", lambda *_: None)
         self.patch.setattr("stock_assets.warehouse.load.load_range", self._load)
         self.patch.setattr("stock_assets.warehouse.verify.differences", lambda *_, **__: [])
         self.patch.setattr("stock_assets.warehouse.verify.read_sessions_of_warehouse", self._of_warehouse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import Any
 
 import pytest
 from snowflake.connector import SnowflakeConnection
+from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.connector.errors import ProgrammingError
+from typer.testing import CliRunner
 
+from stock_assets.cli import app
 from stock_assets.defs.resources import Warehouse
+from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
@@ -20,7 +25,8 @@ from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse import load
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import connect
-from stock_assets.warehouse.load import LoadReport, load_range, set_up
+from stock_assets.warehouse.load import LoadReport, load_range
+from stock_assets.warehouse.set_up import set_up
 from stock_assets.warehouse.verify import altered_sessions, differences
 from stock_assets_tests.unit.test_sign_in import key_file
 from stock_assets_tests.unit.test_warehouse_sql import metrics
@@ -188,6 +194,35 @@ def test_a_key_signs_in(warehouse: Snowflake, tmp_path: Path, monkeypatch: pytes
         assert ask(opened, "SELECT 1") == [(1,)]
     with connect(Settings.load().snowflake) as opened:
         assert ask(opened, "SELECT 1") == [(1,)]
+
+
+def test_an_account_is_set_up_by_one_command(warehouse: Snowflake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNOWFLAKE_DATABASE", "ANEW")
+    printed = CliRunner().invoke(app, ["warehouse", "setup", "--print"])
+    assert printed.exit_code == 0 and "CREATE DATABASE IF NOT EXISTS ANEW;" in printed.output
+    assert "CREATE TABLE IF NOT EXISTS DAILY_STOCK_METRICS" in printed.output
+    for _ in range(2):  # what exists stays
+        done = CliRunner().invoke(app, ["warehouse", "setup"])
+        assert done.exit_code == 0, done.exception
+        assert done.output.splitlines()[-1].endswith("/anew.public is ready")
+    with connect(Settings.load().snowflake) as opened:
+        assert {"DAILY_STOCK_METRICS", "LOAD_AUDIT"} <= set(tables(opened))
+
+
+def test_what_is_missing_and_may_not_be_made_is_told(warehouse: Snowflake, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(warehouse) as opened:
+        execute = SnowflakeCursor.execute
+
+        def without_rights(self: SnowflakeCursor, command: str, *given: Any, **named: Any) -> Any:
+            if "LACKING" in command:
+                raise ProgrammingError("Insufficient privileges to operate on account")
+            return execute(self, command, *given, **named)
+
+        monkeypatch.setattr(SnowflakeCursor, "execute", without_rights)
+        lacking = replace(warehouse, database="LACKING")
+        said = "SCHEMA LACKING.PUBLIC is missing .* `stock-assets warehouse setup` once"
+        with pytest.raises(PermanentError, match=said):
+            set_up(opened, lacking)
 
 
 def audited(connection: SnowflakeConnection) -> list[tuple[object, ...]]:

@@ -15,7 +15,7 @@ from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.connect import connect
 from stock_assets.warehouse.evolve import evolve
-from stock_assets.warehouse.load import METRICS, set_up
+from stock_assets.warehouse.set_up import METRICS, set_up
 from stock_assets_tests.upgrade.archive import unpack
 
 OTHERS = [column.name.upper() for column in DAILY_METRICS.columns if column.name != "volume"]

@@ -16,7 +16,7 @@ from stock_assets_tests.checkout import PROJECT
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", README)
-GROUPS = {"produce", "quarantine"}
+GROUPS = {"produce", "quarantine", "warehouse"}
 MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
 
 

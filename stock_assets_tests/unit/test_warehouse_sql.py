@@ -17,9 +17,10 @@ from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import ATTEMPTS, connect, parameters
-from stock_assets.warehouse.load import load_range, merge_sql, set_up, statements, value_columns
+from stock_assets.warehouse.load import load_range, merge_sql, value_columns
+from stock_assets.warehouse.set_up import account_statements, create_table, load_statements, schema_statements, set_up
 
-NAMES = {"warehouse": "W", "database": "D", "schema": "S"}
+ACCOUNT = Settings({"SNOWFLAKE_WAREHOUSE": "W", "SNOWFLAKE_DATABASE": "D", "SNOWFLAKE_SCHEMA": "S"}).snowflake
 TYPES = {
     "string": "VARCHAR",
     "int64": "BIGINT",
@@ -34,7 +35,7 @@ TYPES = {
 
 
 def test_columns_and_key_are_those_of_the_lake() -> None:
-    (create,) = statements("3_daily_stock_metrics.sql", NAMES)
+    create = create_table("DAILY_STOCK_METRICS", DAILY_METRICS)
     columns = re.findall(r"^    (\w+) (\S+?)( NOT NULL)?,$", create, re.MULTILINE)
     expected = [(c.name.upper(), TYPES[c.type], "" if c.nullable else " NOT NULL") for c in DAILY_METRICS.columns]
     assert columns == expected
@@ -42,16 +43,24 @@ def test_columns_and_key_are_those_of_the_lake() -> None:
 
 
 def test_the_warehouse_is_small_and_sleeps() -> None:
-    create, *_ = statements("1_account.sql", NAMES)
+    create, *_ = account_statements(ACCOUNT)
     for words in ("WAREHOUSE IF NOT EXISTS W", "'X-SMALL'", "AUTO_SUSPEND = 60", "AUTO_RESUME = TRUE"):
         assert words in create
 
 
 def test_set_up_never_destroys() -> None:
-    files = ("1_account.sql", "2_staging.sql", "3_daily_stock_metrics.sql", "4_load_audit.sql")
-    every = [each for name in files for each in statements(name, NAMES)]
-    assert len(every) == 7
-    assert all(re.match(r"CREATE [A-Z ]+ IF NOT EXISTS ", each) for each in every)
+    made = [*account_statements(ACCOUNT), *schema_statements(), *load_statements()]
+    assert len(made) > 25
+    kinds = r"CREATE [A-Z ]+ IF NOT EXISTS |GRANT |ALTER WAREHOUSE W SET RESOURCE_MONITOR"
+    assert all(re.match(kinds, each) for each in made)
+
+
+def test_users_of_programs_have_no_password_and_roles_no_more_than_they_need() -> None:
+    made = account_statements(ACCOUNT)
+    users = [each for each in made if each.startswith("CREATE USER")]
+    assert len(users) == 3 and all("TYPE = SERVICE" in each and "PASSWORD" not in each for each in users)
+    reading = [each for each in made if each.endswith("ROLE REPORTER") and each.startswith("GRANT")]
+    assert reading and all(re.match(r"GRANT (USAGE|SELECT) ON ", each) for each in reading)
 
 
 def test_a_name_that_is_no_identifier_is_refused_before_it_reaches_sql() -> None:

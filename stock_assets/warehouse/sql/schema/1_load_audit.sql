@@ -1,4 +1,4 @@
--- What each load did to each of its sessions, written in the load's own transaction.
+-- What each load did to each of its sessions; written in the load's own transaction.
 CREATE TABLE IF NOT EXISTS LOAD_AUDIT (
     LOADED_AT TIMESTAMP_NTZ NOT NULL,
     LOADED_BY VARCHAR NOT NULL,

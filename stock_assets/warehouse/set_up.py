@@ -1,0 +1,136 @@
+"""SQL files and the lake's tables -> what a warehouse has before anything is loaded.
+
+Belongs here: who runs which statements: an administrator once (``sql/account``), the loader before each load (``sql/schema``,
+and the tables, which are rendered from the lake's; ``sql/load``).
+Does not belong here: loading (load.py), and changing a table of an earlier release (evolve.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.tables import DAILY_METRICS, Table
+from stock_assets.settings.warehouse import Snowflake
+from stock_assets.warehouse.evolve import SQL_TYPES, evolve
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+    from snowflake.connector.cursor import SnowflakeCursor
+
+METRICS = "DAILY_STOCK_METRICS"
+TABLES = {METRICS: DAILY_METRICS}
+"""Tables of the warehouse, and the lake's tables whose columns they have."""
+_SQL = Path(__file__).parent / "sql"
+
+
+def account_statements(snowflake: Snowflake) -> list[str]:
+    """What an administrator runs once: warehouse, database, quota, roles, users of programs.
+
+    Raises:
+        PermanentError: a name in the settings is not a plain identifier.
+    """
+    names = _names(snowflake)
+    return [each for file in sorted((_SQL / "account").glob("*.sql")) for each in _statements(file, names)]
+
+
+def schema_statements() -> list[str]:
+    """The tables, in whichever schema is in use; existing ones stay as they are."""
+    files = sorted((_SQL / "schema").glob("*.sql"))
+    rendered = [create_table(name, table) for name, table in TABLES.items()]
+    return [*rendered, *(each for file in files for each in _statements(file, {}))]
+
+
+def load_statements() -> list[str]:
+    """What each load needs beside the tables."""
+    return [each for file in sorted((_SQL / "load").glob("*.sql")) for each in _statements(file, {})]
+
+
+def create_table(name: str, table: Table) -> str:
+    """The statement that makes a table with the columns of a lake's table, unless it exists.
+
+    Snowflake keeps the key as a note only: the MERGE of each load is what holds it.
+    """
+    columns = (f"{c.name.upper()} {SQL_TYPES[c.type]}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
+    key = f"PRIMARY KEY ({', '.join(table.key).upper()})"
+    body = ",\n    ".join([*columns, key])
+    return f"CREATE TABLE IF NOT EXISTS {name} (\n    {body}\n)"
+
+
+def set_up(connection: SnowflakeConnection, snowflake: Snowflake) -> None:
+    """Use what the settings name, make what of it is missing, and bring up to this release what is older; data stays.
+
+    Raises:
+        PermanentError: a name in the settings is not a plain identifier, or something is missing that this user may not make.
+        TableDiffers: the table has columns to which no upgrade leads.
+    """
+    names = _names(snowflake)
+    with connection.cursor() as cursor:
+        _use_or_make(cursor, f"WAREHOUSE {snowflake.warehouse}", _SQL / "account" / "1_warehouse.sql", names)
+        schema = f"SCHEMA {snowflake.database}.{snowflake.schema}"
+        _use_or_make(cursor, schema, _SQL / "account" / "2_database.sql", names)
+        for statement in (*load_statements(), *schema_statements()):
+            cursor.execute(statement)
+        for name, table in TABLES.items():
+            evolve(cursor, table, name)
+
+
+def set_up_account(connection: SnowflakeConnection, snowflake: Snowflake) -> Iterator[str]:
+    """Run everything, as an administrator; yields each statement after it was run.
+
+    Raises:
+        PermanentError: as ``set_up``; or a statement was refused.
+    """
+    from snowflake.connector.errors import ProgrammingError
+
+    for statement in account_statements(snowflake):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+        except ProgrammingError as refused:
+            raise PermanentError(f"{_headline(statement)} was refused: {refused.msg}") from refused
+        yield statement
+    set_up(connection, snowflake)
+
+
+def _use_or_make(cursor: SnowflakeCursor, what: str, file: Path, names: dict[str, str]) -> None:
+    """A loader may use what an administrator made, but not make it: even IF NOT EXISTS would be refused."""
+    from snowflake.connector.errors import ProgrammingError
+
+    try:
+        cursor.execute(f"USE {what}")
+        return
+    except ProgrammingError:
+        pass
+    try:
+        for statement in _statements(file, names):
+            cursor.execute(statement)
+        cursor.execute(f"USE {what}")
+    except ProgrammingError as refused:
+        raise PermanentError(
+            f"{what} is missing in the account, or not granted, and this user may not make it: {refused.msg} "
+            "An administrator runs `stock-assets warehouse setup` once."
+        ) from refused
+
+
+def _names(snowflake: Snowflake) -> dict[str, str]:
+    names = {"warehouse": snowflake.warehouse, "database": snowflake.database, "schema": snowflake.schema}
+    for name, value in names.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", value):
+            raise PermanentError(f"SNOWFLAKE_{name.upper()} must be a plain identifier, not {value!r}.")
+    return names
+
+
+def _headline(statement: str) -> str:
+    return statement.splitlines()[0]
+
+
+def _statements(file: Path, names: dict[str, str]) -> list[str]:
+    """The statements of a file, with ``names`` filled in and without comments."""
+    lines = (line for line in file.read_text().splitlines() if not line.startswith("--"))
+    text = Template("\n".join(lines)).substitute(names)
+    return [each.strip() for each in text.split(";") if each.strip()]

@@ -1,0 +1,3 @@
+CREATE DATABASE IF NOT EXISTS ${database};
+
+CREATE SCHEMA IF NOT EXISTS ${database}.${schema};
