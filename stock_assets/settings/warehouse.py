@@ -45,9 +45,13 @@ class WarehouseSettings(Owner):
     account: str = setting("SNOWFLAKE_ACCOUNT", "", "Snowflake account", shown=EMBEDDED, example="myorg-myaccount")
     user: str = setting("SNOWFLAKE_USER", "local", "its user", shown=EMBEDDED, example="LOADER")
     password: str = setting("SNOWFLAKE_PASSWORD", "local", "password", shown=EMBEDDED, example="", repr=False)
-    private_key_path: str = setting("SNOWFLAKE_PRIVATE_KEY_PATH", "", "file of the private key that signs in")
-    private_key_passphrase: str = setting("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", "", "its passphrase", repr=False)
-    token: str = setting("SNOWFLAKE_TOKEN", "", "programmatic access token that signs in", repr=False)
+    private_key_path: str = setting(
+        "SNOWFLAKE_PRIVATE_KEY_PATH", "", "file of the private key that signs in", shown="none"
+    )
+    private_key_passphrase: str = setting(
+        "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", "", "its passphrase", shown="none", repr=False
+    )
+    token: str = setting("SNOWFLAKE_TOKEN", "", "programmatic access token that signs in", shown="none", repr=False)
     authenticator: str = setting(
         "SNOWFLAKE_AUTHENTICATOR", "", "another authenticator of the connector", shown="by what is set"
     )
