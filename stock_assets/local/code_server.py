@@ -2,15 +2,17 @@
 
 Belongs here: how run workers come to life. Dagster spawns each as a new interpreter, which imports for 25 CPU-seconds what
 a build needs (Great Expectations and dagster-snowflake take 10 each). Here they are forked from one process that has done
-so once: a run begins within a second, and several share that memory.
+so once: a run begins within a second, and several share that memory. Runs that an earlier server left behind are told as failed.
 Does not belong here: anything about the server itself; the arguments are those of ``dagster api grpc``.
 """
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import runpy
 import sys
+import threading
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext, ForkServerContext
 
@@ -30,6 +32,7 @@ RUNS_IMPORT = [
     "boto3",
 ]
 """What runs import, in the order in which they need it."""
+RUN_WATCH = "stock_assets.defs.orphaned_runs"
 
 
 def fork_runs() -> ForkServerContext:
@@ -45,8 +48,14 @@ def fork_runs() -> ForkServerContext:
     return forked
 
 
+def watch_runs() -> None:
+    """Beside the server, look for runs that an earlier one left behind; by name, as nothing here knows Dagster."""
+    importlib.import_module(RUN_WATCH).watch()
+
+
 if __name__ == "__main__":
     fork_runs()
     forkserver.ensure_running()  # it imports while the server starts
+    threading.Thread(target=watch_runs, name="orphaned runs", daemon=True).start()
     sys.argv = ["dagster", "api", "grpc", *sys.argv[1:]]
     runpy.run_module("dagster", run_name="__main__")

@@ -1,0 +1,83 @@
+"""Dagster's records and this machine's processes -> runs that nobody executes any more, told as failed.
+
+Belongs here: finding them, and saying so. Dagster tells itself when a run's process dies while its code server lives; when both
+are gone (a container killed, a machine switched off) the run would count as started for ever, and hold back all that follow.
+Does not belong here: trying again, which sensors and retries do once the run has failed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+
+CHECK_S = 20.0
+SLACK_S = 5.0
+"""The clock of processes ticks in hundredths, that of the records in microseconds; a clock may be set."""
+LOST = "The process that executed this run is gone, and so is the code server that had started it."
+_log = logging.getLogger(__name__)
+
+
+def watch(every_s: float = CHECK_S) -> None:
+    """Look again and again, until the process ends; storage that does not answer is asked again the next time."""
+    while True:
+        try:
+            with dg.DagsterInstance.get() as instance:
+                fail_orphans(instance)
+        except Exception as error:  # noqa: BLE001  whatever storage says, it is asked again
+            _log.warning("orphaned runs cannot be looked for: %s", error)
+        time.sleep(every_s)
+
+
+def fail_orphans(instance: dg.DagsterInstance) -> list[str]:
+    """Fail the started runs whose process does not live; returns their ids."""
+    failed = []
+    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    for record in instance.get_run_records(wanted):
+        run = record.dagster_run
+        worker = _worker(instance, run.run_id)
+        if worker is None or _lives(*worker):
+            continue
+        now = instance.get_run_by_id(run.run_id)
+        if now is not None and not now.is_finished:  # it may have ended properly meanwhile
+            instance.report_run_failed(now, LOST)
+            failed.append(run.run_id)
+    return failed
+
+
+def _worker(instance: dg.DagsterInstance, run_id: str) -> tuple[int, float] | None:
+    """Id of the run's process and when it said so (Unix time); None when it has said nothing yet."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        pid = event.engine_event_data.metadata.get("pid") if event is not None else None
+        if pid is not None:
+            return int(str(pid.value)), entry.timestamp
+    return None
+
+
+def _lives(pid: int, said_at: float) -> bool:
+    """Whether that process lives; one that began later has only got its number."""
+    began = _began_at(pid)
+    return began is not None and began <= said_at + SLACK_S
+
+
+def _began_at(pid: int) -> float | None:
+    """When a process began, in Unix time; None when there is none."""
+    if sys.platform != "linux":
+        told = subprocess.run(
+            ["ps", "-o", "lstart=", "-p", str(pid)], env={"LC_ALL": "C"}, capture_output=True, text=True, check=False
+        )
+        return time.mktime(time.strptime(told.stdout.strip(), "%c")) if told.stdout.strip() else None
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    if fields[0] == "Z":  # ended, and nobody has asked for its status
+        return None
+    booted = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+    return float(booted.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,86 @@
+"""Runs whose process is gone fail; all others are left alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from stock_assets.defs import orphaned_runs
+from stock_assets.defs.orphaned_runs import LOST, SLACK_S, fail_orphans
+from stock_assets_tests.checkout import PROJECT
+
+
+@dg.op
+def never_end() -> None:
+    """Say that it began, and wait to be killed."""
+    print("began", flush=True)
+    threading.Event().wait()
+
+
+@dg.job
+def endless() -> None:
+    never_end()
+
+
+def execute(home: str) -> None:
+    """Run the job in this process, with Dagster's records in a folder."""
+    with dg.DagsterInstance.local_temp(home) as instance:
+        endless.execute_in_process(instance=instance)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in the midst of a run."""
+    command = f"from {__name__} import execute; execute({str(tmp_path)!r})"
+    with subprocess.Popen([sys.executable, "-c", command], cwd=PROJECT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"began\n"
+        yield process
+        process.kill()
+
+
+def only_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
+    (record,) = instance.get_run_records()
+    return record.dagster_run
+
+
+def test_a_run_fails_once_its_process_is_gone(instance: dg.DagsterInstance, worker: subprocess.Popen[bytes]) -> None:
+    run_id = only_run(instance).run_id
+    assert fail_orphans(instance) == [] and only_run(instance).status is dg.DagsterRunStatus.STARTED
+    worker.kill()
+    assert worker.stdout is not None
+    worker.stdout.read()  # to its end: the process is gone, though nobody has asked for its status
+    assert fail_orphans(instance) == [run_id]
+    assert only_run(instance).status is dg.DagsterRunStatus.FAILURE
+    (told,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.PIPELINE_FAILURE)
+    assert LOST in told.user_message + str(told.dagster_event)
+    assert fail_orphans(instance) == []
+
+
+def test_another_process_that_got_the_number_is_not_taken_for_the_run(
+    instance: dg.DagsterInstance, worker: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = only_run(instance).run_id
+    said_at = max(entry.timestamp for entry in instance.all_logs(run_id))
+    monkeypatch.setattr(orphaned_runs, "_began_at", lambda _: said_at + SLACK_S + 1)
+    assert fail_orphans(instance) == [run_id]
+
+
+def test_runs_that_have_not_begun_stay(instance: dg.DagsterInstance) -> None:
+    for status in (
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.STARTED,
+    ):  # of the latter nobody has said who runs it
+        instance.create_run_for_job(endless, status=status)
+    assert fail_orphans(instance) == []
