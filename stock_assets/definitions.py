@@ -16,6 +16,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from stock_assets.defs.built_assets import built_assets
 from stock_assets.defs.checks import asset_checks
+from stock_assets.defs.fetch_schedules import FETCH, fetch_schedules
 from stock_assets.defs.jobs import BUILD, DRAIN
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.partitions import session_partitions
@@ -45,8 +46,8 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
             *quality_assets(partitions, settings),
         ],
         asset_checks=asset_checks(partitions, settings),
-        jobs=[DRAIN, BUILD, maintenance],
-        schedules=[maintenance_schedule(maintenance, settings)],
+        jobs=[DRAIN, BUILD, FETCH, maintenance],
+        schedules=[*fetch_schedules(settings), maintenance_schedule(maintenance, settings)],
         sensors=[
             drain_sensor(settings, status),
             staleness_sensor(partitions, settings, status),

@@ -15,14 +15,21 @@ from stock_assets.defs.metadata import OWNERS, markdown_table
 from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.raw_assets import HISTORY
 from stock_assets.defs.resources import Kafka, Lake
+from stock_assets.domain.sessions import sessions_between
 from stock_assets.settings.platform import Settings
 from stock_assets.sources.fetched import Fetched
 
 
 class HistoryConfig(dg.Config):
-    """``again``: also ask for sessions whose final bar the lake holds, to see whether the vendor changed it."""
+    """What to ask for.
+
+    Attributes:
+        again: also ask for sessions whose final bar the lake holds, to see whether the vendor changed it.
+        first: ask for all sessions from this day (YYYY-MM-DD) to the run's last one; the schedules' way to name a range.
+    """
 
     again: bool = False
+    first: str | None = None
 
 
 def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
@@ -48,6 +55,8 @@ def vendor_history(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         from stock_assets.topic.topics import create_topics
 
         days: list[date] = asked_sessions(context) or []
+        if config.first and days:
+            days = sessions_between(date.fromisoformat(config.first), days[-1])
         report, published = [], 0
         create_topics(kafka.broker, settings.kafka.partitions)
         for source in settings.vendors.history_sources:

@@ -42,7 +42,9 @@ class VendorSettings(Owner):
     """Vendors that are asked, and what publishes from them."""
 
     history_sources: Names = setting(
-        "HISTORY_SOURCES", ("yahoo",), "vendors that `sources/history` asks: `yahoo`, `alpha_vantage`"
+        "HISTORY_SOURCES",
+        ("yahoo",),
+        "vendors that `sources/history` asks: `yahoo`, `alpha_vantage`; set, it is asked after each close and hourly",
     )
     publishers: Names = setting(
         "PUBLISHERS",

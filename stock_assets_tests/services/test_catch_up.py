@@ -1,11 +1,14 @@
 """After an outage only the missing cells are asked for: the asset, the real yfinance and a real broker."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
+import tenacity.nap
 
+from stock_assets.defs.fetch_schedules import fetch_schedules
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.vendor_history import vendor_history
@@ -75,6 +78,35 @@ def test_only_what_the_lake_lacks_is_asked_for(market: FakeYahoo, kafka: Broker,
     assert asked(market) == set()
     assert published(run(settings, lake, kafka, DAYS[0], DAYS[-1], again=True)) == 0
     assert asked(market) == {"CUA", "CUB"}
+
+
+def test_a_week_of_schedules_leaves_no_session_missing(
+    market: FakeYahoo, kafka: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Wednesday the machine is off, and on Thursday Yahoo fails; Friday's fetch makes up for both."""
+    monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=lambda _: None))
+    lake, week = str(tmp_path / "lake"), DAYS[6:11]
+    assert [day.weekday() for day in week] == [0, 1, 2, 3, 4]
+    values = {"SYMBOLS": "CUA,CUB", "YAHOO_PROXY": market.proxy, "YAHOO_CA_BUNDLE": str(market.ca_bundle)}
+    settings = Settings(values | {"HISTORY_SOURCES": "yahoo", "FIRST_SESSION": str(week[0])})
+    (after_close,) = (each for each in fetch_schedules(settings) if each.name == "fetch_after_close")
+    for day in (week[0], week[1], week[3], week[4]):
+        market.recover()
+        if day == week[3]:
+            market.fail("500", history_only=True)
+        at = datetime.combine(day, time(16, 30), EXCHANGE_ZONE)
+        request = after_close(dg.build_schedule_context(scheduled_execution_time=at))
+        assert isinstance(request, dg.RunRequest)
+        done = dg.materialize(
+            [vendor_history(session_partitions(settings.dagster.first_session), settings)],
+            resources={"lake": Lake(root=lake), "kafka": Kafka(bootstrap=kafka.bootstrap)},
+            partition_key=request.partition_key,
+            run_config=request.run_config,
+            raise_on_error=False,
+        )
+        assert done.success == (day != week[3])
+        list(land(lake, kafka, BARS))
+    assert missing_cells(lake, "yahoo", ["CUA", "CUB"], week) == {}
 
 
 def test_a_symbol_that_is_gone_is_said_and_the_others_come(market: FakeYahoo, kafka: Broker, tmp_path: Path) -> None:
