@@ -10,7 +10,6 @@ of partitions alone (the UI, a backfill) builds those sessions whether stale or 
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -29,6 +28,7 @@ from stock_assets.lake.built import built_from, made_by_other_rules, record_buil
 from stock_assets.lake.fingerprints import GONE, Fingerprints, fingerprints
 from stock_assets.lake.tables import count_rows, open_to_write, read_sessions, table_version
 from stock_assets.quality.judging import Judging
+from stock_assets.release import release
 from stock_assets.settings.platform import Settings
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         days, _ = sessions_to_build(context, everything, partitions, lake.root, now, stage)
         totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
         loaded: dict[date, int] = {}
-        tag = {"run": context.run.run_id, "asset": "/".join(WAREHOUSE_KEY.path), "version": version("stock_assets")}
+        tag = {"run": context.run.run_id, "asset": "/".join(WAREHOUSE_KEY.path), "version": release()}
         if days:
             tag |= {"first_session": str(days[0]), "last_session": str(days[-1])}
         with warehouse.connect(tag) as connection:

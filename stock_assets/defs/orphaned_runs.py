@@ -7,6 +7,7 @@ Does not belong here: trying again, which sensors and retries do once the run ha
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -19,27 +20,39 @@ import dagster as dg
 CHECK_S = 20.0
 SLACK_S = 5.0
 """The clock of processes ticks in hundredths, that of the records in microseconds; a clock may be set."""
+LAUNCHED_BY = ".dagster/grpc_info"
+"""Tag of a run that a code server started: the server's address, as JSON."""
 LOST = "The process that executed this run is gone, and so is the code server that had started it."
 _log = logging.getLogger(__name__)
 
 
-def watch(every_s: float = CHECK_S) -> None:
-    """Look again and again, until the process ends; storage that does not answer is asked again the next time."""
+def watch(port: int, every_s: float = CHECK_S) -> None:
+    """Look again and again, until the process ends; storage that does not answer is asked again the next time.
+
+    Args:
+        port: of this code server.
+    """
     while True:
         try:
             with dg.DagsterInstance.get() as instance:
-                fail_orphans(instance)
+                fail_orphans(instance, port)
         except Exception as error:  # noqa: BLE001  whatever storage says, it is asked again
             _log.warning("orphaned runs cannot be looked for: %s", error)
         time.sleep(every_s)
 
 
-def fail_orphans(instance: dg.DagsterInstance) -> list[str]:
-    """Fail the started runs whose process does not live; returns their ids."""
+def fail_orphans(instance: dg.DagsterInstance, port: int) -> list[str]:
+    """Fail the started runs whose process does not live; returns their ids.
+
+    Args:
+        port: of the code server that started them. Other runs may be executed where this process cannot look.
+    """
     failed = []
     wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
     for record in instance.get_run_records(wanted):
         run = record.dagster_run
+        if json.loads(run.tags.get(LAUNCHED_BY, "{}")).get("port") != port:
+            continue
         worker = _worker(instance, run.run_id)
         if worker is None or _lives(*worker):
             continue

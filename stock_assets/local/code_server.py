@@ -48,14 +48,15 @@ def fork_runs() -> ForkServerContext:
     return forked
 
 
-def watch_runs() -> None:
+def watch_runs(port: int) -> None:
     """Beside the server, look for runs that an earlier one left behind; by name, as nothing here knows Dagster."""
-    importlib.import_module(RUN_WATCH).watch()
+    importlib.import_module(RUN_WATCH).watch(port)
 
 
 if __name__ == "__main__":
     fork_runs()
     forkserver.ensure_running()  # it imports while the server starts
-    threading.Thread(target=watch_runs, name="orphaned runs", daemon=True).start()
+    port = int(sys.argv[sys.argv.index("-p") + 1])
+    threading.Thread(target=watch_runs, args=[port], name="orphaned runs", daemon=True).start()
     sys.argv = ["dagster", "api", "grpc", *sys.argv[1:]]
     runpy.run_module("dagster", run_name="__main__")

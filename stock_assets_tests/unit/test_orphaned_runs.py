@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -12,8 +13,10 @@ import dagster as dg
 import pytest
 
 from stock_assets.defs import orphaned_runs
-from stock_assets.defs.orphaned_runs import LOST, SLACK_S, fail_orphans
+from stock_assets.defs.orphaned_runs import LAUNCHED_BY, LOST, SLACK_S, fail_orphans
 from stock_assets_tests.checkout import PROJECT
+
+PORT = 4000
 
 
 @dg.op
@@ -31,7 +34,7 @@ def endless() -> None:
 def execute(home: str) -> None:
     """Run the job in this process, with Dagster's records in a folder."""
     with dg.DagsterInstance.local_temp(home) as instance:
-        endless.execute_in_process(instance=instance)
+        endless.execute_in_process(instance=instance, tags={LAUNCHED_BY: json.dumps({"host": "code", "port": PORT})})
 
 
 @pytest.fixture
@@ -57,15 +60,16 @@ def only_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
 
 def test_a_run_fails_once_its_process_is_gone(instance: dg.DagsterInstance, worker: subprocess.Popen[bytes]) -> None:
     run_id = only_run(instance).run_id
-    assert fail_orphans(instance) == [] and only_run(instance).status is dg.DagsterRunStatus.STARTED
+    assert fail_orphans(instance, PORT) == [] and only_run(instance).status is dg.DagsterRunStatus.STARTED
     worker.kill()
     assert worker.stdout is not None
     worker.stdout.read()  # to its end: the process is gone, though nobody has asked for its status
-    assert fail_orphans(instance) == [run_id]
+    assert fail_orphans(instance, PORT + 1) == []  # another server's, whose processes may be elsewhere
+    assert fail_orphans(instance, PORT) == [run_id]
     assert only_run(instance).status is dg.DagsterRunStatus.FAILURE
     (told,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.PIPELINE_FAILURE)
     assert LOST in told.user_message + str(told.dagster_event)
-    assert fail_orphans(instance) == []
+    assert fail_orphans(instance, PORT) == []
 
 
 def test_another_process_that_got_the_number_is_not_taken_for_the_run(
@@ -74,7 +78,7 @@ def test_another_process_that_got_the_number_is_not_taken_for_the_run(
     run_id = only_run(instance).run_id
     said_at = max(entry.timestamp for entry in instance.all_logs(run_id))
     monkeypatch.setattr(orphaned_runs, "_began_at", lambda _: said_at + SLACK_S + 1)
-    assert fail_orphans(instance) == [run_id]
+    assert fail_orphans(instance, PORT) == [run_id]
 
 
 def test_a_run_of_which_nobody_has_said_who_executes_it_stays(
@@ -83,4 +87,4 @@ def test_a_run_of_which_nobody_has_said_who_executes_it_stays(
     worker.kill()
     worker.wait()
     monkeypatch.setattr(orphaned_runs, "_worker", lambda *_: None)
-    assert fail_orphans(instance) == []
+    assert fail_orphans(instance, PORT) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 import snowflake.connector
 from snowflake.connector.errors import DatabaseError, OperationalError
 
+from stock_assets import release
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.settings.platform import Settings
@@ -140,3 +142,13 @@ def test_the_stand_in_and_snowflake_differ_by_settings_alone() -> None:
     assert local.keys() - cloud.keys() == {"host", "port", "protocol", "platform_detection_timeout_seconds"}
     assert cloud.keys() - local.keys() == {"role"}
     assert local["session_parameters"] == cloud["session_parameters"] == {"TIMEZONE": "UTC"}
+
+
+def test_the_release_is_told_where_it_is_installed_and_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert release.release() == "source" or re.fullmatch(r"\d+\.\d+\.\d+", release.release())
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(release, "version", missing)
+    assert release.release() == "source"
