@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from stock_assets.defs.jobs import SESSIONS_TAG
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import read_lags, stale_sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
@@ -45,7 +46,7 @@ class MainJob:
 def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], None] = lambda _: None) -> MainJob:
     """Return when no record waits in a topic, no session is stale and no run is in flight; runs count from ``since`` on.
 
-    ``say`` is told of each run when it has ended. Needs Dagster's daemon and ``DAGSTER_HOME``.
+    ``say`` is told of each step and each run when it has ended. Needs Dagster's daemon and ``DAGSTER_HOME``.
 
     Raises:
         PermanentError: a run failed, or a topic or sensor is stopped; the text says why and where to look.
@@ -56,6 +57,7 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
         deadline = time.monotonic() + LONGEST_WAIT_S
         while True:
             records = instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
+            _tell_steps(instance, records, told, say)
             _tell_ended(settings, instance, records, told, say)
             if not instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1):
                 waiting = _waiting(settings)
@@ -93,6 +95,22 @@ def _refuse_stopped_sensors(instance: dg.DagsterInstance, settings: Settings) ->
         raise PermanentError(
             f"Records wait, but {names} is switched off: switch it on in Dagster's UI, or set AUTOMATIC=true."
         )
+
+
+def _tell_steps(
+    instance: dg.DagsterInstance, records: Sequence[dg.RunRecord], told: set[str], say: Callable[[str], None]
+) -> None:
+    """Assets, and the checks that are steps of their own, of runs whose end has not been told."""
+    for record in records:
+        run = record.dagster_run
+        if run.run_id in told:
+            continue
+        for event in _events(instance, run.run_id, dg.DagsterEventType.STEP_SUCCESS):
+            if (step := f"{run.run_id} {event.step_key}") not in told:
+                told.add(step)
+                about = event.step_key.replace("__", "/")
+                sessions = f" of {run.tags[SESSIONS_TAG]}" if SESSIONS_TAG in run.tags else ""
+                say(f"{run.job_name:<10} {about}{sessions} in {event.step_success_data.duration_ms / 1000:.1f} s")
 
 
 def _tell_ended(

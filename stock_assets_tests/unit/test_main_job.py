@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from stock_assets.defs import runs
+from stock_assets.defs.jobs import SESSIONS_TAG
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.platform import Settings
 
@@ -95,6 +96,24 @@ def test_a_failed_run_is_named_with_its_cause_and_where_to_look(
         platform.wait(DAGSTER_PORT="3100")
     assert f"run {run_id[:8]} of build failed: it broke" in str(failed.value)
     assert f"http://127.0.0.1:3100/runs/{run_id}" in str(failed.value) and "stock-assets doctor" in str(failed.value)
+
+
+def test_each_step_is_told_once_with_its_sessions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    @dg.asset(key=["bars", "daily_bars"])
+    def daily_bars() -> None:
+        """Nothing."""
+
+    platform = Platform(monkeypatch, tmp_path, (False, nothing))
+    going_on = platform.run("drain", S.STARTING)
+    tags = {SESSIONS_TAG: "2013-02-27 to 2013-03-01"}
+    platform.meanwhile = [
+        lambda: bool(dg.materialize([daily_bars], instance=platform.instance, tags=tags)),
+        nothing,
+        lambda: platform.end(going_on),
+    ]
+    platform.wait()
+    (told,) = (line for line in platform.said if "bars/daily_bars" in line)
+    assert " bars/daily_bars of 2013-02-27 to 2013-03-01 in 0." in told
 
 
 def test_runs_of_before_do_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
