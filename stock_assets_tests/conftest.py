@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("services")
         if needs_minio(item) and not compiled:
             item.add_marker(pytest.mark.timeout(COMPILING_S))  # the first of them waits for the compiler
-    last = {item.path for item in items if needs_minio(item) and not compiled}
+    last = {item.path for item in items if needs_minio(item)}  # whether compiled or not: every worker must sort alike
     items.sort(key=lambda item: item.path in last)
 
 
