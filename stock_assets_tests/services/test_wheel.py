@@ -63,7 +63,8 @@ def test_the_wheel_installs_two_packages_and_all_their_files(wheel: Path) -> Non
         "domain/nyse_sessions.json",
         "domain/universe.csv",
         "domain/schemas/tick.json",
-        "warehouse/sql/1_account.sql",
+        "warehouse/sql/account/1_warehouse.sql",
+        "warehouse/sql/load/1_staging.sql",
     ):
         assert f"stock_assets/{name}" in names
 
