@@ -30,12 +30,12 @@ def key_file(folder: Path, passphrase: str = "") -> str:
 
 
 def test_a_key_signs_in_by_token_of_its_own(tmp_path: Path) -> None:
-    path = key_file(tmp_path, "open")
-    settings = Settings({**ACCOUNT, "SNOWFLAKE_PRIVATE_KEY_PATH": path, "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "open"})
+    path = key_file(tmp_path, "sesame")
+    settings = Settings({**ACCOUNT, "SNOWFLAKE_PRIVATE_KEY_PATH": path, "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "sesame"})
     given = parameters(settings.snowflake)
-    wanted = {"authenticator": "SNOWFLAKE_JWT", "private_key_file": path, "private_key_file_pwd": "open"}
+    wanted = {"authenticator": "SNOWFLAKE_JWT", "private_key_file": path, "private_key_file_pwd": "sesame"}
     assert wanted.items() <= given.items() and "password" not in given
-    assert "open" not in repr(settings.snowflake)
+    assert "sesame" not in repr(settings.snowflake)
 
 
 def test_its_fingerprint_is_the_one_that_snowflake_shows(tmp_path: Path) -> None:
