@@ -8,9 +8,6 @@ Run: python benchmarks/cold_spark.py [ROWS ...] (daily bars; by default 2,510 th
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,18 +15,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from own_services import machine
+from own_services import cpu_seconds_of, machine
 from pyspark.sql import SparkSession
 from spark_metrics import SOURCE, write_raw
 
 from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
+from spark.small_builds import fit_for_small_builds
 from stock_assets.local import class_archive
 from stock_assets.local.java import find_java
-from stock_assets.local.program import LOOPBACK, property_lines
+from stock_assets.local.program import LOOPBACK
 from stock_assets.local.readiness import wait_for_port
-from stock_assets.local.spark import archive, server_command, server_environment, server_properties
+from stock_assets.local.second_spark import free_port, start_server
+from stock_assets.local.spark import archive
 from stock_assets.settings.platform import Settings
-from stock_assets.settings.spark import SMALL_BUILD
 
 SESSIONS = 251
 ROWS = (2_510, 2_510, 2_510, 125_000)
@@ -42,30 +40,18 @@ class Server:
     def __init__(self, folder: Path, with_archive: bool) -> None:
         settings = Settings.load()
         java = find_java(settings)
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            self.port = probe.getsockname()[1]
-        scratch, properties = folder / "scratch", folder / "spark.properties"
-        scratch.mkdir()
-        properties.write_text(property_lines(server_properties(settings, self.port, scratch)))
+        self.port = free_port()
         options = class_archive.options(archive(settings, java)) if with_archive else []
         if with_archive and not options:
             raise SystemExit("There is no archive of classes yet: `stock-assets up` makes it in the background.")
-        variables = [f"{name}={value}" for name, value in server_environment(settings).items()]
         began = time.monotonic()
-        self.process = subprocess.Popen(
-            ["/usr/bin/env", *variables, *server_command(settings, java, properties, scratch, options)],
-            cwd=scratch,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self.process = start_server(settings, java, folder, self.port, options, quiet=True)
         wait_for_port(self.port, START_DEADLINE_S)
         self.start_s = time.monotonic() - began
 
     def cpu_s(self) -> float:
         """CPU-seconds it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self.process.pid)
 
 
 def measure(name: str, with_archive: bool, small: bool, sizes: tuple[int, ...]) -> None:
@@ -74,8 +60,8 @@ def measure(name: str, with_archive: bool, small: bool, sizes: tuple[int, ...]) 
         server = Server(Path(folder), with_archive)
         try:
             spark = SparkSession.builder.remote(f"sc://{LOOPBACK}:{server.port}").create()
-            for setting, value in SMALL_BUILD.items() if small else ():
-                spark.conf.set(setting, value)
+            if small:
+                fit_for_small_builds(spark)
             print(f"{name:32}{server.start_s:7.1f}", end="", flush=True)
             for rows in sizes:
                 with tempfile.TemporaryDirectory() as lake:

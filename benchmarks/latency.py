@@ -17,7 +17,7 @@ from itertools import islice
 
 import numpy as np
 from confluent_kafka import Producer
-from own_services import machine, own_services
+from own_services import cpu_seconds_of, machine, own_services
 
 from stock_assets.domain.messages import encode
 from stock_assets.domain.tables import RAW_TICKS
@@ -45,7 +45,7 @@ def main(rate: int = 10_000, seconds: int = 30) -> None:
             began = time.time()
             _publish(settings.broker, rate, seconds)
             _wait_until_landed(settings)
-            cpu = _cpu_seconds(follower.pid)
+            cpu = cpu_seconds_of(follower.pid)
             follower.send_signal(signal.SIGTERM)
         _show(settings, rate, seconds, began, cpu)
 
@@ -72,11 +72,6 @@ def _wait_until_landed(settings: Settings) -> None:
         if state is not None and table is not None and not plan_landing(table, TICKS, state).lag:
             return
         time.sleep(0.2)
-
-
-def _cpu_seconds(pid: int) -> float:
-    with open(f"/proc/{pid}/stat") as stat:
-        return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13])) / 100
 
 
 def _show(settings: Settings, rate: int, seconds: int, began: float, cpu: float) -> None:

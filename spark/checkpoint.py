@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 
 def compute_once(rows: DataFrame) -> DataFrame:
-    """The rows, computed now and kept by the server; every use sees the same ones. (A cache is computed anew by a write.)"""
+    """The rows, computed now and kept by the server; every use sees the same ones. (A write would recompute a cache.)"""
     computed = rows.localCheckpoint()
     if computed.sparkSession is not rows.sparkSession:
         # With Connect, PySpark 4.0 asks the thread's first session for them, though another one, perhaps of another

@@ -36,6 +36,6 @@ def setup(
     from stock_assets.warehouse.connect import connect
 
     with connect(snowflake, anywhere=True) as connection:
-        for statement in set_up_account(connection, snowflake):
-            typer.echo(statement.splitlines()[0])
+        for headline in set_up_account(connection, snowflake):
+            typer.echo(headline)
     typer.echo(f"{snowflake.target} is ready")

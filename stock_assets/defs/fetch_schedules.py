@@ -7,6 +7,7 @@ Does not belong here: asking (``vendor_history``), and when bars are built: that
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
@@ -31,12 +32,11 @@ def fetch_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     on = settings.dagster.automatic and named
     status = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
 
-    @dg.schedule(
+    schedule = partial(dg.schedule, job=FETCH, execution_timezone=str(EXCHANGE_ZONE), default_status=status)
+
+    @schedule(
         name="fetch_after_close",
-        job=FETCH,
         cron_schedule="*/15 13-23 * * 1-5",
-        execution_timezone=str(EXCHANGE_ZONE),
-        default_status=status,
         description="Half an hour after each session's close, half days too: its bars, and what earlier fetches missed.",
     )
     def after_close(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -51,12 +51,9 @@ def fetch_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         # The key makes it one run a session, by whichever look comes first.
         return _request(f"after close of {day}", first, day)
 
-    @dg.schedule(
+    @schedule(
         name="fetch_while_open",
-        job=FETCH,
         cron_schedule="0 10-16 * * 1-5",
-        execution_timezone=str(EXCHANGE_ZONE),
-        default_status=status,
         description="Each hour while the market is open: the session's bars so far.",
     )
     def while_open(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:

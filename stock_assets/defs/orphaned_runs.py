@@ -1,7 +1,7 @@
-"""Dagster's records and this machine's processes -> runs that nobody executes any more, told as failed.
+"""Dagster's records and this machine's processes -> runs that nobody executes any more, reported as failed.
 
-Belongs here: finding them, and saying so. Dagster tells itself when a run's process dies while its code server lives; when both
-are gone (a container killed, a machine switched off) the run would count as started for ever, and hold back all that follow.
+Belongs here: finding and reporting them. Dagster itself reports a run whose process dies while its code server lives; when both
+are gone (a killed container, a power cut), the run would stay started and block every later one.
 Does not belong here: trying again, which sensors and retries do once the run has failed.
 """
 
@@ -34,8 +34,10 @@ def watch(port: int, every_s: float = CHECK_S) -> None:
     """
     while True:
         try:
-            with dg.DagsterInstance.get() as instance:
-                fail_orphans(instance, port)
+            with dg.DagsterInstance.get() as instance:  # kept open: opening it costs ten times as much as a look
+                while True:
+                    fail_orphans(instance, port)
+                    time.sleep(every_s)
         except Exception as error:  # noqa: BLE001  whatever storage says, it is asked again
             _log.warning("orphaned runs cannot be looked for: %s", error)
         time.sleep(every_s)
@@ -64,7 +66,7 @@ def fail_orphans(instance: dg.DagsterInstance, port: int) -> list[str]:
 
 
 def _worker(instance: dg.DagsterInstance, run_id: str) -> tuple[int, float] | None:
-    """Id of the run's process and when it said so (Unix time); None when it has said nothing yet."""
+    """The run's process id and when it was reported (Unix time); None until it is."""
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = entry.dagster_event
         pid = event.engine_event_data.metadata.get("pid") if event is not None else None

@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
-from stock_assets.settings.spark import SMALL_BUILD, SMALL_BUILD_ROWS
+from stock_assets.settings.spark import SMALL_BUILD_ROWS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -94,10 +94,11 @@ class Spark(dg.ConfigurableResource[Any]):
         if small in self._sessions and not _answers(self._sessions[small]):
             self.close()  # both were the same server's
         if small not in self._sessions:
-            opened = self._open(self.small_remote if small else self.remote)
-            for name, value in SMALL_BUILD.items() if small else ():
-                opened.conf.set(name, value)
-            self._sessions[small] = opened
+            from spark.small_builds import fit_for_small_builds
+
+            self._sessions[small] = (
+                fit_for_small_builds(self._open(self.small_remote)) if small else self._open(self.remote)
+            )
         session: SparkSession = self._sessions[small]
         return session
 
@@ -135,7 +136,7 @@ class Warehouse(dg.ConfigurableResource[Any]):
         """A connection of the real connector, closed at the end.
 
         Args:
-            tag: what the account's query history tells of each query, as JSON.
+            tag: stored as JSON beside each query in the account's query history.
 
         Raises:
             ServiceUnavailable: the warehouse does not answer.

@@ -2,7 +2,7 @@
 
 Belongs here: how run workers come to life. Dagster spawns each as a new interpreter, which imports for 25 CPU-seconds what
 a build needs (Great Expectations and dagster-snowflake take 10 each). Here they are forked from one process that has done
-so once: a run begins within a second, and several share that memory. Runs that an earlier server left behind are told as failed.
+so once: a run begins within a second, and several share that memory. Runs that an earlier server left behind are reported as failed.
 Does not belong here: anything about the server itself; the arguments are those of ``dagster api grpc``.
 """
 

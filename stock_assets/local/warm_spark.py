@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from datetime import date
@@ -21,12 +20,12 @@ import numpy as np
 
 from stock_assets.local import class_archive
 from stock_assets.local.java import find_java
-from stock_assets.local.program import LOOPBACK, property_lines
+from stock_assets.local.program import LOOPBACK
 from stock_assets.local.readiness import wait_for_port
-from stock_assets.local.spark import archive, server_command, server_environment, server_properties
+from stock_assets.local.second_spark import free_port, start_server
+from stock_assets.local.spark import archive
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
-from stock_assets.settings.spark import SMALL_BUILD
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -49,28 +48,24 @@ def warm(settings: Settings) -> int:
     from pyspark.sql import SparkSession
 
     # Not stopped: that would close the sessions for all who share them.
-    spark = SparkSession.builder.remote(settings.small_spark_remote).create()
-    for name, value in SMALL_BUILD.items():
-        spark.conf.set(name, value)
-    return build(spark, settings, lake)
+    from spark.small_builds import fit_for_small_builds
+
+    session = fit_for_small_builds(SparkSession.builder.remote(settings.small_spark_remote).create())
+    return build(session, settings, lake)
 
 
 def archive_classes(settings: Settings) -> bool:
     """Make the archive of classes that the server's next start uses, with a second server, once the machine is idle."""
     java = find_java(settings)
     kept = archive(settings, java)
-    if not kept.is_file():
-        _wait_until_idle()
-    folder, port = settings.local_dir / "spark" / "archiving", _free_port()
+    if kept.is_file():
+        return True
+    _wait_until_idle()
+    folder, port = settings.local_dir / "spark" / "archiving", free_port()
     shutil.rmtree(folder, ignore_errors=True)
-    scratch, properties = folder / "scratch", folder / "spark.properties"
-    scratch.mkdir(parents=True)
-    properties.write_text(property_lines(server_properties(settings, port, scratch)), encoding="utf-8")
 
     def start(options: list[str]) -> subprocess.Popen[bytes]:
-        variables = [f"{name}={value}" for name, value in server_environment(settings).items()]
-        command = server_command(settings, java, properties, scratch, options)
-        return subprocess.Popen(["nice", "-n", "19", "/usr/bin/env", *variables, *command], cwd=scratch)
+        return start_server(settings, java, folder, port, options, nice=19)
 
     def use() -> None:
         from pyspark.sql import SparkSession
@@ -100,13 +95,6 @@ def _wait_until_idle() -> None:
     """The lowest priority does not help others where the system shares the processors among groups of processes."""
     while os.getloadavg()[0] > IDLE_LOAD * (os.cpu_count() or 1):
         time.sleep(IDLE_POLL_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def fill(lake: str) -> None:

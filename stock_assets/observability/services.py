@@ -115,7 +115,7 @@ def key_facts(settings: Settings) -> Iterator[Fact]:
         )
         yield Fact("key", "warehouse", False, text)
     except StockAssetsError as error:
-        yield Fact("key", "warehouse", True, str(error), "Mend that; nothing can be loaded until then.")
+        yield Fact("key", "warehouse", True, str(error), "Fix this; nothing is loaded until then.")
 
 
 def registry_facts(settings: Settings) -> Iterator[Fact]:

@@ -1,6 +1,6 @@
 """names and texts -> settings of Spark.
 
-Belongs here: where Spark Connect is, and what sets a session for small builds apart.
+Belongs here: where Spark Connect is, and which builds are small (``spark.small_builds`` fits a session for them).
 Does not belong here: what it builds (``spark/``).
 """
 
@@ -12,12 +12,6 @@ SHARED_SESSION = "5b1c3d0e-6d0f-4e57-9f0a-2f3b6a1c7d42"
 """The session of the embedded server for large builds: it keeps what it once compiled."""
 SMALL_SESSION = "a3d8f6c2-0b7e-4c1d-8e35-6f1c9b2d7a10"
 """The session of the embedded server for small builds."""
-SMALL_BUILD = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
-}
-"""Settings of that session: for few rows, compiling code and planning again cost more than they save."""
 SMALL_BUILD_ROWS = 100_000
 """Rows to read below which a build is a small one; where both take as long is measured by ``benchmarks/cold_spark.py``."""
 

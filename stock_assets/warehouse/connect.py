@@ -77,7 +77,7 @@ def parameters(snowflake: Snowflake, tag: Mapping[str, Any] | None = None) -> di
     """Keyword arguments of ``snowflake.connector.connect``; they hold secrets.
 
     Args:
-        tag: what the account's query history tells of each query, as JSON.
+        tag: stored as JSON beside each query in the account's query history.
 
     Raises:
         PermanentError: the settings for signing in contradict each other, or the key cannot be used.

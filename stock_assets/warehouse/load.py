@@ -58,7 +58,7 @@ def load_range(
 
     Only rows whose values differ are updated. A row of the range that is not in ``rows`` is deleted; with
     ``symbols``, only if its symbol is one of them. A rerun reports everything unchanged. A failure changes nothing.
-    LOAD_AUDIT tells of each session, in the same transaction.
+    LOAD_AUDIT gets a row per session, in the same transaction.
 
     Raises:
         PermanentError: ``rows`` has a key twice, or a row outside the range, or not all of it arrived.

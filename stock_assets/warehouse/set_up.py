@@ -73,14 +73,14 @@ def set_up(connection: SnowflakeConnection, snowflake: Snowflake) -> None:
         _use_or_make(cursor, f"WAREHOUSE {snowflake.warehouse}", _SQL / "account" / "1_warehouse.sql", names)
         schema = f"SCHEMA {snowflake.database}.{snowflake.schema}"
         _use_or_make(cursor, schema, _SQL / "account" / "2_database.sql", names)
-        for statement in (*load_statements(), *schema_statements()):
+        for statement in schema_statements():
             cursor.execute(statement)
         for name, table in TABLES.items():
             evolve(cursor, table, name)
 
 
 def set_up_account(connection: SnowflakeConnection, snowflake: Snowflake) -> Iterator[str]:
-    """Run everything, as an administrator; yields each statement after it was run.
+    """Run everything, as an administrator; yields the first line of each statement after it was run.
 
     Raises:
         PermanentError: as ``set_up``; or a statement was refused.
@@ -88,12 +88,13 @@ def set_up_account(connection: SnowflakeConnection, snowflake: Snowflake) -> Ite
     from snowflake.connector.errors import ProgrammingError
 
     for statement in account_statements(snowflake):
+        headline = statement.splitlines()[0]
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement)
         except ProgrammingError as refused:
-            raise PermanentError(f"{_headline(statement)} was refused: {refused.msg}") from refused
-        yield statement
+            raise PermanentError(f"{headline} was refused: {refused.msg}") from refused
+        yield headline
     set_up(connection, snowflake)
 
 
@@ -123,10 +124,6 @@ def _names(snowflake: Snowflake) -> dict[str, str]:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", value):
             raise PermanentError(f"SNOWFLAKE_{name.upper()} must be a plain identifier, not {value!r}.")
     return names
-
-
-def _headline(statement: str) -> str:
-    return statement.splitlines()[0]
 
 
 def _statements(file: Path, names: dict[str, str]) -> list[str]:

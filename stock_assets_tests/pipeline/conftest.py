@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from stock_assets.settings.spark import SMALL_BUILD
+from spark.small_builds import fit_for_small_builds
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, VALUES, land, tick
 
 
@@ -37,9 +37,7 @@ def filled(lake: str) -> str:
 @pytest.fixture(scope="session")
 def spark(spark_connect: str) -> Iterator[SparkSession]:
     """A session of a running server for small builds: Spark Connect, as in production."""
-    session = SparkSession.builder.remote(spark_connect).create()
-    for name, value in SMALL_BUILD.items():
-        session.conf.set(name, value)
+    session = fit_for_small_builds(SparkSession.builder.remote(spark_connect).create())
     session.conf.set("spark.sql.session.timeZone", "UTC")
     yield session
     session.stop()

@@ -1,12 +1,15 @@
 """Topics of a test's own, records to send into them, and what was landed of them."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 from confluent_kafka import Producer
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from stock_assets.domain.messages import Tick, encode, instant
@@ -20,7 +23,7 @@ from stock_assets.landing.rows import rows_of
 from stock_assets.raw.completeness import prove
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import Chunk
-from stock_assets.topic.topics import SETTINGS, Topic
+from stock_assets.topic.topics import SETTINGS, Topic, topic_state
 
 bulk_from: int | None = None
 """From how many records on landings read record batches; None for as usual. The fixture ``either_reader`` sets it."""
@@ -52,6 +55,24 @@ def send(kafka: Broker, topic: Topic, records: list[Tick | bytes | None], partit
         placed = {} if partition is None else {"partition": partition}
         producer.produce(topic.name, value=value, key=record.symbol if isinstance(record, Tick) else b"", **placed)
     assert producer.flush(30) == 0
+
+
+def read_topic(kafka: Broker, topic: Topic) -> list[dict[str, Any]]:
+    """Every message of a topic of which nothing was deleted."""
+    found = topic_state(kafka, topic)
+    assert found is not None
+    consumer = KafkaConsumer(**kafka.kafka_python(), enable_auto_commit=False)
+    try:
+        consumer.assign([TopicPartition(topic.name, number) for number in found.end])
+        consumer.seek_to_beginning()
+        messages: list[dict[str, Any]] = []
+        while len(messages) < sum(found.end.values()):
+            batches = consumer.poll(timeout_ms=30_000)
+            assert batches, "the topic ends before its end"
+            messages += [json.loads(record.value) for records in batches.values() for record in records]
+        return messages
+    finally:
+        consumer.close()
 
 
 def land_all(lake: str, kafka: Broker, topic: Topic, limits: Limits | None = None) -> list[Landing]:

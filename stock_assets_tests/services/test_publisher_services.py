@@ -1,6 +1,5 @@
 """Publishers under supervisor: started, started again, stopped without loss, and a broker that goes away meanwhile."""
 
-import json
 import os
 import signal
 import threading
@@ -27,9 +26,10 @@ from stock_assets.publishers.service import run_publisher
 from stock_assets.settings.platform import Settings
 from stock_assets.sources.simulated_market import endless_ticks
 from stock_assets.topic.publish import publisher
-from stock_assets.topic.topics import TICKS, create_topics, topic_state
+from stock_assets.topic.topics import TICKS, create_topics
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import Listing
+from stock_assets_tests.services.landing_records import read_topic
 from stock_assets_tests.services.patience import wait_for
 
 QUOTE: dict[str, Any] = {
@@ -89,26 +89,6 @@ def publishing(services: Services, name: str, more_than: int) -> int:
     return pid if acknowledged(services, name, pid) > more_than else 0
 
 
-def stored(settings: Settings) -> list[dict[str, Any]]:
-    """Every tick of the topic."""
-    from kafka import KafkaConsumer, TopicPartition
-
-    found = topic_state(settings.broker, TICKS)
-    assert found is not None
-    consumer = KafkaConsumer(**settings.broker.kafka_python(), enable_auto_commit=False)
-    try:
-        consumer.assign([TopicPartition(TICKS.name, number) for number in found.end])
-        consumer.seek_to_beginning()
-        ticks: list[dict[str, Any]] = []
-        while len(ticks) < sum(found.end.values()):
-            batches = consumer.poll(timeout_ms=30_000)
-            assert batches, "the topic ends before its end"
-            ticks += [json.loads(record.value) for records in batches.values() for record in records]
-        return ticks
-    finally:
-        consumer.close()
-
-
 def numbers(ticks: list[dict[str, Any]]) -> dict[str, list[int]]:
     """Of each process of the simulator, the numbers of its ticks in ascending order."""
     found = defaultdict(list)
@@ -152,7 +132,7 @@ def test_publishers_run_come_back_and_lose_nothing(own_services: Services) -> No
     said = [health(own_services, name) for name in (SIMULATOR, QUOTES)]
     assert [each.state for each in said if each is not None] == ["stopped", "stopped"]
     own_services.up(["kafka"])
-    ticks = stored(settings)
+    ticks = read_topic(settings.broker, TICKS)
     *_, killed, stopped = numbers(ticks).values()
     assert killed == list(range(len(killed))) and len(killed) >= before_crash
     assert said[0] is not None and stopped == list(range(said[0].acknowledged))
@@ -205,7 +185,7 @@ def test_a_service_outlives_its_broker_and_nothing_acknowledged_is_missing(
         running.result(150)
     told = health.read()
     assert told is not None and told.state == "stopped" and told.acknowledged == told.fetched
-    (arrived,) = numbers(stored(settings)).values()
+    (arrived,) = numbers(read_topic(settings.broker, TICKS)).values()
     assert sorted(set(arrived)) == list(range(told.fetched))
 
 

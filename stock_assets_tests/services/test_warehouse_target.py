@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
@@ -19,7 +20,6 @@ from stock_assets.domain.stages import WAREHOUSE
 from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.lake.staleness import stale_by_stage
 from stock_assets.settings.platform import Settings
-from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse.connect import connect
 from stock_assets_tests.unit.test_warehouse_sql import metrics
 
@@ -60,9 +60,9 @@ def build(lake: str) -> int:
     return inserted
 
 
-def count(warehouse: Snowflake, lake: str) -> int:
+def count() -> int:
     """Rows in the settings' target."""
-    with connect(Settings.load(LAKE_ROOT=lake).snowflake) as connection, connection.cursor() as cursor:
+    with connect(Settings.load().snowflake) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM DAILY_STOCK_METRICS")
         (found,) = cursor.fetchall()
         return int(found[0])  # type: ignore[arg-type]
@@ -72,18 +72,19 @@ def stale(lake: str) -> list[date]:
     return stale_by_stage(lake, Settings.load().snowflake.target)[WAREHOUSE]
 
 
-def test_a_target_is_made_whole(warehouse: Snowflake, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("warehouse")
+def test_a_target_is_made_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = f"{tmp_path}/lake"
     monkeypatch.setenv("SNOWFLAKE_SCHEMA", "ONE")
     store(lake, "A", DAYS)
     assert stale(lake) == DAYS
-    assert build(lake) == len(DAYS) == count(warehouse, lake)
+    assert build(lake) == len(DAYS) == count()
     assert stale(lake) == []
 
     monkeypatch.setenv("SNOWFLAKE_SCHEMA", "OTHER")
     assert stale(lake) == DAYS
     store(lake, "B", [LAST])
-    assert build(lake) == len(DAYS) + 1 == count(warehouse, lake)
+    assert build(lake) == len(DAYS) + 1 == count()
 
     monkeypatch.setenv("SNOWFLAKE_SCHEMA", "ONE")
     assert stale(lake) == [LAST]
@@ -97,4 +98,4 @@ def test_a_target_is_made_whole(warehouse: Snowflake, tmp_path: object, monkeypa
     assert build(lake) == len(february)
     with connect(Settings.load().snowflake) as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE DAILY_STOCK_METRICS")
-    assert build(lake) == len(DAYS) + 1 == count(warehouse, lake)
+    assert build(lake) == len(DAYS) + 1 == count()

@@ -1,33 +1,17 @@
 """The command for Yahoo's history: six symbols of which three cannot be taken, published to the real broker."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 from typer.testing import CliRunner
 
 from stock_assets.cli import app
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.settings.kafka import Broker
-from stock_assets.topic.topics import BARS, topic_state
+from stock_assets.topic.topics import BARS
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing, chart_with_split_of_nothing
-
-
-def symbols_published(broker: Broker) -> set[str]:
-    state = topic_state(broker, BARS)
-    assert state is not None
-    consumer = KafkaConsumer(**broker.kafka_python(), enable_auto_commit=False)
-    try:
-        consumer.assign([TopicPartition(BARS.name, number) for number in state.end])
-        consumer.seek_to_beginning()
-        records = []
-        while len(records) < sum(state.end.values()) - sum(state.log_start.values()):
-            records += [json.loads(each.value) for batch in consumer.poll(5_000).values() for each in batch]
-        return {record["symbol"] for record in records if record["source"] == "yahoo"}
-    finally:
-        consumer.close()
+from stock_assets_tests.services.landing_records import read_topic
 
 
 def test_what_cannot_be_taken_is_told_and_holds_back_nothing(
@@ -46,7 +30,7 @@ def test_what_cannot_be_taken_is_told_and_holds_back_nothing(
     result = CliRunner().invoke(app, ["produce", "yahoo-history", "--symbols", asked])
     print(result.output)
     assert f"published {4 * len(days)} to" in result.output  # BAD1's bars are good
-    published = symbols_published(kafka)
+    published = {record["symbol"] for record in read_topic(kafka, BARS) if record["source"] == "yahoo"}
     assert {"AAPL", "BAD1", "SHOP.TO", "MSFT"} <= published and not {"BTC-USD", "7203.T"} & published
     for symbol, reason in (
         ("BAD1", "split of inf is no ratio"),
