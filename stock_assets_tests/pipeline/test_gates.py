@@ -227,7 +227,8 @@ class Gates(RuleBasedStateMachine):
             each for each in results if each.check_name == "withheld" and each.asset_key.path[-1] == "daily_bars"
         ]
         assert told.passed == (not withheld) and told.severity == dg.AssetCheckSeverity.WARN
-        assert all(f"{symbol} {day}" in str(told.description) + str(told.metadata) for symbol, day, _ in withheld)
+        lines = str(told.metadata["details"].value).splitlines() if withheld else []
+        assert all(any(symbol in line and str(day) in line for line in lines) for symbol, day, _ in withheld)
 
 
 TestGates = Gates.TestCase

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -169,6 +170,7 @@ class Build:
 
 def building(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, build: Build) -> Settings:
     monkeypatch.setattr(minio.subprocess, "run", build.run)
+    monkeypatch.setattr(minio.shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 1024**3))
     return Settings({"STOCK_ASSETS_JARS": str(tmp_path), "GOFLAGS": "-mod=vendor"})
 
 
