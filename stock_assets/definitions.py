@@ -19,6 +19,7 @@ from stock_assets.defs.checks import asset_checks
 from stock_assets.defs.fetch_schedules import FETCH, fetch_schedules
 from stock_assets.defs.jobs import BUILD, DRAIN
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
+from stock_assets.defs.marts import marts, marts_sensor
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.quality_assets import quality_assets
 from stock_assets.defs.raw_assets import kafka_assets, quarantine_asset, raw_asset
@@ -44,6 +45,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
             quarantine_asset(),
             *built_assets(partitions, settings),
             *quality_assets(partitions, settings),
+            *marts(settings),
         ],
         asset_checks=asset_checks(partitions, settings),
         jobs=[DRAIN, BUILD, FETCH, maintenance],
@@ -52,6 +54,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
             drain_sensor(settings, status),
             staleness_sensor(partitions, settings, status),
             failure_sensor(status),
+            marts_sensor(settings, status),
         ],
         resources=resources(settings) | replaced_resources,
         # A run is one process: a step of its own costs 2 s of imports each.

@@ -25,11 +25,11 @@ def setup(
     only_print: Annotated[bool, typer.Option("--print", help="Print the statements instead of running them.")] = False,
 ) -> None:
     """Make warehouse, database, quota, roles, users and tables. An administrator runs it, once; what exists stays."""
-    from stock_assets.warehouse.set_up import account_statements, schema_statements, set_up_account
+    from stock_assets.warehouse.set_up import account_statements, schema_statements, set_up_account, table_statements
 
     snowflake = load_and_export().snowflake
     if only_print:
-        schema = [f"USE SCHEMA {snowflake.database}.{snowflake.schema}", *schema_statements()]
+        schema = [f"USE SCHEMA {snowflake.database}.{snowflake.schema}", *table_statements(), *schema_statements()]
         for title, statements in (("by an administrator, once", account_statements(snowflake)), ("the tables", schema)):
             typer.echo(f"-- {title}\n" + "".join(f"{statement};\n\n" for statement in statements), nl=False)
         return

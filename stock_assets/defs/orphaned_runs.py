@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,9 @@ SLACK_S = 5.0
 """The clock of processes ticks in hundredths, that of the records in microseconds; a clock may be set."""
 LAUNCHED_BY = ".dagster/grpc_info"
 """Tag of a run that a code server started: the server's address, as JSON."""
-LOST = "The process that executed this run is gone, and so is the code server that had started it."
+EXECUTED_BY = "stock_assets/process"
+"""Tag of a run that a command executes itself: where, as JSON."""
+LOST = "The process that executed this run is gone, and so is what had started it."
 _log = logging.getLogger(__name__)
 
 
@@ -43,19 +46,30 @@ def watch(port: int, every_s: float = CHECK_S) -> None:
         time.sleep(every_s)
 
 
-def fail_orphans(instance: dg.DagsterInstance, port: int) -> list[str]:
+def own_process() -> dict[str, str]:
+    """Tags of a run that this process executes itself, so that others see when it is gone."""
+    return {EXECUTED_BY: json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "at": time.time()})}
+
+
+def fail_orphans(instance: dg.DagsterInstance, port: int | None = None) -> list[str]:
     """Fail the started runs whose process does not live; returns their ids.
 
     Args:
-        port: of the code server that started them. Other runs may be executed where this process cannot look.
+        port: of the code server that started them. Beside these, runs that a process of this machine executes itself. Others
+            may be executed where this process cannot look.
     """
     failed = []
     wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
     for record in instance.get_run_records(wanted):
         run = record.dagster_run
-        if json.loads(run.tags.get(LAUNCHED_BY, "{}")).get("port") != port:
+        itself = json.loads(run.tags.get(EXECUTED_BY, "{}"))
+        worker: tuple[int, float] | None
+        if itself.get("host") == socket.gethostname():
+            worker = itself["pid"], itself["at"]
+        elif port is not None and json.loads(run.tags.get(LAUNCHED_BY, "{}")).get("port") == port:
+            worker = _worker(instance, run.run_id)
+        else:
             continue
-        worker = _worker(instance, run.run_id)
         if worker is None or _lives(*worker):
             continue
         now = instance.get_run_by_id(run.run_id)

@@ -84,6 +84,11 @@ class Universe:
             found.setdefault(listing.symbol, []).append((self._first_day(listing), listing.active_to))
         return {symbol: tuple(spans) for symbol, spans in found.items()}
 
+    def following(self, listing: Listing) -> Listing | None:
+        """What the listing was renamed to: the first of that name after it ended; None when it was not."""
+        later = [o for o in self.listings if o.symbol == listing.renamed_to and o.active_from > listing.active_to]
+        return min(later, key=lambda other: other.active_from, default=None)
+
     def _first_day(self, listing: Listing) -> date:
         return min([listing.active_from, *(self._first_day(other) for other in self._formers.get(listing, ()))])
 
@@ -92,9 +97,8 @@ class Universe:
         """Per listing, those that were renamed to it: it is the first of that name after they ended."""
         found: dict[Listing, list[Listing]] = {}
         for former in self.listings:
-            later = [o for o in self.listings if o.symbol == former.renamed_to and o.active_from > former.active_to]
-            if later:
-                found.setdefault(min(later, key=lambda listing: listing.active_from), []).append(former)
+            if following := self.following(former):
+                found.setdefault(following, []).append(former)
         return found
 
 

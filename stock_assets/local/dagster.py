@@ -45,6 +45,19 @@ def instance_home(settings: Settings) -> Path | None:
     return home if (home / "dagster.yaml").is_file() else None
 
 
+def ensure_home(settings: Settings) -> Path:
+    """Folder of the Dagster instance, with its configuration and databases, made if missing.
+
+    Raises:
+        PermanentError: the databases cannot be created.
+    """
+    for path, text in dagster_files(settings).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    create_dagster_storage(settings)
+    return settings.dagster_home
+
+
 def dagster_files(settings: Settings) -> dict[Path, str]:
     """Dagster's configuration; one that somebody else wrote into a folder of theirs stays as it is."""
     file = settings.dagster_home / "dagster.yaml"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stock_assets.local.dagster import create_dagster_storage, dagster_files
+from stock_assets.local.dagster import ensure_home
 from stock_assets.local.jars import fetch
 from stock_assets.local.preconditions import check_room
 from stock_assets.settings.platform import Settings
@@ -23,11 +23,7 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
     """
     check_room(settings)
     fetch(settings, say)
-    home = settings.dagster_home
-    for path, text in dagster_files(settings).items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    create_dagster_storage(settings)
+    home = ensure_home(settings)
     if not settings.dagster.home:
         # Dagster reads it before any of our code is loaded
         file = settings.home / ".env"

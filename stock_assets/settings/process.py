@@ -1,6 +1,6 @@
 """settings -> the environment of a process, for libraries that read nothing else.
 
-Belongs here: what the clients of S3 read (delta-rs, boto3, Spark's start), and that nothing on loopback is asked through a
+Belongs here: what the clients of S3 read (delta-rs, boto3, Spark's start), what dbt reads, and that nothing on loopback is asked through a
 proxy. A program says once, where it begins, that it wants this; loading settings changes nothing.
 Does not belong here: which settings there are.
 """
@@ -32,7 +32,29 @@ def load_and_export(**given: str) -> Settings:
 
 def environment(settings: Settings) -> dict[str, str]:
     """What a process of the platform finds in its environment beside what is there."""
-    return {**s3_environment(settings), **loopback_environment(settings)}
+    return {**s3_environment(settings), **loopback_environment(settings), **dbt_environment(settings)}
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """What ``warehouse_models/profiles.yml`` asks for, and where dbt may write. A token signs in where a password would."""
+    place, folder = settings.snowflake, settings.local_dir / "dbt"
+    return {
+        "DBT_SNOWFLAKE_ACCOUNT": place.account,
+        "DBT_SNOWFLAKE_USER": place.user,
+        "DBT_ENV_SECRET_SNOWFLAKE_PASSWORD": "" if place.key_path else place.token or place.password,
+        "DBT_SNOWFLAKE_AUTHENTICATOR": place.authenticator,
+        "DBT_SNOWFLAKE_PRIVATE_KEY_PATH": place.key_path,
+        "DBT_ENV_SECRET_SNOWFLAKE_PASSPHRASE": place.key_passphrase,
+        "DBT_SNOWFLAKE_ROLE": place.role,
+        "DBT_SNOWFLAKE_DATABASE": place.database,
+        "DBT_SNOWFLAKE_SCHEMA": place.schema,
+        "DBT_SNOWFLAKE_WAREHOUSE": place.warehouse,
+        "DBT_SNOWFLAKE_HOST": place.host,
+        "DBT_SNOWFLAKE_PORT": str(place.port),
+        "DBT_SNOWFLAKE_PROTOCOL": place.protocol,
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
 
 
 def loopback_environment(settings: Settings) -> dict[str, str]:

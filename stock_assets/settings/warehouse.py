@@ -65,6 +65,8 @@ class WarehouseSettings(Owner):
     warehouse: str = setting("SNOWFLAKE_WAREHOUSE", "STOCK_ASSETS_XS", "warehouse that runs the queries")
     role: str = setting("SNOWFLAKE_ROLE", "", "role", shown="the user's default")
 
+    dbt: str = setting("DBT_EXECUTABLE", "", "dbt that builds the marts", shown="installed by `make marts`")
+
     def place(self, embedded_port: int) -> Snowflake:
         """Where to connect; ``embedded_port`` is that of the stand-in."""
         embedded = not self.account

@@ -1,4 +1,4 @@
-"""metrics of the lake -> DAILY_STOCK_METRICS in the warehouse.
+"""rows of the lake -> a table of the warehouse.
 
 Belongs here: PUT, COPY INTO a staging table, then DELETE and MERGE in one transaction. Whatever needs DDL comes before BEGIN,
 because DDL commits.
@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError, TransientError
 from stock_assets.domain.tables import Table
 from stock_assets.warehouse import audit
-from stock_assets.warehouse.audit import Origin
+from stock_assets.warehouse.audit import Origin, Scope
 from stock_assets.warehouse.set_up import METRICS, load_statements
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def load_range(
     *,
     target: str = METRICS,
     symbols: Sequence[str] | None = None,
+    fingerprints: Mapping[date, str] = MappingProxyType({}),
 ) -> LoadReport:
     """Make the warehouse's rows of the sessions ``first_day`` to ``last_day`` equal to ``rows``, in one transaction.
 
@@ -60,12 +62,48 @@ def load_range(
     ``symbols``, only if its symbol is one of them. A rerun reports everything unchanged. A failure changes nothing.
     LOAD_AUDIT gets a row per session, in the same transaction.
 
+    Args:
+        fingerprints: what of the lake the sessions stand for, for LOAD_AUDIT.
+
     Raises:
         PermanentError: ``rows`` has a key twice, or a row outside the range, or not all of it arrived.
         TransientError: another load is changing the same rows.
     """
+    if rows.num_rows:
+        import pyarrow.compute as pc
+
+        found = pc.min_max(rows["trading_day"]).as_py()
+        if found["min"] < first_day or found["max"] > last_day:
+            raise PermanentError(
+                f"Rows of {found['min']} to {found['max']} do not lie within the load's range {first_day} to {last_day}."
+            )
+    return _load(connection, rows, table, Scope(first_day, last_day), origin, target, symbols, fingerprints)
+
+
+def load_whole(
+    connection: SnowflakeConnection, rows: pa.Table, table: Table, origin: Origin, *, target: str, fingerprint: str
+) -> LoadReport:
+    """Make the whole table equal to ``rows``, as ``load_range`` does it for a range; LOAD_AUDIT gets one row.
+
+    Raises:
+        PermanentError: as ``load_range``.
+        TransientError: as ``load_range``.
+    """
+    return _load(connection, rows, table, Scope(), origin, target, None, {audit.WHOLE: fingerprint})
+
+
+def _load(
+    connection: SnowflakeConnection,
+    rows: pa.Table,
+    table: Table,
+    scope: Scope,
+    origin: Origin,
+    target: str,
+    symbols: Sequence[str] | None,
+    fingerprints: Mapping[date, str],
+) -> LoadReport:
     ordered = rows.select(list(table.names)).cast(table.arrow_schema())
-    _check(ordered, table, first_day, last_day)
+    _check_key(ordered, table)
     # a path of its own, since COPY skips a file name that it has seen
     load = f"{datetime.now(UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:12]}".upper()
     staging = f"{target}_STAGING_{load}"
@@ -77,11 +115,11 @@ def load_range(
         try:
             _copy(cursor, ordered, staging, load)
             with _transaction(cursor):
-                before = audit.count_per_session(cursor, target, first_day, last_day)
-                deleted = _delete_absent(cursor, staging, table, target, first_day, last_day, symbols)
+                before = audit.count_per_session(cursor, target, scope)
+                deleted = _delete_absent(cursor, staging, table, target, scope, symbols)
                 inserted, updated = _merge(cursor, staging, table, target)
-                after = audit.count_per_session(cursor, target, first_day, last_day)
-                audit.record(cursor, target, origin, before, after)
+                after = audit.count_per_session(cursor, target, scope)
+                audit.record(cursor, target, origin, before, after, fingerprints)
         finally:
             with suppress(Exception):  # it is dropped as abandoned later; what failed before is what matters
                 cursor.execute(f"DROP TABLE IF EXISTS {staging}")
@@ -108,18 +146,10 @@ def merge_sql(staging: str, table: Table, target: str = METRICS) -> str:
     )
 
 
-def _check(rows: pa.Table, table: Table, first_day: date, last_day: date) -> None:
-    import pyarrow.compute as pc
-
+def _check_key(rows: pa.Table, table: Table) -> None:
     keys = rows.select(list(table.key))
     if keys.group_by(list(table.key)).aggregate([]).num_rows < keys.num_rows:
         raise PermanentError(f"{table.path} has more than one row for the same ({', '.join(table.key)}).")
-    if rows.num_rows:
-        found = pc.min_max(rows["trading_day"]).as_py()
-        if found["min"] < first_day or found["max"] > last_day:
-            raise PermanentError(
-                f"Rows of {found['min']} to {found['max']} do not lie within the load's range {first_day} to {last_day}."
-            )
 
 
 def _copy(cursor: SnowflakeCursor, rows: pa.Table, staging: str, load: str) -> None:
@@ -146,18 +176,17 @@ def _delete_absent(
     staging: str,
     table: Table,
     target: str,
-    first_day: date,
-    last_day: date,
+    scope: Scope,
     symbols: Sequence[str] | None,
 ) -> int:
     same = " AND ".join(f"s.{name.upper()} = {target}.{name.upper()}" for name in table.key)
-    chosen, arguments = "", [first_day.isoformat(), last_day.isoformat()]
+    chosen, arguments = "", scope.arguments
     if symbols is not None:
         if not symbols:
             return 0
         chosen, arguments = f"AND SYMBOL IN ({', '.join(['%s'] * len(symbols))}) ", [*arguments, *symbols]
     cursor.execute(
-        f"DELETE FROM {target} WHERE TRADING_DAY BETWEEN %s AND %s {chosen}"
+        f"DELETE FROM {target} WHERE {scope.sql} {chosen}"
         f"AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {same})",
         arguments,
     )

@@ -14,7 +14,10 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.quality_tables import AVAILABILITY
+from stock_assets.domain.stocks import STOCKS
 from stock_assets.domain.tables import DAILY_METRICS, Table
+from stock_assets.domain.warehouse_tables import HOURLY_BARS, SESSION_COMPLETION, STOCK_ACTIONS, TRADING_CALENDAR
 from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse.evolve import SQL_TYPES, evolve
 
@@ -23,7 +26,18 @@ if TYPE_CHECKING:
     from snowflake.connector.cursor import SnowflakeCursor
 
 METRICS = "DAILY_STOCK_METRICS"
-TABLES = {METRICS: DAILY_METRICS}
+CALENDAR, STOCK_LIST, ACTIONS, AVAILABLE, HOURS, COMPLETION = (
+    "TRADING_CALENDAR", "STOCKS", "STOCK_ACTIONS", "STOCK_AVAILABILITY", "STOCK_HOURLY_BARS", "SESSION_COMPLETION"
+)  # fmt: skip
+TABLES = {
+    METRICS: DAILY_METRICS,
+    CALENDAR: TRADING_CALENDAR,
+    STOCK_LIST: STOCKS,
+    ACTIONS: STOCK_ACTIONS,
+    AVAILABLE: AVAILABILITY,
+    HOURS: HOURLY_BARS,
+    COMPLETION: SESSION_COMPLETION,
+}
 """Tables of the warehouse, and the lake's tables whose columns they have."""
 _SQL = Path(__file__).parent / "sql"
 
@@ -38,11 +52,14 @@ def account_statements(snowflake: Snowflake) -> list[str]:
     return [each for file in sorted((_SQL / "account").glob("*.sql")) for each in _statements(file, names)]
 
 
+def table_statements() -> list[str]:
+    """The lake's tables, in whichever schema is in use; existing ones stay as they are."""
+    return [create_table(name, table) for name, table in TABLES.items()]
+
+
 def schema_statements() -> list[str]:
-    """The tables, in whichever schema is in use; existing ones stay as they are."""
-    files = sorted((_SQL / "schema").glob("*.sql"))
-    rendered = [create_table(name, table) for name, table in TABLES.items()]
-    return [*rendered, *(each for file in files for each in _statements(file, {}))]
+    """What else is in the schema; views are of tables in their present shape."""
+    return [each for file in sorted((_SQL / "schema").glob("*.sql")) for each in _statements(file, {})]
 
 
 def load_statements() -> list[str]:
@@ -73,10 +90,12 @@ def set_up(connection: SnowflakeConnection, snowflake: Snowflake) -> None:
         _use_or_make(cursor, f"WAREHOUSE {snowflake.warehouse}", _SQL / "account" / "1_warehouse.sql", names)
         schema = f"SCHEMA {snowflake.database}.{snowflake.schema}"
         _use_or_make(cursor, schema, _SQL / "account" / "2_database.sql", names)
-        for statement in schema_statements():
+        for statement in table_statements():
             cursor.execute(statement)
         for name, table in TABLES.items():
             evolve(cursor, table, name)
+        for statement in schema_statements():
+            cursor.execute(statement)
 
 
 def set_up_account(connection: SnowflakeConnection, snowflake: Snowflake) -> Iterator[str]:

@@ -20,7 +20,7 @@ from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import ATTEMPTS, connect, parameters
 from stock_assets.warehouse.load import load_range, merge_sql, value_columns
-from stock_assets.warehouse.set_up import account_statements, create_table, load_statements, schema_statements, set_up
+from stock_assets.warehouse.set_up import account_statements, create_table, load_statements, schema_statements, set_up, table_statements
 
 ACCOUNT = Settings({"SNOWFLAKE_WAREHOUSE": "W", "SNOWFLAKE_DATABASE": "D", "SNOWFLAKE_SCHEMA": "S"}).snowflake
 TYPES = {
@@ -51,9 +51,9 @@ def test_the_warehouse_is_small_and_sleeps() -> None:
 
 
 def test_set_up_never_destroys() -> None:
-    made = [*account_statements(ACCOUNT), *schema_statements(), *load_statements()]
+    made = [*account_statements(ACCOUNT), *table_statements(), *schema_statements(), *load_statements()]
     assert len(made) > 25
-    kinds = r"CREATE [A-Z ]+ IF NOT EXISTS |GRANT |ALTER WAREHOUSE W SET RESOURCE_MONITOR"
+    kinds = r"CREATE [A-Z ]+ IF NOT EXISTS |CREATE OR REPLACE VIEW |GRANT |ALTER WAREHOUSE W SET RESOURCE_MONITOR"
     assert all(re.match(kinds, each) for each in made)
 
 

@@ -1,0 +1,42 @@
+"""command line -> marts in the warehouse.
+
+Belongs here: the options of ``stock-assets marts``, and what it prints. Imports are inside: ``--help`` stays quick.
+Does not belong here: the models (``warehouse_models``), running them (``defs.mart_runs``).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from stock_assets.settings.process import load_and_export
+
+
+def marts(
+    manifest: Annotated[bool, typer.Option("--manifest", help="Only store the models' manifest anew.")] = False,
+) -> None:
+    """Load what the marts need, build every dbt model that reads it, and test them."""
+    from stock_assets.local import dbt
+
+    settings = load_and_export()
+    if manifest:
+        dbt.make_manifest(settings)
+        typer.echo("marts      manifest stored")
+        return
+    from stock_assets.local.dagster import ensure_home
+    from stock_assets.local.services import Services
+
+    if settings.embedded_warehouse:
+        Services(settings, typer.echo).up(["warehouse"])
+    dbt.install(settings, typer.echo)
+    os.environ["DAGSTER_HOME"] = str(ensure_home(settings))
+
+    from stock_assets.defs.mart_runs import build_marts
+
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    typer.echo("marts      loading, building and testing")
+    done = build_marts(settings)
+    typer.echo(f"marts      {done.sessions} sessions rebuilt, {sum(done.statuses.values())} models and tests, {done.seconds:.1f} s")

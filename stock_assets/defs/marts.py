@@ -1,0 +1,180 @@
+"""warehouse tables -> marts, as Dagster assets.
+
+Belongs here: the assets of what marts need beside the metrics, the dbt models and their tests, and when they are built.
+Does not belong here: the models (``warehouse_models``), loading (``warehouse.for_marts``), installing dbt (``local.dbt``).
+
+None of them is partitioned. Dagster's own automation asks for them: the loads when anything above them changed, the models in
+the same run. Which sessions of a model are rebuilt, it finds out itself, in LOAD_AUDIT.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from stock_assets.defs.built_assets import AVAILABILITY_KEY, MINUTE_BARS_KEY, WAREHOUSE_KEY
+from stock_assets.defs.failures import RETRIES, tells_failures
+from stock_assets.defs.metadata import OWNERS
+from stock_assets.defs.raw_assets import RAW_KEYS
+from stock_assets.defs.resources import Lake, Warehouse
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+from stock_assets.settings.platform import Settings
+from stock_assets.warehouse.models import PROJECT, check_manifest, manifest
+
+if TYPE_CHECKING:
+    from dagster_dbt.core.dbt_cli_invocation import DbtCliInvocation
+
+RUN_RESULTS = "run_results.json"
+LOADED: Mapping[str, tuple[list[dg.AssetKey], str]] = {
+    "stock_actions": ([RAW_KEYS["actions"]], "Splits and dividends that count, and prices adjusted for them."),
+    "stock_availability": ([AVAILABILITY_KEY], "How far each symbol's session can be trusted."),
+    "stock_hourly_bars": ([MINUTE_BARS_KEY], "Hourly bars, counted from the session's open."),
+    "trading_calendar": ([], "Sessions of the exchange."),
+    "stocks": ([], "Names, sectors and spans of days of the universe's symbols."),
+    "session_completion": ([AVAILABILITY_KEY], "When each session's data was complete first, and whether in time."),
+    "load_audit": ([WAREHOUSE_KEY], "What each load did to each of its sessions."),
+}
+"""Tables that are loaded for the marts, what is above each, and what it is."""
+LOADED_KEYS = [dg.AssetKey(["warehouse", name]) for name in LOADED]
+
+WHEN_ANYTHING_CHANGED = (
+    dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated()).since(
+        dg.AutomationCondition.newly_requested()
+    )
+    & ~dg.AutomationCondition.in_progress()
+)
+"""Loses no change: what happens during a run counts once that has ended."""
+WITH_WHAT_IT_READS = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
+INTERVAL_S = 15
+KEPT = ("partial_parse.msgpack", RUN_RESULTS)
+"""What of a run stays in dbt's folder: the next one starts quickly with the one, the other tells how it went."""
+AWAY = ("250001", "could not connect", "connection refused", "timed out", "is not reachable", "remote end closed")
+
+
+def loaded_for_marts(settings: Settings) -> dg.AssetsDefinition:
+    """What marts need beside the metrics, loaded in one step."""
+    specs = [
+        dg.AssetSpec(
+            dg.AssetKey(["warehouse", name]),
+            deps=deps,
+            description=text,
+            group_name="warehouse",
+            kinds={"snowflake"},
+            owners=OWNERS,
+            automation_condition=WHEN_ANYTHING_CHANGED,
+        )
+        for name, (deps, text) in LOADED.items()
+    ]
+
+    @dg.multi_asset(name="load_for_marts", specs=specs, retry_policy=RETRIES, pool="marts")
+    @tells_failures
+    def load_for_marts(context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> Iterator[Any]:
+        from stock_assets.warehouse.audit import Origin
+        from stock_assets.warehouse.for_marts import load_for_marts
+        from stock_assets.warehouse.set_up import set_up
+
+        with warehouse.connect({"run": context.run.run_id, "asset": "load_for_marts"}) as connection:
+            set_up(connection, settings.snowflake)
+            changed = load_for_marts(
+                connection,
+                lake.root,
+                settings.universe,
+                settings.market.bar_sources,
+                settings.dagster.first_session,
+                Origin(context.run.run_id, None),
+            )
+        context.log.info(", ".join(f"{name}: {rows} rows changed" for name, rows in changed.items()))
+        for name in LOADED:
+            rows = {"changed_rows": changed[name.upper()]} if name.upper() in changed else {}
+            yield dg.MaterializeResult(asset_key=["warehouse", name], metadata=rows)
+
+    return load_for_marts
+
+
+class Translator(DagsterDbtTranslator):
+    """Models are assets of the group ``marts``, below the tables they read."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        if dbt_resource_props["resource_type"] == "model":
+            return dg.AssetKey(["marts", dbt_resource_props["name"]])
+        return super().get_asset_key(dbt_resource_props)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        return "marts"
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
+        return OWNERS
+
+    def get_automation_condition(self, dbt_resource_props: Mapping[str, Any]) -> dg.AutomationCondition[Any]:
+        return WITH_WHAT_IT_READS
+
+
+def marts(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The loads for the marts, and the models of the stored manifest with their tests."""
+
+    @dbt_assets(
+        manifest=dict(manifest()), name="marts", dagster_dbt_translator=Translator(), retry_policy=RETRIES, pool="marts"
+    )
+    @tells_failures
+    def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        from stock_assets.local.dbt import install, parse
+        from stock_assets.settings.process import export
+
+        check_manifest()
+        now = export(settings.now())
+        program = install(now, context.log.info)
+        folder = now.local_dir / "dbt" / "target"  # where dagster-dbt looks for what dbt parsed: DBT_TARGET_PATH
+        if not (folder / "partial_parse.msgpack").is_file():
+            parse(now, folder)
+        dbt = DbtCliResource(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=str(program))
+        target = now.local_dir / "dbt" / "runs" / context.run.run_id
+        invocation = dbt.cli(
+            # the models' unit tests are about their code, not about these rows: this project's tests run them
+            ["build", "--exclude-resource-type", "unit_test"], context=context, manifest=dict(manifest()), dagster_dbt_translator=Translator(), target_path=target
+        )
+        try:
+            yield from invocation.stream()
+        except Exception as broken:
+            said = failure_of(invocation)
+            if said is None:
+                raise
+            raise said from broken
+        finally:
+            for name in KEPT:
+                if (target / name).is_file():
+                    (target / name).replace(folder / name)
+            shutil.rmtree(target, ignore_errors=True)
+
+    return [loaded_for_marts(settings), models]
+
+
+def marts_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.AutomationConditionSensorDefinition:
+    """Has loads and models follow what they read; at work from the start once dbt is there (`make marts`)."""
+    from stock_assets.local.dbt import program
+
+    return dg.AutomationConditionSensorDefinition(
+        "marts_sensor",
+        target=dg.AssetSelection.groups("marts") | dg.AssetSelection.assets(*LOADED_KEYS),
+        minimum_interval_seconds=INTERVAL_S,
+        default_status=status if program(settings).is_file() else dg.DefaultSensorStatus.STOPPED,
+        description="Loads for the marts and builds them after a table that they read was changed.",
+    )
+
+
+def failure_of(invocation: "DbtCliInvocation") -> PermanentError | ServiceUnavailable | None:
+    """What failed, in a sentence: which model or test, and dbt's words; None when dbt left no results."""
+    try:
+        results = invocation.get_artifact(RUN_RESULTS)["results"]
+    except Exception:
+        return None
+    broken = [each for each in results if each["status"] in ("error", "fail", "runtime error")]
+    if not broken:
+        return None
+    name = broken[0]["unique_id"].split(".", 2)[-1]
+    words = " ".join(str(broken[0]["message"]).split())[:400]
+    others = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    if any(sign in words.lower() for sign in AWAY):
+        return ServiceUnavailable(f"The warehouse went away while dbt built {name}: {words}")
+    return PermanentError(f"dbt: {name} {broken[0]['status']}: {words}{others}")

@@ -1,0 +1,22 @@
+select
+    trading_day,
+    symbol,
+    source,
+    open as open_price,
+    high as high_price,
+    low as low_price,
+    close as close_price,
+    volume,
+    vwap,
+    previous_close,
+    change,
+    change_percent,
+    sma_50,
+    sma_200,
+    high_52_week,
+    low_52_week,
+    rsi_14,
+    volatility_20,
+    average_volume_20,
+    currency
+from {{ source('warehouse', 'daily_stock_metrics') }}
