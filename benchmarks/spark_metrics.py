@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
 from stock_assets.domain.sessions import sessions_between
-from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
 
 SOURCE = "yahoo"
 LAST = date(2025, 6, 30)

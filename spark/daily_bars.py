@@ -18,7 +18,8 @@ from spark.tick_bars import bars_from_ticks
 from spark.vendor_bars import as_traded_bars
 from spark.weighted_price import weighted_price
 from stock_assets.domain.eligibility import PARTIAL_SOURCES
-from stock_assets.domain.tables import DAILY_BARS, WITHHELD
+from stock_assets.domain.table import WITHHELD
+from stock_assets.domain.tables import DAILY_BARS
 
 
 def daily_bars_from_ticks(eligible: DataFrame) -> DataFrame:

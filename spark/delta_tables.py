@@ -21,7 +21,7 @@ from spark.evolve import conformed, evolve
 from spark.marks import add_marks, same_row
 from spark.verdicts import withheld_because
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.tables import WITHHELD, Table
+from stock_assets.domain.table import WITHHELD, Table
 
 SymbolDay = tuple[str, date]
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from spark.table_shape import SPARK_TYPES
 from stock_assets.domain.evolution import evolution
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 _NAMES = {spark: ours for ours, spark in SPARK_TYPES.items()}
 _log = logging.getLogger(__name__)

@@ -25,15 +25,8 @@ from spark.session_times import session_times
 from spark.ticks import eligible_ticks
 from spark.verdicts import withheld_because
 from stock_assets.domain.quality_tables import RECONCILIATION
-from stock_assets.domain.tables import (
-    DAILY_BARS,
-    DAILY_METRICS,
-    MINUTE_BARS,
-    RAW_ACTIONS,
-    RAW_BARS,
-    RAW_TICKS,
-    WITHHELD,
-)
+from stock_assets.domain.table import WITHHELD
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from spark.verdicts import withheld_because
-from stock_assets.domain.tables import WITHHELD, Table
+from stock_assets.domain.table import WITHHELD, Table
 
 
 def add_marks(spark: SparkSession, stored: str, table: Table) -> None:

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from stock_assets.domain import shares
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 SPARK_TYPES = {
     "bool": "boolean",

@@ -19,7 +19,8 @@ from spark.table_shape import PRICE, SHARES
 from spark.verdicts import withheld_because
 from stock_assets.domain.messages import instant
 from stock_assets.domain.sessions import EXCHANGE_ZONE
-from stock_assets.domain.tables import DAILY_BARS, MINUTE_BARS, WITHHELD
+from stock_assets.domain.table import WITHHELD
+from stock_assets.domain.tables import DAILY_BARS, MINUTE_BARS
 
 _PRICES = ("open", "high", "low", "close")
 _VALUES = (*_PRICES, "volume")

@@ -12,7 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from stock_assets.domain.rules import AtLeast, OneOf, Rule, critical_rules
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 
 def withheld_because(table: Table, columns: Collection[str] = ()) -> Column:

@@ -39,4 +39,6 @@ def marts(
     logging.getLogger("dagster").setLevel(logging.ERROR)
     typer.echo("marts      loading, building and testing")
     done = build_marts(settings)
-    typer.echo(f"marts      {done.sessions} sessions rebuilt, {sum(done.statuses.values())} models and tests, {done.seconds:.1f} s")
+    typer.echo(
+        f"marts      {done.sessions} sessions rebuilt, {sum(done.statuses.values())} models and tests, {done.seconds:.1f} s"
+    )

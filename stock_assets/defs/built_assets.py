@@ -22,7 +22,8 @@ from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.resources import Lake, Spark, Warehouse
 from stock_assets.domain import sessions
 from stock_assets.domain.stages import loaded_into
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from, made_by_other_rules, record_built
 from stock_assets.lake.fingerprints import GONE, Fingerprints, fingerprints

@@ -28,7 +28,7 @@ from stock_assets.defs.resources import Lake, Warehouse
 from stock_assets.domain import tables
 from stock_assets.domain.sessions import all_sessions, sessions_between
 from stock_assets.domain.stages import loaded_into
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from
 from stock_assets.lake.tables import read_sessions, read_withheld

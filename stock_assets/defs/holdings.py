@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stock_assets.domain.quality_tables import QUALITY_TABLES
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES
 from stock_assets.settings.platform import Settings
 
 

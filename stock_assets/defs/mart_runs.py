@@ -59,7 +59,9 @@ def build_marts(settings: Settings) -> MartsReport:
             raise_on_error=False,
         )
         if not done.success:
-            told = "; ".join(f"{step}: {said}" if step else said for step, said in causes(instance, done.run_id).items())
+            told = "; ".join(
+                f"{step}: {said}" if step else said for step, said in causes(instance, done.run_id).items()
+            )
             raise PermanentError(f"run {done.run_id[:8]} failed: {told}")
     results = json.loads((settings.local_dir / "dbt" / "target" / RUN_RESULTS).read_text())["results"]
     return MartsReport(Counter(each["status"] for each in results), sessions, time.monotonic() - began)

@@ -7,9 +7,11 @@ None of them is partitioned. Dagster's own automation asks for them: the loads w
 the same run. Which sessions of a model are rebuilt, it finds out itself, in LOAD_AUDIT.
 """
 
+import functools
+import operator
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
@@ -26,7 +28,7 @@ from stock_assets.warehouse.models import PROJECT, check_manifest, manifest
 if TYPE_CHECKING:
     from dagster_dbt.core.dbt_cli_invocation import DbtCliInvocation
 
-RUN_RESULTS = "run_results.json"
+RUN_RESULTS: Final = "run_results.json"
 LOADED: Mapping[str, tuple[list[dg.AssetKey], str]] = {
     "stock_actions": ([RAW_KEYS["actions"]], "Splits and dividends that count, and prices adjusted for them."),
     "stock_availability": ([AVAILABILITY_KEY], "How far each symbol's session can be trusted."),
@@ -39,14 +41,19 @@ LOADED: Mapping[str, tuple[list[dg.AssetKey], str]] = {
 """Tables that are loaded for the marts, what is above each, and what it is."""
 LOADED_KEYS = [dg.AssetKey(["warehouse", name]) for name in LOADED]
 
+ABOVE = list(dict.fromkeys(key for deps, _ in LOADED.values() for key in deps))
+
+
+def _any_of(keys: Sequence[dg.AssetKey], condition: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
+    return functools.reduce(operator.or_, (dg.AutomationCondition.asset_matches(key, condition) for key in keys))
+
+
 WHEN_ANYTHING_CHANGED = (
-    dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated()).since(
-        dg.AutomationCondition.newly_requested()
-    )
+    _any_of(ABOVE, dg.AutomationCondition.newly_updated()).since(dg.AutomationCondition.newly_requested())
     & ~dg.AutomationCondition.in_progress()
 )
-"""Loses no change: what happens during a run counts once that has ended."""
-WITH_WHAT_IT_READS = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
+"""Of all loads alike, as one step makes them. Loses no change: what happens during a run counts once that has ended."""
+WITH_THE_LOADS = _any_of(LOADED_KEYS, dg.AutomationCondition.will_be_requested())
 INTERVAL_S = 15
 KEPT = ("partial_parse.msgpack", RUN_RESULTS)
 """What of a run stays in dbt's folder: the next one starts quickly with the one, the other tells how it went."""
@@ -108,7 +115,7 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
     def get_automation_condition(self, dbt_resource_props: Mapping[str, Any]) -> dg.AutomationCondition[Any]:
-        return WITH_WHAT_IT_READS
+        return WITH_THE_LOADS
 
 
 def marts(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -132,7 +139,11 @@ def marts(settings: Settings) -> list[dg.AssetsDefinition]:
         target = now.local_dir / "dbt" / "runs" / context.run.run_id
         invocation = dbt.cli(
             # the models' unit tests are about their code, not about these rows: this project's tests run them
-            ["build", "--exclude-resource-type", "unit_test"], context=context, manifest=dict(manifest()), dagster_dbt_translator=Translator(), target_path=target
+            ["build", "--exclude-resource-type", "unit_test"],
+            context=context,
+            manifest=dict(manifest()),
+            dagster_dbt_translator=Translator(),
+            target_path=target,
         )
         try:
             yield from invocation.stream()
@@ -167,7 +178,7 @@ def failure_of(invocation: "DbtCliInvocation") -> PermanentError | ServiceUnavai
     """What failed, in a sentence: which model or test, and dbt's words; None when dbt left no results."""
     try:
         results = invocation.get_artifact(RUN_RESULTS)["results"]
-    except Exception:
+    except FileNotFoundError:
         return None
     broken = [each for each in results if each["status"] in ("error", "fail", "runtime error")]
     if not broken:

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 OWNERS = ["team:market-data"]
 

@@ -31,7 +31,7 @@ from stock_assets.domain.availability import AVAILABILITIES
 from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.domain.reconciliation import VERDICTS
 from stock_assets.domain.sessions import session
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 from stock_assets.lake.built import record_built
 from stock_assets.lake.fingerprints import GONE, Fingerprints
 from stock_assets.quality.judging import Judging

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from stock_assets.domain.errors import TableDiffers
 from stock_assets.domain.shares import SHARES
-from stock_assets.domain.tables import RAW_TABLES, Column, Table
+from stock_assets.domain.table import Column, Table
+from stock_assets.domain.tables import RAW_TABLES
 
 WHOLE_SHARES = "int64"
 """The type of sizes and volumes before there were fractions of shares."""

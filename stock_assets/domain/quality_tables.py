@@ -9,7 +9,8 @@ delta-rs alone commits to them; a few rows per session, partitioned by year.
 from __future__ import annotations
 
 from stock_assets.domain.shares import SHARES
-from stock_assets.domain.tables import SYMBOL, TRADING_DAY, YEAR, Column, Table
+from stock_assets.domain.table import Column, Table
+from stock_assets.domain.tables import SYMBOL, TRADING_DAY, YEAR
 
 RECONCILIATION = Table(
     path="quality/reconciliation",

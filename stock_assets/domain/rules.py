@@ -18,7 +18,7 @@ from typing import Any, Literal
 from zlib import crc32
 
 from stock_assets.domain import sessions, tables
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 Severity = Literal["critical", "warning"]
 

@@ -6,7 +6,8 @@ Does not belong here: the tables of the data itself (``tables``), how these are 
 
 from __future__ import annotations
 
-from stock_assets.domain.tables import TRADING_DAY, Column, Table
+from stock_assets.domain.table import Column, Table
+from stock_assets.domain.tables import TRADING_DAY
 
 BUILT_FROM = Table(
     path="state/built_from",

@@ -12,7 +12,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from stock_assets.domain.tables import SYMBOL, Column, Table
+from stock_assets.domain.table import Column, Table
+from stock_assets.domain.tables import SYMBOL
 from stock_assets.domain.universe import Listing, Universe
 
 UNKNOWN = "unknown"

@@ -7,7 +7,8 @@ Does not belong here: the lake's tables (``tables``), how these are filled (``wa
 from __future__ import annotations
 
 from stock_assets.domain.shares import SHARES
-from stock_assets.domain.tables import SYMBOL, TRADING_DAY, Column, Table, price
+from stock_assets.domain.table import Column, Table
+from stock_assets.domain.tables import SYMBOL, TRADING_DAY, price
 
 TRADING_CALENDAR = Table(
     path="warehouse/trading_calendar",

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.rules import rules_broken_as_traded
 from stock_assets.domain.splits import Stated, actions_that_count, factor_of_statement
-from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
 from stock_assets.lake.tables import open_table
 
 if TYPE_CHECKING:

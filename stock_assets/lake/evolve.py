@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import IncompleteLanding, LandingConflict
 from stock_assets.domain.evolution import Evolution, evolution
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 from stock_assets.lake.transactions import next_rewrite, offsets_of, redrives_of
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 if TYPE_CHECKING:
     from deltalake.transaction import AddAction, RemoveAction

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from typing import Any
 
 from stock_assets.domain.service_level import Milestones
-from stock_assets.domain.tables import TRADING_DAY, Column, Table
+from stock_assets.domain.table import Column, Table
+from stock_assets.domain.tables import TRADING_DAY
 from stock_assets.lake.tables import open_or_create_table, open_table
 
 MILESTONES = Table(

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from stock_assets.domain import sessions
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 from stock_assets.lake.tables import open_or_create_table, open_table
 
 Row = dict[str, Any]

@@ -15,15 +15,8 @@ from typing import TYPE_CHECKING
 
 from stock_assets.domain import sessions
 from stock_assets.domain.stages import WAREHOUSE, loaded_into
-from stock_assets.domain.tables import (
-    DAILY_BARS,
-    DAILY_METRICS,
-    MINUTE_BARS,
-    RAW_ACTIONS,
-    RAW_BARS,
-    RAW_TICKS,
-    Table,
-)
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
 from stock_assets.lake.built import built_from
 from stock_assets.lake.fingerprints import GONE, Fingerprints, Inputs, fingerprints
 from stock_assets.lake.tables import open_table, read_sessions

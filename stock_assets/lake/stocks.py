@@ -21,7 +21,8 @@ from stock_assets.domain.stocks import (
     present_symbol,
     seed,
 )
-from stock_assets.domain.tables import DAILY_METRICS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.domain.universe import Listing, Universe, default_universe
 from stock_assets.lake.tables import open_or_create_table, open_table, read_sessions
 

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.tables import WITHHELD, Table
+from stock_assets.domain.table import WITHHELD, Table
 from stock_assets.lake.evolve import conformed, evolve
 from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
 

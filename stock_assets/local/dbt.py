@@ -61,9 +61,10 @@ def install(settings: Settings, say: Callable[[str], None] = lambda _: None) -> 
             # programs of an environment know its path, so it is made where it stays; the program itself comes last
             shutil.rmtree(home, ignore_errors=True)
             python = home / "bin" / "python"
-            _run([_uv(), "venv", "-q", "--python", sys.executable, str(home)])
+            uv = _uv(settings)
+            _run([uv, "venv", "-q", "--python", sys.executable, str(home)])
             packages = ["--no-deps", "--require-hashes", "-r", str(LOCK)]
-            _run([_uv(), "pip", "install", "-q", "--compile-bytecode", "--python", str(python), *packages])
+            _run([uv, "pip", "install", "-q", "--compile-bytecode", "--python", str(python), *packages])
             say(f"dbt        installed in {time.monotonic() - began:.0f} s")
     return target
 
@@ -76,7 +77,7 @@ def parse(settings: Settings, target: Path) -> None:
     """
     command = [str(install(settings)), "parse", "-q", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     command += ["--target-path", str(target), "--log-path", str(target)]
-    environment = {**os.environ, **dbt_environment(settings)}
+    environment = {**settings.values, **dbt_environment(settings)}
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=PARSE_TIMEOUT_S, check=False, env=environment
     )
@@ -86,14 +87,16 @@ def parse(settings: Settings, target: Path) -> None:
 
 def make_manifest(settings: Settings) -> None:
     """Parse the project as it is and keep the manifest beside it; the same files give the same manifest everywhere."""
-    plain = Settings({**settings.values, **dict.fromkeys((n for n in settings.values if n.startswith("SNOWFLAKE_")), "")})
+    plain = Settings(
+        {**settings.values, **dict.fromkeys((n for n in settings.values if n.startswith("SNOWFLAKE_")), "")}
+    )
     with tempfile.TemporaryDirectory() as folder:
         parse(plain, Path(folder))
         store_manifest(json.loads((Path(folder) / "manifest.json").read_text()))
 
 
-def _uv() -> str:
-    found = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+def _uv(settings: Settings) -> str:
+    found = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), settings.local.search_path]))
     if found is None:
         raise PermanentError("dbt is installed by uv, which is not on the PATH: install uv, or set DBT_EXECUTABLE.")
     return found
@@ -103,7 +106,9 @@ def _run(command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        raise ServiceUnavailable(f"dbt was not installed within {INSTALL_TIMEOUT_S // 60} minutes; try again.") from None
+        raise ServiceUnavailable(
+            f"dbt was not installed within {INSTALL_TIMEOUT_S // 60} minutes; try again."
+        ) from None
     if done.returncode:
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         cause = lines[0][:300] if lines else "uv said nothing"

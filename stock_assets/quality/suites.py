@@ -11,7 +11,7 @@ from typing import Any
 
 from stock_assets.domain import tables
 from stock_assets.domain.rules import RULES, AtLeast, OneOf, Rule
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 _NULLABLE_WHEN_ACCEPTED = {
     "size", "day_volume", "bid", "ask", "exchange", "conditions", "sequence", "adj_close", "volume", "currency",

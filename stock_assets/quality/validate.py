@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 from stock_assets.quality import suites
 
 if TYPE_CHECKING:

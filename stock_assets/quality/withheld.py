@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from stock_assets.domain.tables import DERIVED_TABLES, WITHHELD, Table
+from stock_assets.domain.table import WITHHELD, Table
+from stock_assets.domain.tables import DERIVED_TABLES
 from stock_assets.lake.tables import read_withheld
 from stock_assets.quality.corrections import restated
 

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 from stock_assets.lake.files import partition_folder, write_file
 from stock_assets.lake.tables import committed_version, open_table, open_to_write
 from stock_assets.lake.transactions import next_rewrite

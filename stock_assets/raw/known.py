@@ -16,7 +16,8 @@ from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import SHARE_FIELDS, Action, Bar, Message, Tick, day_of, decode, encode
 from stock_assets.domain.sessions import is_session
 from stock_assets.domain.shares import as_shares
-from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS
 from stock_assets.lake.tables import open_table
 from stock_assets.lake.withdrawn import withdrawn_rows
 from stock_assets.topic.schema_registry import unframed

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stock_assets.domain import tables
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, UnsuitableTopic
 from stock_assets.domain.messages import Action, Bar, Message, Tick
+from stock_assets.domain.table import Table
 from stock_assets.settings.kafka import Broker
 from stock_assets.topic.clients import connected
 
@@ -28,7 +29,7 @@ class Topic:
     stage: str
     name: str
     message: type[Message]
-    table: tables.Table
+    table: Table
 
 
 TICKS = Topic("ticks", "stock-market-realtime", Tick, tables.RAW_TICKS)

@@ -59,7 +59,8 @@ def count_per_session(cursor: SnowflakeCursor, target: str, scope: Scope) -> dic
     """Rows per session of the scope, of sessions that have rows; of a whole table all rows, under WHOLE."""
     if scope.whole:
         cursor.execute(f"SELECT COUNT(*) FROM {target}")
-        return {WHOLE: int(row[0]) for row in cursor.fetchall() if isinstance(row, tuple)}
+        (counted,) = cursor.fetchall()
+        return {WHOLE: int(counted[0])}
     cursor.execute(
         f"SELECT TRADING_DAY, COUNT(*) FROM {target} WHERE {scope.sql} GROUP BY TRADING_DAY", scope.arguments
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from stock_assets.domain.evolution import evolution
 from stock_assets.domain.shares import SHARES
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 if TYPE_CHECKING:
     from snowflake.connector.cursor import SnowflakeCursor

@@ -20,7 +20,8 @@ from stock_assets.domain.service_level import Milestones, minutes_to_complete, s
 from stock_assets.domain.sessions import calendar, session, sessions_between
 from stock_assets.domain.splits import Stated, actions_that_count
 from stock_assets.domain.stocks import STOCKS
-from stock_assets.domain.tables import MINUTE_BARS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import MINUTE_BARS
 from stock_assets.domain.universe import Universe
 from stock_assets.domain.warehouse_tables import HOURLY_BARS, SESSION_COMPLETION, STOCK_ACTIONS, TRADING_CALENDAR
 from stock_assets.lake.as_of import actions_as_of

@@ -49,8 +49,10 @@ def sum_up(minutes: pa.Table, bar_sources: Sequence[str]) -> pa.Table:
     )
     rank = pc.cast(pc.index_in(regular["source"], pa.array(sources)), pa.int32())
     ranked = regular.append_column("rank", rank)
-    best = ranked.group_by(["trading_day", "symbol"]).aggregate([("rank", "min")]).rename_columns(
-        ["trading_day", "symbol", "best"]
+    best = (
+        ranked.group_by(["trading_day", "symbol"])
+        .aggregate([("rank", "min")])
+        .rename_columns(["trading_day", "symbol", "best"])
     )
     joined = ranked.join(best, ["trading_day", "symbol"])
     kept = joined.filter(pc.equal(joined["rank"], joined["best"])).sort_by(

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError, TransientError
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 from stock_assets.warehouse import audit
 from stock_assets.warehouse.audit import Origin, Scope
 from stock_assets.warehouse.set_up import METRICS, load_statements
@@ -186,8 +186,7 @@ def _delete_absent(
             return 0
         chosen, arguments = f"AND SYMBOL IN ({', '.join(['%s'] * len(symbols))}) ", [*arguments, *symbols]
     cursor.execute(
-        f"DELETE FROM {target} WHERE {scope.sql} {chosen}"
-        f"AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {same})",
+        f"DELETE FROM {target} WHERE {scope.sql} {chosen}AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {same})",
         arguments,
     )
     return cursor.rowcount or 0

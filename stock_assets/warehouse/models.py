@@ -23,10 +23,20 @@ PROJECT = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "ware
 MANIFEST = PROJECT / "manifest.json"
 MADE_FROM = "made_from"
 """Key of the manifest's metadata that tells from which files it was made."""
-_KEPT = ("metadata", "nodes", "sources", "exposures", "parent_map", "child_map", "unit_tests", "selectors")
-_KEPT += ("metrics", "semantic_models", "saved_queries", "groups", "group_map", "disabled", "macros", "docs", "functions")
+_KEPT = (
+    "metadata", "nodes", "sources", "exposures", "parent_map", "child_map", "unit_tests", "selectors", "metrics",
+    "semantic_models", "saved_queries", "groups", "group_map", "disabled", "macros", "docs", "functions",
+)  # fmt: skip
 _EMPTIED = ("macros", "docs", "disabled")
-_OF_THE_MOMENT = ("generated_at", "invocation_id", "invocation_started_at", "user_id", "env", "run_started_at", "created_at")
+_OF_THE_MOMENT = (
+    "generated_at",
+    "invocation_id",
+    "invocation_started_at",
+    "user_id",
+    "env",
+    "run_started_at",
+    "created_at",
+)
 
 
 @cache

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.stocks import STOCKS
-from stock_assets.domain.tables import DAILY_METRICS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.domain.warehouse_tables import HOURLY_BARS, SESSION_COMPLETION, STOCK_ACTIONS, TRADING_CALENDAR
 from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse.evolve import SQL_TYPES, evolve

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.shares import SHARES
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 from stock_assets.warehouse.set_up import METRICS
 
 if TYPE_CHECKING:

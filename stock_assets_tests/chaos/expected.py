@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS
 from stock_assets_tests.chaos.market import SESSIONS, Body, Record, microseconds
 
 SOURCES = ("yahoo", "alpha_vantage", "yahoo_minutes", "simulator_ticks")

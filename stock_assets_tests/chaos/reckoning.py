@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from stock_assets.domain.tables import DAILY_METRICS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.lake.tables import open_table, read_sessions, read_withheld
 from stock_assets.raw.completeness import prove
 from stock_assets.topic.topics import Topic, topics_of

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Any
 
 from stock_assets.domain.messages import Tick
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS
 from stock_assets.lake.tables import open_table, read_sessions
 from stock_assets.raw.completeness import prove
 from stock_assets.settings.platform import Settings

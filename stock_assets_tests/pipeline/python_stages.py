@@ -17,7 +17,8 @@ from deltalake import DeltaTable, write_deltalake
 from spark.jobs import StageReport
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.rules import broken_rules
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_BARS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_BARS
 from stock_assets.lake.tables import read_sessions
 from stock_assets_tests.pipeline import oracle
 from stock_assets_tests.pipeline.oracle_metrics import daily_metrics

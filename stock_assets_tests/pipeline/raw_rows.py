@@ -17,7 +17,7 @@ from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 
 from stock_assets.domain.sessions import sessions_between
-from stock_assets.domain.tables import Table
+from stock_assets.domain.table import Table
 
 Row = dict[str, Any]
 NEW_YORK = ZoneInfo("America/New_York")

@@ -12,7 +12,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from stock_assets.domain.errors import LandingConflict, TableDiffers
-from stock_assets.domain.tables import RAW_TABLES, RAW_TICKS, Column, Table
+from stock_assets.domain.table import Column, Table
+from stock_assets.domain.tables import RAW_TABLES, RAW_TICKS
 from stock_assets.lake import evolve as evolving
 from stock_assets.lake.evolve import EVOLVED, evolve
 from stock_assets.lake.staleness import raw_state

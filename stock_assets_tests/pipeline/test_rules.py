@@ -15,7 +15,8 @@ from pyspark.sql import SparkSession
 
 from spark.verdicts import withheld_because
 from stock_assets.domain.rules import broken_rules, critical_rules, digest
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_BARS, RAW_TICKS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_BARS, RAW_TICKS
 from stock_assets.quality import validate
 from stock_assets.quality.suites import expectation
 from stock_assets_tests.pipeline.raw_rows import Row

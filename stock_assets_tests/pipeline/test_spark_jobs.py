@@ -10,15 +10,8 @@ from pyspark.sql import SparkSession
 
 from spark import submit
 from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
-from stock_assets.domain.tables import (
-    DAILY_BARS,
-    DAILY_METRICS,
-    MINUTE_BARS,
-    RAW_ACTIONS,
-    RAW_BARS,
-    RAW_TICKS,
-    Table,
-)
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
 from stock_assets_tests.pipeline.raw_rows import Row, action, at, bar, days, land, tick
 
 DAYS = days("2024-11-25", 30)

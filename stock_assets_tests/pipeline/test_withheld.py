@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 from spark import delta_tables
 from spark.jobs import build_daily_bars, build_daily_metrics, build_minute_bars
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_BARS, WITHHELD, Table
+from stock_assets.domain.table import WITHHELD, Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_BARS
 from stock_assets.lake.tables import open_table, read_sessions, read_withheld
 from stock_assets.quality.withheld import withheld_texts
 from stock_assets_tests.pipeline.daily_rows import daily

@@ -14,6 +14,7 @@ from typing import Any
 
 from snowflake.connector import SnowflakeConnection
 
+from stock_assets.domain.sessions import contiguous_ranges
 from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.local import dbt
 from stock_assets.settings.platform import Settings
@@ -43,11 +44,11 @@ def metric_rows(closes: Closes) -> list[dict[str, Any]]:
 
 
 def load_metrics(connection: SnowflakeConnection, closes: Closes, days: Iterable[date]) -> None:
-    """Load these sessions, each for itself, as builds of different sessions do."""
+    """Load these sessions, a range at a time, as builds do."""
     rows = metric_rows(closes)
-    for day in days:
-        of_day = metrics(*(row for row in rows if row["trading_day"] == day))
-        load_range(connection, of_day, DAILY_METRICS, day, day, Origin("test", 1))
+    for first, last in contiguous_ranges(list(days)):
+        of_range = metrics(*(row for row in rows if first <= row["trading_day"] <= last))
+        load_range(connection, of_range, DAILY_METRICS, first, last, Origin("test", 1))
 
 
 def run_dbt(settings: Settings, folder: Path, *arguments: str) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,9 @@ import dagster as dg
 import pytest
 from snowflake.connector import SnowflakeConnection
 
+from stock_assets.defs.mart_runs import build_marts
+from stock_assets.defs.marts import marts
+from stock_assets.defs.resources import resources
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.local import dbt
 from stock_assets.local.dagster import ensure_home
@@ -37,6 +41,7 @@ def own_schema(warehouse: Snowflake, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("SNOWFLAKE_SCHEMA", f"MARTS_{abs(hash(tmp_path)) % 10**9}")
     monkeypatch.setenv("LAKE_ROOT", str(tmp_path / "lake"))
     monkeypatch.setenv("FIRST_SESSION", str(DAYS[0]))
+    monkeypatch.setenv("UNIVERSE", ",".join(SYMBOLS))
     settings = Settings.load()
     monkeypatch.setenv("DAGSTER_HOME", str(ensure_home(settings)))
     return Settings.load()
@@ -49,7 +54,9 @@ def connection(own_schema: Settings) -> Iterator[SnowflakeConnection]:
         yield opened
 
 
-def test_the_stored_manifest_is_that_of_the_models(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stored_manifest_is_that_of_the_models(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stored = models.MANIFEST.read_text()
     monkeypatch.setattr(models, "MANIFEST", tmp_path / "manifest.json")
     dbt.make_manifest(settings)
@@ -59,8 +66,6 @@ def test_the_stored_manifest_is_that_of_the_models(settings: Settings, tmp_path:
 def test_incremental_equals_full_and_rebuilds_what_was_loaded_alone(
     own_schema: Settings, connection: SnowflakeConnection
 ) -> None:
-    from stock_assets.defs.mart_runs import build_marts
-
     chance = random.Random(7)
     closes = {(symbol, day): Decimal(100 + n) for n, day in enumerate(DAYS) for symbol in SYMBOLS}
     load_metrics(connection, closes, DAYS)
@@ -80,7 +85,9 @@ def test_incremental_equals_full_and_rebuilds_what_was_loaded_alone(
             else:
                 closes[symbol, day] = Decimal(chance.randrange(50, 150))
         if run == 2:
-            closes |= {(symbol, day): close / 2 for (symbol, day), close in closes.items() if day >= split and symbol == "AAPL"}
+            closes |= {
+                (symbol, day): close / 2 for (symbol, day), close in closes.items() if day >= split and symbol == "AAPL"
+            }
             some += [day for day in DAYS if day >= split]
         touched |= set(some)
         load_metrics(connection, closes, sorted(set(some)))
@@ -104,28 +111,30 @@ def test_incremental_equals_full_and_rebuilds_what_was_loaded_alone(
         assert table(connection, name) == incremental[name], name
 
 
-def test_units(own_schema: Settings, connection: SnowflakeConnection) -> None:
+@pytest.mark.usefixtures("connection")
+def test_the_models_units(own_schema: Settings) -> None:
     folder = own_schema.local_dir / "units"
     run_dbt(own_schema, folder, "run", "--empty")
     assert run_dbt(own_schema, folder, "test", "--select", "test_type:unit")["pass"] >= 8
 
 
+@pytest.mark.usefixtures("connection")
 def test_a_model_that_does_not_compile_fails_in_one_sentence(
-    own_schema: Settings, connection: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    own_schema: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from stock_assets.defs.marts import marts
-    from stock_assets.defs.resources import resources
-
-    import shutil
-
     copy = tmp_path / "models"
     shutil.copytree(models.PROJECT, copy)
-    (copy / "models" / "marts" / "mart_market_breadth.sql").write_text("select no_such_column from {{ ref('int_stock_daily') }}")
+    (copy / "models" / "marts" / "mart_market_breadth.sql").write_text(
+        "select no_such_column from {{ ref('int_stock_daily') }}"
+    )
     for module in ("stock_assets.defs.marts", "stock_assets.local.dbt", "stock_assets.warehouse.models"):
         monkeypatch.setattr(f"{module}.PROJECT", copy)
     monkeypatch.setattr("stock_assets.defs.marts.check_manifest", lambda: None)
     done = dg.materialize(
-        marts(own_schema), instance=dg.DagsterInstance.ephemeral(), resources=resources(own_schema), raise_on_error=False
+        marts(own_schema),
+        instance=dg.DagsterInstance.ephemeral(),
+        resources=resources(own_schema),
+        raise_on_error=False,
     )
     (failed,) = [event for event in done.all_events if event.is_step_failure]
     told = failed.step_failure_data.error.message if failed.step_failure_data.error else ""

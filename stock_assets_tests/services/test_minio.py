@@ -17,7 +17,8 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from stock_assets.commands.store import files
 from stock_assets.defs.resources import ObjectStore
 from stock_assets.domain.errors import LandingConflict, PermanentError, ServiceUnavailable, StockAssetsError
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TICKS
 from stock_assets.lake import store
 from stock_assets.lake.built import built_from, record_built
 from stock_assets.lake.staleness import stale_by_stage

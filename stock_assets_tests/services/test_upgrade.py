@@ -13,7 +13,8 @@ from deltalake import DeltaTable
 from stock_assets.definitions import build_definitions
 from stock_assets.defs.resources import Lake
 from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
-from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES, WITHHELD, Table
+from stock_assets.domain.table import WITHHELD, Table
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES
 from stock_assets.lake.transactions import offsets_of
 from stock_assets.local.services import Services
 from stock_assets.quality.judging import Judging

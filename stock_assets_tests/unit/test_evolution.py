@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from stock_assets.domain.errors import TableDiffers
 from stock_assets.domain.evolution import evolution
-from stock_assets.domain.tables import DAILY_BARS, RAW_TICKS, Column
+from stock_assets.domain.table import Column
+from stock_assets.domain.tables import DAILY_BARS, RAW_TICKS
 
 NOW = {column.name: column.type for column in DAILY_BARS.columns}
 OPTIONAL = [column.name for column in DAILY_BARS.columns if column.nullable]

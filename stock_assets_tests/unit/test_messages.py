@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from stock_assets.domain import messages
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Action, Bar, Tick, decode, encode, json_schema
-from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS, Table
+from stock_assets.domain.table import Table
+from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS, RAW_TICKS
 
 SCHEMAS = Path(messages.__file__).parent / "schemas"
 TICK: dict[str, Any] = {

@@ -20,7 +20,14 @@ from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import ATTEMPTS, connect, parameters
 from stock_assets.warehouse.load import load_range, merge_sql, value_columns
-from stock_assets.warehouse.set_up import account_statements, create_table, load_statements, schema_statements, set_up, table_statements
+from stock_assets.warehouse.set_up import (
+    account_statements,
+    create_table,
+    load_statements,
+    schema_statements,
+    set_up,
+    table_statements,
+)
 
 ACCOUNT = Settings({"SNOWFLAKE_WAREHOUSE": "W", "SNOWFLAKE_DATABASE": "D", "SNOWFLAKE_SCHEMA": "S"}).snowflake
 TYPES = {

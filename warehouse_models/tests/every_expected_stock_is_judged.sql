@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'mart_data_quality'}}}) }}
 -- A symbol that was judged once is judged in every later session within its span of days.
 with first_judged as (
     select symbol, min(trading_day) as trading_day from {{ ref('mart_data_quality') }} where expected group by symbol

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'fact_stock_daily'}}}) }}
 -- A vendor may state history under the present symbol: that falls within the company's intervals.
 select facts.symbol, facts.trading_day, count(stocks.symbol) as intervals
 from {{ ref('fact_stock_daily') }} as facts

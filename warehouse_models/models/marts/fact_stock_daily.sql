@@ -1,3 +1,5 @@
+-- depends_on: {{ ref('stg_metrics_loads') }}
+-- depends_on: {{ ref('stg_daily_metrics') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',

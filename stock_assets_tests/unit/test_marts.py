@@ -1,0 +1,138 @@
+"""When loads and models are asked for, what a session's service level is, and where hourly bars begin."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stock_assets.definitions import build_definitions
+from stock_assets.defs.built_assets import WAREHOUSE_KEY
+from stock_assets.defs.marts import LOADED_KEYS
+from stock_assets.domain.bar_sizes import bar_starts
+from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.service_level import COMPLETE_WITHIN, Milestones, minutes_to_complete, service_level
+from stock_assets.domain.sessions import all_sessions, session
+from stock_assets.domain.tables import MINUTE_BARS
+from stock_assets.settings.platform import Settings
+from stock_assets.warehouse import models
+from stock_assets.warehouse.hourly_bars import sum_up
+
+FULL, HALF = date(2024, 7, 2), date(2024, 7, 3)
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    return build_definitions(Settings({"FIRST_SESSION": "2024-01-02", "STOCK_ASSETS_LOCAL": "/nowhere"}))
+
+
+def requested(
+    defs: dg.Definitions, instance: dg.DagsterInstance, cursor: object = None
+) -> tuple[set[dg.AssetKey], object]:
+    """What the automation asks for now."""
+    result = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=cursor)  # type: ignore[arg-type]
+    keys = [*LOADED_KEYS, *(k for k in defs.resolve_asset_graph().get_all_asset_keys() if k.path[0] == "marts")]
+    return {key for key in keys if result.get_num_requested(key)}, result.cursor
+
+
+def test_loads_and_all_models_below_follow_any_change_in_one_run(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    models_below = {key for key in graph.get_all_asset_keys() if key.path[0] == "marts"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        nothing, cursor = requested(defs, instance)
+        assert nothing == set()
+        instance.report_runless_asset_event(dg.AssetMaterialization(WAREHOUSE_KEY, partition="2024-07-02"))
+        asked, cursor = requested(defs, instance, cursor)
+        assert asked == {*LOADED_KEYS, *models_below}
+        assert requested(defs, instance, cursor)[0] == set()
+
+
+def test_a_stale_manifest_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    models.check_manifest()
+    monkeypatch.setattr(models, "digest", lambda: "another")
+    with pytest.raises(PermanentError, match="make manifest"):
+        models.check_manifest()
+
+
+def test_the_manifest_holds_nothing_of_a_machine_or_moment() -> None:
+    text = models.MANIFEST.read_text()
+    assert str(Path.home()) not in text and str(models.PROJECT) not in text
+    assert "generated_at" not in text and "invocation_id" not in text
+
+
+@pytest.mark.parametrize(
+    ("judged_after", "complete_after", "now_after", "verdict", "minutes"),
+    [
+        (-60, 30, 500, "met", 30),
+        (-60, -5, 500, "met", 0),
+        (-60, 91, 500, "missed", 91),
+        (-60, None, 30, "open", None),
+        (-60, None, 91, "missed", None),
+        (None, None, 30, "open", None),
+        (24 * 60 + 1, 24 * 60 + 1, 3000, "not judged", 24 * 60 + 1),
+        (None, None, 3000, "not judged", None),
+    ],
+)
+def test_service_level(
+    judged_after: int | None, complete_after: int | None, now_after: int, verdict: str, minutes: int | None
+) -> None:
+    close = session(FULL).close_time
+
+    def at(after: int | None) -> datetime | None:
+        return None if after is None else close + timedelta(minutes=after)
+
+    seen = Milestones(at(judged_after), at(complete_after))
+    assert service_level(close, seen, close + timedelta(minutes=now_after)) == verdict
+    assert minutes_to_complete(close, seen) == minutes
+
+
+@given(st.sampled_from(all_sessions()), st.integers(1, 400))
+def test_bars_cover_their_session_from_its_open(day: date, minutes: int) -> None:
+    starts, hours = bar_starts(day, minutes), session(day)
+    assert starts[0] == hours.open_time and starts[-1] < hours.close_time
+    assert starts[-1] + timedelta(minutes=minutes) >= hours.close_time
+    assert {later - earlier for earlier, later in pairwise(starts)} <= {timedelta(minutes=minutes)}
+
+
+def test_hours_of_a_full_and_a_half_day() -> None:
+    assert [f"{start:%H:%M}" for start in bar_starts(FULL, 60)][0::6] == ["13:30", "19:30"]
+    assert len(bar_starts(HALF, 60)) == 4
+    assert timedelta(minutes=60) < COMPLETE_WITHIN
+
+
+def minute(
+    start: datetime, price: int, volume: int | None, source: str = "yahoo", phase: str = "regular"
+) -> dict[str, object]:
+    prices = dict.fromkeys(("open", "high", "low", "close"), Decimal(price))
+    return {
+        "trading_day": start.date(), "symbol": "A", "source": source, "start_time": start, "phase": phase, **prices,
+        "volume": None if volume is None else Decimal(volume), "currency": "USD", "vwap": None, "trade_count": None,
+    }  # fmt: skip
+
+
+def test_minutes_of_the_most_trusted_source_become_hours() -> None:
+    opening = datetime(2024, 7, 2, 13, 30, tzinfo=UTC)
+    minutes = [
+        minute(opening - timedelta(minutes=1), 1, 1, phase="pre"),
+        minute(opening, 10, 5),
+        minute(opening + timedelta(minutes=30), 14, 5),
+        minute(opening + timedelta(minutes=59), 12, 1),
+        minute(opening + timedelta(minutes=60), 11, None),
+        minute(opening, 99, 9, source="alpha_vantage"),
+    ]
+    bars = sum_up(
+        pa.Table.from_pylist(minutes, schema=MINUTE_BARS.arrow_schema()), ["yahoo", "alpha_vantage"]
+    ).to_pylist()
+    told = [
+        (f"{b['start_time']:%H:%M}", *(b[n] for n in ("open", "high", "low", "close", "volume", "minutes")))
+        for b in bars
+    ]
+    assert told == [("13:30", 10, 14, 10, 12, 11, 3), ("14:30", 11, 11, 11, 11, None, 1)]
+    assert {bar["source"] for bar in bars} == {"yahoo"}
