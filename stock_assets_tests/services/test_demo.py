@@ -56,11 +56,12 @@ def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(demo_
 def test_the_readme_s_commands_run(demo_settings: Settings) -> None:
     use = (PROJECT / "README.md").read_text().split("## Use")[1].split("## Settings")[0]
     lines = re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", use, re.MULTILINE)
-    assert len(lines) == 9
+    assert len(lines) == 10
     printed = {line.strip(): run(*shlex.split(line)) for line in lines}
     assert "WRONG" not in printed["doctor"] + printed["status"]
     assert "each acknowledged by the broker" in printed["produce simulator --rate 500 --seconds 5 --malformed 0.01"]
     assert "nothing: the lake holds every record already" in printed["produce shipped"]
     assert re.search(r"Records: [1-9].*, all equal", printed["verify 2013-03-01"])
     assert re.search(r"Warehouse: .*, all equal", printed["verify 2013-03-01"])
+    assert "ERROR=0" in printed["marts"] and "sessions rebuilt" in printed["marts"]
     assert "AAPL" in printed["availability --day 2013-03-01 --sessions 20"]

@@ -65,6 +65,11 @@ def test_the_wheel_installs_two_packages_and_all_their_files(wheel: Path) -> Non
         "domain/schemas/tick.json",
         "warehouse/sql/account/1_warehouse.sql",
         "warehouse/sql/load/1_staging.sql",
+        "warehouse_models/dbt_project.yml",
+        "warehouse_models/manifest.json",
+        "warehouse_models/models/marts/fact_stock_daily.sql",
+        "local/dbt.lock.txt",
+        "domain/stocks.csv",
     ):
         assert f"stock_assets/{name}" in names
 
