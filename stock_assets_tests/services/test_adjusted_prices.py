@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,13 +14,16 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from stock_assets.domain.sessions import EXCHANGE_ZONE, sessions_between
+from stock_assets.domain.stocks import STOCKS
 from stock_assets.domain.tables import DAILY_METRICS
+from stock_assets.domain.universe import Listing, Universe
 from stock_assets.domain.warehouse_tables import STOCK_ACTIONS
+from stock_assets.lake.stocks import stocks
 from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import connect
 from stock_assets.warehouse.load import load_whole
-from stock_assets.warehouse.set_up import ACTIONS, METRICS, set_up
+from stock_assets.warehouse.set_up import ACTIONS, METRICS, STOCK_LIST, set_up
 from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.services.marts_rows import Closes, metric_rows
 from stock_assets_tests.unit.test_warehouse_sql import metrics
@@ -59,6 +63,12 @@ def load(
     load_whole(connection, table, STOCK_ACTIONS, ORIGIN, target=ACTIONS, fingerprint="")
 
 
+def stocks_of(universe: Universe) -> pa.Table:
+    """What the warehouse gets of a universe when nothing else is known of it."""
+    with tempfile.TemporaryDirectory() as lake:
+        return stocks(lake, universe)
+
+
 def ask(connection: SnowflakeConnection, sql: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
@@ -92,6 +102,22 @@ def test_a_split_is_no_fall_in_the_view_and_one_in_the_table(connection: Snowfla
     assert before[0] == Decimal("120.888") and before[2] == Decimal("120.988")
     as_of = f"SELECT TRADING_DAY, CLOSE FROM STOCK_DAILY_ADJUSTED_AS_OF WHERE '{split - timedelta(days=1)}' BETWEEN AS_OF_FIRST_DAY AND AS_OF_LAST_DAY"
     assert dict(ask(connection, as_of)) == {day: close for (_, day), close in closes.items() if day < split}
+
+
+def test_a_rename_ends_no_history(connection: SnowflakeConnection) -> None:
+    days = sessions_between(date(2022, 6, 3), date(2022, 6, 15))
+    renamed, split = date(2022, 6, 9), date(2022, 6, 14)
+    closes = {("FB" if day < renamed else "META", day): Decimal(200 if day < split else 100) for day in days}
+    listed = stocks_of(
+        Universe((Listing("FB", active_to=date(2022, 6, 8), renamed_to="META"), Listing("META", renamed)))
+    )
+    load_whole(connection, listed, STOCKS, ORIGIN, target=STOCK_LIST, fingerprint="")
+    load(connection, closes, [("META", split, "split", 2.0)])
+    rows = ask(
+        connection,
+        "SELECT SYMBOL, TRADING_DAY, CLOSE FROM STOCK_DAILY_ADJUSTED WHERE PRESENT_SYMBOL = 'META' ORDER BY 2",
+    )
+    assert rows == [(symbol, day, Decimal(100)) for symbol, day in closes]
 
 
 @recorded
