@@ -17,9 +17,11 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from spark.actions import actions_by_symbol, actions_of_preferred, split_factor
+from spark.companies import company
 from spark.recursive_averages import with_recursive_averages
 from spark.table_shape import shaped
 from stock_assets.domain.tables import DAILY_METRICS
+from stock_assets.domain.universe import Rename
 
 SESSIONS_PER_YEAR = 252
 
@@ -29,24 +31,31 @@ def preferred_bars(
     raw_actions: DataFrame,
     bar_sources: Sequence[str],
     refused: Collection[tuple[str, date]] = (),
+    renames: Collection[Rename] = (),
 ) -> DataFrame:
-    """One bar per symbol and session, and what the metrics of the session will be built from.
+    """One bar per company and session, and what the metrics of the session will be built from.
 
     Args:
         bar_sources: sources in order of preference; sources not listed come last, alphabetically.
         refused: symbols and sessions whose bars are left out, of whatever source, as if there were none.
+        renames: what makes one company of several symbols. A vendor's history under the present one and another's under the
+            former are two sources of the same bars.
 
     Returns:
-        the columns of the bar; symbol_actions: the symbol's actions up to the session; bars_used: bars of the symbol
+        the columns of the bar, whose ``symbol`` is the company's present one; traded_as: the bar's own; symbol_actions: the symbol's actions up to the session; bars_used: bars of the symbol
         up to the session; bars_revision: newest revision among them; actions_used: number of symbol_actions.
     """
     listed = F.array(*map(F.lit, bar_sources)).cast("array<string>")
     rank = F.nullif(F.array_position(listed, F.col("source")), F.lit(0))
-    best_first = Window.partitionBy("symbol", "trading_day").orderBy(rank.asc_nulls_last(), "source")
+    best_first = Window.partitionBy("symbol", "trading_day").orderBy(rank.asc_nulls_last(), "source", "traded_as")
     so_far = F.filter(F.col("symbol_actions"), lambda action: action["ex_date"] <= F.col("trading_day"))
     if refused:
         cells = daily_bars.sparkSession.createDataFrame(sorted(refused), "symbol STRING, trading_day DATE")
         daily_bars = daily_bars.join(F.broadcast(cells), ["symbol", "trading_day"], "left_anti")
+    daily_bars = daily_bars.withColumns(
+        {"traded_as": F.col("symbol"), "symbol": company("symbol", "trading_day", renames)}
+    )
+    raw_actions = raw_actions.withColumn("symbol", company("symbol", "ex_date", renames))
     actions = actions_by_symbol(raw_actions).select("symbol", actions_of_preferred(bar_sources).alias("symbol_actions"))
     return (
         daily_bars.withColumn("preference", F.row_number().over(best_first))
@@ -67,7 +76,7 @@ def preferred_bars(
 def daily_metrics(bars: DataFrame) -> DataFrame:
     """DAILY_METRICS of ``preferred_bars``: whole histories, else what looks back starts too late.
 
-    Windows are the symbol's available sessions; a figure is null until its window is full.
+    Windows are the company's available sessions; a figure is null until its window is full.
     """
     based = with_recursive_averages(_with_oldest_basis(bars), day="trading_day", price="based_close")
     figures = based.withColumns(_figures()).withColumns(
@@ -75,6 +84,7 @@ def daily_metrics(bars: DataFrame) -> DataFrame:
             "change": F.col("close") - F.col("previous_close"),
             "macd_histogram": F.col("macd") - F.col("macd_signal"),
             "revision": F.lit(0),
+            "symbol": F.col("traded_as"),
         }
     )
     percent = F.try_divide(F.col("change"), F.col("previous_close")) * 100

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from spark import delta_tables
 from spark.actions import actions_digest
+from spark.companies import company
 from spark.daily_bars import daily_bars_from_minutes, daily_bars_from_ticks, daily_bars_from_vendors
 from spark.daily_metrics import daily_metrics, preferred_bars
 from spark.delta_tables import SymbolDay, Written
@@ -27,6 +28,7 @@ from spark.verdicts import withheld_because
 from stock_assets.domain.quality_tables import RECONCILIATION
 from stock_assets.domain.table import WITHHELD
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
+from stock_assets.domain.universe import Rename, same_companies
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,11 @@ def build_daily_metrics(
     first: date | None = None,
     last: date | None = None,
     refused: Collection[SymbolDay] = (),
+    renames: Collection[Rename] = (),
 ) -> StageReport:
     """Bring the daily metrics up to date with the daily bars and the actions.
 
-    A symbol is recomputed, over its whole history, when a stored row no longer tells the bars, revisions, actions and
+    A company is recomputed, over its whole history, when a stored row no longer tells the bars, revisions, actions and
     source that the tables now hold, or is not withheld as the rules now say, and when it has a bar in the forced range; only
     rows that differ are written.
 
@@ -131,18 +134,20 @@ def build_daily_metrics(
         first: first session of the forced range, none when None.
         last: last session of the forced range, ``first`` when None.
         refused: symbols and sessions whose bars are left out; rows that were built from them go.
+        renames: what makes one company of several symbols.
     """
     started = time.monotonic()
     _prepare(spark)
     actions = delta_tables.read(spark, lake_root, RAW_ACTIONS)
-    bars = preferred_bars(delta_tables.read(spark, lake_root, DAILY_BARS), actions, bar_sources, refused)
+    bars = preferred_bars(delta_tables.read(spark, lake_root, DAILY_BARS), actions, bar_sources, refused, renames)
     # Stored instead of their number: an action whose value was corrected makes rows stale too.
     bars = bars.withColumn("actions_used", actions_digest(F.col("symbol_actions")))
     forced = F.lit(False) if first is None else _between(first, last or first)
-    symbols = _stale_symbols(bars, delta_tables.read_stored(spark, lake_root, DAILY_METRICS), forced)
-    if not symbols:
+    stale = _stale_companies(bars, delta_tables.read_stored(spark, lake_root, DAILY_METRICS), forced, renames)
+    if not stale:
         return StageReport({}, [], time.monotonic() - started)
-    scope = F.col("symbol").isin(*symbols)
+    # A symbol may have been of several companies: then these are recomputed together.
+    scope = F.col("symbol").isin(*sorted(same_companies(stale, renames)))
     return _report(
         delta_tables.merge_changed(daily_metrics(bars.where(scope)), lake_root, DAILY_METRICS, scope), started
     )
@@ -154,16 +159,18 @@ def disagreeing(spark: SparkSession, lake_root: str) -> frozenset[SymbolDay]:
     return frozenset((row.symbol, row.trading_day) for row in verdicts.select("symbol", "trading_day").collect())
 
 
-def _stale_symbols(bars: DataFrame, metrics: DataFrame, forced: Column) -> list[str]:
-    """Symbols of which a row of the metrics was not built from what the bars now say, was judged otherwise, or is forced."""
+def _stale_companies(bars: DataFrame, metrics: DataFrame, forced: Column, renames: Collection[Rename]) -> list[str]:
+    """Companies of which a row of the metrics was not built from what the bars now say, was judged otherwise, or is forced."""
     built_from = ("source", "bars_used", "bars_revision", "actions_used")
     key = ("symbol", "trading_day")
-    now = bars.select(*key, F.struct(*(F.col(name) for name in built_from)).alias("now"))
+    bars = bars.select("*", F.col("symbol").alias("company")).withColumn("symbol", F.col("traded_as"))
+    now = bars.select(*key, "company", F.struct(*(F.col(name) for name in built_from)).alias("now"))
     judged = F.col(WITHHELD.name).eqNullSafe(withheld_because(DAILY_METRICS)).alias("judged")
     was = metrics.select(*key, F.struct(*(F.col(name) for name in built_from)).alias("was"), judged)
     same = F.col("now").eqNullSafe(F.col("was")) & F.col("judged") & ~forced
-    stale = now.join(was, list(key), "full").where(~F.coalesce(same, F.lit(False))).select("symbol").distinct()
-    return sorted(row.symbol for row in stale.collect())
+    different = now.join(was, list(key), "full").where(~F.coalesce(same, F.lit(False)))
+    stale = different.select(F.coalesce("company", company(*key, renames)).alias("company")).distinct()
+    return sorted(row.company for row in stale.collect())
 
 
 def _raw(

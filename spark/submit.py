@@ -21,6 +21,7 @@ if __package__ in (None, ""):  # spark-submit puts this folder on the path, not 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spark.jobs import StageReport, build_daily_bars, build_daily_metrics, build_minute_bars, disagreeing
+from stock_assets.domain.universe import default_universe
 from stock_assets.settings.platform import Settings
 
 STAGES = ("minute_bars", "daily_bars", "daily_metrics")
@@ -47,8 +48,10 @@ def run(spark: SparkSession, asked: argparse.Namespace) -> StageReport:
         return build_minute_bars(spark, asked.lake, asked.first, asked.last)
     if asked.stage == "daily_bars":
         return build_daily_bars(spark, asked.lake, asked.first, asked.last)
-    refused = disagreeing(spark, asked.lake) if Settings.load().quality.require_agreement else frozenset()
-    return build_daily_metrics(spark, asked.lake, asked.bar_sources, asked.first, asked.last, refused)
+    settings = Settings.load()
+    refused = disagreeing(spark, asked.lake) if settings.quality.require_agreement else frozenset()
+    renames = (settings.universe or default_universe()).renames
+    return build_daily_metrics(spark, asked.lake, asked.bar_sources, asked.first, asked.last, refused, renames)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -121,8 +121,9 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
     def daily_metrics(context: dg.AssetExecutionContext, config: Range, lake: Lake, spark: Spark) -> Iterator[Any]:
         from stock_assets.quality.state import refused
 
-        without = refused(lake.root, Judging.of(settings))
-        now = staleness.daily_bars_state(lake.root, without)
+        judging = Judging.of(settings)
+        without = refused(lake.root, judging)
+        now = staleness.daily_bars_state(lake.root, without, judging.renames)
         days, forced = sessions_to_build(context, config, partitions, lake.root, now, DAILY_METRICS.path)
         from spark.jobs import build_daily_metrics
 
@@ -130,7 +131,8 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         recomputed = days if forced else made_by_other_rules(lake.root, DAILY_METRICS.path, days)
         first, last = (recomputed[0], recomputed[-1]) if recomputed else (None, None)
         session = spark.session(count_rows(lake.root, DAILY_BARS))
-        report = build_daily_metrics(session, lake.root, settings.market.bar_sources, first, last, without)
+        sources = settings.market.bar_sources
+        report = build_daily_metrics(session, lake.root, sources, first, last, without, judging.renames)
         record_built(lake.root, DAILY_METRICS.path, {day: now.get(day, GONE) for day in days})
         yield from _report_build(context, lake, DAILY_METRICS, partitions, days, report)
 

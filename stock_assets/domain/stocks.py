@@ -14,7 +14,6 @@ from typing import Any
 
 from stock_assets.domain.table import Column, Table
 from stock_assets.domain.tables import SYMBOL
-from stock_assets.domain.universe import Listing, Universe
 
 UNKNOWN = "unknown"
 DESCRIBED = ("name", "exchange", "primary_market", "sector", "industry", "currency")
@@ -84,14 +83,3 @@ def newest(statements: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, An
     for row in sorted(statements, key=lambda row: (row["known_at"], row["source"] != SEED, row["source"])):
         found[row["symbol"]] = row
     return found
-
-
-def present_symbol(universe: Universe, listing: Listing) -> str:
-    """The symbol under which the listing's company trades now, through all its renames."""
-    seen = {listing}
-    while following := universe.following(listing):
-        if following in seen:
-            break
-        seen.add(following)
-        listing = following
-    return listing.symbol

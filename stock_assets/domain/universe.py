@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from importlib import resources
+from typing import NamedTuple
 
 from stock_assets.domain.errors import PermanentError
 
@@ -30,6 +31,15 @@ class Listing:
     active_from: date = date.min
     active_to: date = date.max
     renamed_to: str = ""
+
+
+class Rename(NamedTuple):
+    """From ``first_day`` to ``last_day`` a company traded under ``symbol``; ``company`` is the symbol it has now."""
+
+    symbol: str
+    first_day: date
+    last_day: date
+    company: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,18 @@ class Universe:
             found.setdefault(listing.symbol, []).append((self._first_day(listing), listing.active_to))
         return {symbol: tuple(spans) for symbol, spans in found.items()}
 
+    @cached_property
+    def renames(self) -> tuple[Rename, ...]:
+        """Every former name, ascending."""
+        former = (each for each in self.listings if self.following(each))
+        return tuple(sorted(Rename(e.symbol, e.active_from, e.active_to, self.present_symbol(e)) for e in former))
+
+    def present_symbol(self, listing: Listing) -> str:
+        """The symbol under which the listing's company trades now, through all its renames."""
+        while following := self.following(listing):  # each begins after the one before has ended
+            listing = following
+        return listing.symbol
+
     def following(self, listing: Listing) -> Listing | None:
         """What the listing was renamed to: the first of that name after it ended; None when it was not."""
         later = [o for o in self.listings if o.symbol == listing.renamed_to and o.active_from > listing.active_to]
@@ -105,6 +127,14 @@ class Universe:
 def default_universe() -> Universe:
     """Ten large US stocks."""
     return Universe.parse(resources.files("stock_assets.domain").joinpath("universe.csv").read_text(), "universe.csv")
+
+
+def same_companies(symbols: Iterable[str], renames: Iterable[Rename]) -> set[str]:
+    """The symbols, and all that share a company with one of them, now or formerly."""
+    found, pairs = set(symbols), [(each.symbol, each.company) for each in renames]
+    while more := {name for pair in pairs if found.intersection(pair) for name in pair} - found:
+        found |= more
+    return found
 
 
 def _listing(row: Mapping[str, str | None], place: str) -> Listing:

@@ -17,6 +17,7 @@ from stock_assets.domain import sessions
 from stock_assets.domain.stages import WAREHOUSE, loaded_into
 from stock_assets.domain.table import Table
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
+from stock_assets.domain.universe import Rename
 from stock_assets.lake.built import built_from
 from stock_assets.lake.fingerprints import GONE, Fingerprints, Inputs, fingerprints
 from stock_assets.lake.tables import open_table, read_sessions
@@ -82,11 +83,14 @@ def bars_state(lake_root: str) -> dict[date, Inputs]:
     return _revisions(lake_root, DAILY_BARS)
 
 
-def daily_bars_state(lake_root: str, refused: Collection[tuple[str, date]] = ()) -> Fingerprints:
+def daily_bars_state(
+    lake_root: str, refused: Collection[tuple[str, date]] = (), renames: Collection[Rename] = ()
+) -> Fingerprints:
     """What the metrics of each session are to be built from: its bars, and its splits and dividends.
 
     Args:
         refused: symbols and sessions whose bars metrics leave out.
+        renames: of companies; those of which the lake has bars under the former symbol are in all later sessions.
     """
     inputs = {day: {**bars, "actions": 0} for day, bars in bars_state(lake_root).items()}
     actions = open_table(lake_root, RAW_ACTIONS)
@@ -98,7 +102,22 @@ def daily_bars_state(lake_root: str, refused: Collection[tuple[str, date]] = ())
     for symbol, day in sorted(refused):
         if day in inputs:
             inputs[day].setdefault("without", []).append(symbol)
+    for rename in _in_use(lake_root, renames):
+        for day, of_day in inputs.items():
+            if day > rename.last_day:
+                of_day.setdefault("renamed", []).append(f"{rename.symbol} {rename.company}")
     return fingerprints(DAILY_METRICS.path, inputs)
+
+
+def _in_use(lake_root: str, renames: Collection[Rename]) -> list[Rename]:
+    """Those of which there is a daily bar under the former symbol."""
+    if not renames:
+        return []
+    former = [each.symbol for each in renames]
+    held = read_sessions(lake_root, DAILY_BARS, ["symbol", "trading_day"], withheld_too=True, symbols=former)
+    days = held.group_by("symbol").aggregate([("trading_day", "min")]).to_pylist()
+    first = {row["symbol"]: row["trading_day_min"] for row in days}
+    return [each for each in renames if each.symbol in first and first[each.symbol] <= each.last_day]
 
 
 def metrics_state(lake_root: str) -> Fingerprints:
@@ -112,7 +131,11 @@ def stale_sessions(now: Fingerprints, built: Fingerprints) -> list[date]:
 
 
 def stale_by_stage(
-    lake_root: str, target: str, state: RawState | None = None, refused: Collection[tuple[str, date]] = ()
+    lake_root: str,
+    target: str,
+    state: RawState | None = None,
+    refused: Collection[tuple[str, date]] = (),
+    renames: Collection[Rename] = (),
 ) -> dict[str, list[date]]:
     """For every stage of the data below raw, the sessions that must be built again.
 
@@ -120,12 +143,13 @@ def stale_by_stage(
         target: where the warehouse's rows are loaded.
         state: of the raw tables, if it was read already.
         refused: symbols and sessions whose bars metrics leave out.
+        renames: of companies, whose metrics look back across them.
     """
     raw = (state or raw_state(lake_root)).inputs
     now = {
         MINUTE_BARS.path: fingerprints(MINUTE_BARS.path, raw),
         DAILY_BARS.path: fingerprints(DAILY_BARS.path, raw),
-        DAILY_METRICS.path: daily_bars_state(lake_root, refused),
+        DAILY_METRICS.path: daily_bars_state(lake_root, refused, renames),
         WAREHOUSE: metrics_state(lake_root),
     }
     stored_as = {WAREHOUSE: loaded_into(target)}

@@ -18,7 +18,6 @@ from stock_assets.domain.stocks import (
     STOCKS,
     UNKNOWN,
     newest,
-    present_symbol,
     seed,
 )
 from stock_assets.domain.table import Table
@@ -70,8 +69,8 @@ def listed(lake_root: str, universe: Universe | None) -> Universe:
         return universe
     held = set(read_sessions(lake_root, DAILY_METRICS, ["symbol"])["symbol"].unique().to_pylist())
     shipped = default_universe()
-    companies = {present_symbol(shipped, each) for each in shipped.listings if each.symbol in held}
-    known = [each for each in shipped.listings if present_symbol(shipped, each) in companies]
+    companies = {shipped.present_symbol(each) for each in shipped.listings if each.symbol in held}
+    known = [each for each in shipped.listings if shipped.present_symbol(each) in companies]
     others = held - {each.symbol for each in known}
     return Universe((*known, *(Listing(symbol) for symbol in sorted(others))))
 
@@ -100,7 +99,7 @@ def stocks(lake_root: str, universe: Universe) -> pa.Table:
                 "symbol": listing.symbol,
                 "valid_from": max(listing.active_from, FIRST_DAY),
                 "valid_to": min(listing.active_to, LAST_DAY),
-                "present_symbol": present_symbol(universe, listing),
+                "present_symbol": universe.present_symbol(listing),
                 **{name: said.get(name, UNKNOWN) for name in DESCRIBED},
                 "source": said.get("source", UNKNOWN),
                 "known_at": said.get("known_at"),

@@ -7,6 +7,7 @@ Does not belong here: commits to raw tables (``landing``, ``rebuild``); Spark's 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -128,12 +129,14 @@ def read_sessions(
     *,
     accepted_only: bool = False,
     withheld_too: bool = False,
+    symbols: Collection[str] | None = None,
 ) -> pa.Table:
     """The rows of the sessions from ``first`` to ``last``; no rows when the table does not exist yet.
 
     Args:
         accepted_only: of a raw table, leave out what is in quarantine.
         withheld_too: of a derived table, all rows; else those that break no critical rule.
+        symbols: of these alone.
     """
     import pyarrow as pa
     import pyarrow.dataset as ds
@@ -145,6 +148,8 @@ def read_sessions(
     wanted = (ds.field("trading_day") >= first) & (ds.field("trading_day") <= last)
     if "year" in table.partition_by:
         wanted &= (ds.field("year") >= first.year) & (ds.field("year") <= last.year)
+    if symbols is not None:
+        wanted &= ds.field("symbol").isin(list(symbols))
     if accepted_only:
         wanted &= ds.field("rejected_because").is_null()
     dataset = handle.to_pyarrow_dataset()

@@ -12,7 +12,7 @@ from typing import Any
 
 from stock_assets.local.services import Services
 from stock_assets.local.states import ServiceState
-from stock_assets.observability import machine, runs, services, sessions, topics
+from stock_assets.observability import machine, marts, runs, services, sessions, topics
 from stock_assets.observability.fact import Fact, in_one_line
 from stock_assets.observability.side_by_side import side_by_side
 from stock_assets.settings.platform import Settings
@@ -55,6 +55,7 @@ def _of_the_data(settings: Settings, states: Mapping[str, ServiceState], away: s
         "topics": (store | away & {"kafka"}, lambda: topics.waiting_since(settings)),
         "sessions": (store, lambda: sessions.stale_sessions(settings)),
         "rows": (store, lambda: list(sessions.withheld_facts(settings.lake_root))),
+        "marts": (away & {"warehouse"}, lambda: list(marts.mart_facts(settings))),
         "runs": (store | away & {"postgres"}, lambda: orchestration.look(settings)),
     }
     answers = side_by_side({name: ask for name, (missing, ask) in asked.items() if not missing}, PATIENCE_S)
@@ -74,6 +75,7 @@ def _of_the_data(settings: Settings, states: Mapping[str, ServiceState], away: s
         draining = seen is not None and runs.DRAIN in seen.in_flight
         yield from topics.topic_facts(stage, waiting, age_s, settings.landing_max_delay_s, draining)
     yield from told.get("rows", ())
+    yield from told.get("marts", ())
     if "runs" not in told:
         yield from sessions.stale_facts(stale, None)
         return

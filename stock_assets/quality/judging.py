@@ -11,7 +11,7 @@ from functools import cached_property
 from zlib import crc32
 
 from stock_assets.domain.reconciliation import Pair, Tolerance, vendor
-from stock_assets.domain.universe import Universe
+from stock_assets.domain.universe import Rename, Universe, default_universe
 from stock_assets.settings.platform import Settings
 
 
@@ -42,6 +42,11 @@ class Judging:
         now = settings.now()
         quality = now.quality
         return cls(now.market.bar_sources, quality.pairs, quality.tolerance, now.universe, quality.require_agreement)
+
+    @property
+    def renames(self) -> tuple[Rename, ...]:
+        """The universe's; without one, those of the default one."""
+        return (self.universe or default_universe()).renames
 
     def rank(self, source: str) -> tuple[int, str]:
         """Sorts sources as the metrics prefer them: those not listed come last, alphabetically."""

@@ -30,7 +30,7 @@ def stale_stages(lake_root: str, target: str, judging: Judging, now: datetime | 
         now: decides whether the newest session goes on.
     """
     raw = staleness.raw_state(lake_root)
-    found = staleness.stale_by_stage(lake_root, target, raw, refused(lake_root, judging))
+    found = staleness.stale_by_stage(lake_root, target, raw, refused(lake_root, judging), judging.renames)
     states = {
         RECONCILIATION.path: reconciliation_state(lake_root, judging),
         AVAILABILITY.path: availability_state(lake_root, judging, raw.inputs, now),

@@ -185,17 +185,16 @@ def _load_sessions(connection: SnowflakeConnection, loaded: Loaded, origin: Orig
 def count_sessions_to_rebuild(connection: SnowflakeConnection) -> int:
     """Sessions of which the facts are not what LOAD_AUDIT says was loaded last; all of them before the first build."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT COUNT(*) FROM INFORMATION_SCHEMA.TABLES "
-            "WHERE TABLE_SCHEMA = CURRENT_SCHEMA() AND TABLE_NAME = 'FACT_STOCK_DAILY'"
-        )
-        made = cursor.fetchone()
+        cursor.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
+        tables = {row[0] for row in cursor.fetchall() if isinstance(row, tuple)}
+        if not {METRICS, audit.LOAD_AUDIT} <= tables:
+            return 0
         held = "SELECT TRADING_DAY, MAX(LOADED_AT_UTC) AS AT FROM FACT_STOCK_DAILY GROUP BY TRADING_DAY"
-        if not (isinstance(made, tuple) and made[0]):
+        if "FACT_STOCK_DAILY" not in tables:
             held = "SELECT CAST(NULL AS DATE) AS TRADING_DAY, CAST(NULL AS TIMESTAMP_NTZ) AS AT WHERE 1 = 0"
         cursor.execute(
             f"SELECT COUNT(*) FROM ({held}) HELD FULL OUTER JOIN (SELECT TRADING_DAY, MAX(LOADED_AT) AS AT "
-            f"FROM LOAD_AUDIT WHERE TABLE_NAME = '{METRICS}' AND TRADING_DAY IN (SELECT TRADING_DAY FROM {METRICS}) "
+            f"FROM {audit.LOAD_AUDIT} WHERE TABLE_NAME = '{METRICS}' AND TRADING_DAY IN (SELECT TRADING_DAY FROM {METRICS}) "
             "GROUP BY TRADING_DAY) LOADED ON HELD.TRADING_DAY = LOADED.TRADING_DAY WHERE HELD.AT IS DISTINCT FROM LOADED.AT"
         )
         row = cursor.fetchone()

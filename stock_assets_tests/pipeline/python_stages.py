@@ -19,6 +19,7 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.rules import broken_rules
 from stock_assets.domain.table import Table
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_BARS
+from stock_assets.domain.universe import Rename
 from stock_assets.lake.tables import read_sessions
 from stock_assets_tests.pipeline import oracle
 from stock_assets_tests.pipeline.oracle_metrics import daily_metrics
@@ -59,6 +60,7 @@ class PythonStages:
         first: date | None,
         last: date | None,
         refused: Collection[tuple[str, date]],
+        _renames: Collection[Rename],
     ) -> StageReport:
         bars = read_sessions(lake, DAILY_BARS, list(DAILY_BARS.names)).to_pylist()
         bars = [bar for bar in bars if (bar["symbol"], bar["trading_day"]) not in refused]

@@ -10,7 +10,7 @@ import pytest
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session
-from stock_assets.domain.universe import Universe, default_universe
+from stock_assets.domain.universe import Listing, Rename, Universe, default_universe, same_companies
 from stock_assets.landing.decode import Decoder
 from stock_assets.landing.rows import rows_of
 from stock_assets.settings.platform import Settings
@@ -91,3 +91,19 @@ def test_a_record_outside_of_its_days_is_an_unknown_symbol() -> None:
         "unknown symbol: FB is not in the universe on 2022-06-09",
         "unknown symbol: XYZ is not in the universe on 2022-06-09",
     ]
+
+
+def test_renames_lead_to_the_present_symbol() -> None:
+    assert default_universe().renames == (Rename("FB", date(2012, 5, 18), date(2022, 6, 8), "META"),)
+    first, second, third = date(2001, 1, 1), date(2002, 1, 1), date(2003, 1, 1)
+    chain = Universe(
+        (
+            Listing("A", active_to=first, renamed_to="B"),
+            Listing("B", date(2001, 1, 2), second, "C"),
+            Listing("C", date(2002, 1, 2)),
+            Listing("A", third),
+        )
+    )
+    assert [(each.symbol, each.company) for each in chain.renames] == [("A", "C"), ("B", "C")]
+    assert same_companies(["C"], chain.renames) == {"A", "B", "C"}
+    assert same_companies(["Z"], chain.renames) == {"Z"}
