@@ -16,6 +16,7 @@ from stock_assets.settings.process import load_and_export
 
 
 def marts(
+    docs: Annotated[bool, typer.Option("--docs", help="Only write a page about the models and their columns.")] = False,
     manifest: Annotated[bool, typer.Option("--manifest", help="Only store the models' manifest anew.")] = False,
 ) -> None:
     """Load what the marts need, build every dbt model that reads it, and test them."""
@@ -32,6 +33,9 @@ def marts(
     if settings.embedded_warehouse:
         Services(settings, typer.echo).up(["warehouse"])
     dbt.install(settings, typer.echo)
+    if docs:
+        typer.echo(f"marts      {dbt.write_docs(settings)}")
+        return
     os.environ["DAGSTER_HOME"] = str(ensure_home(settings))
 
     from stock_assets.defs.mart_runs import build_marts

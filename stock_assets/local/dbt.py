@@ -27,7 +27,7 @@ from stock_assets.warehouse.models import PROJECT, store_manifest
 
 LOCK = Path(__file__).with_name("dbt.lock.txt")
 INSTALL_TIMEOUT_S = 900
-PARSE_TIMEOUT_S = 300
+CALL_TIMEOUT_S = 600
 
 
 def program(settings: Settings) -> Path:
@@ -75,14 +75,19 @@ def parse(settings: Settings, target: Path) -> None:
     Raises:
         PermanentError: dbt cannot read it; the text carries dbt's words.
     """
-    command = [str(install(settings)), "parse", "-q", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    command += ["--target-path", str(target), "--log-path", str(target)]
-    environment = {**settings.values, **dbt_environment(settings)}
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PARSE_TIMEOUT_S, check=False, env=environment
-    )
-    if done.returncode:
-        raise PermanentError(f"dbt cannot read {PROJECT}: {(done.stdout + done.stderr).strip()[-600:]}")
+    _call(settings, ["parse"], target)
+
+
+def write_docs(settings: Settings) -> Path:
+    """One page about all models, their columns as the warehouse has them, and what reads what.
+
+    Raises:
+        PermanentError: dbt cannot write it; the text carries dbt's words.
+    """
+    target = settings.local_dir / "dbt" / "docs"
+    _call(settings, ["docs", "generate", "--static"], target)
+    page = target / "static_index.html"
+    return page.replace(target / "index.html")
 
 
 def make_manifest(settings: Settings) -> None:
@@ -93,6 +98,22 @@ def make_manifest(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as folder:
         parse(plain, Path(folder))
         store_manifest(json.loads((Path(folder) / "manifest.json").read_text()))
+
+
+def _call(settings: Settings, arguments: list[str], target: Path) -> None:
+    command = [str(install(settings)), *arguments, "-q", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    command += ["--target-path", str(target), "--log-path", str(target)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=CALL_TIMEOUT_S,
+        check=False,
+        env={**settings.values, **dbt_environment(settings)},
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()[-600:]
+        raise PermanentError(f"`dbt {' '.join(arguments)}` of {PROJECT} failed: {said}")
 
 
 def _uv(settings: Settings) -> str:

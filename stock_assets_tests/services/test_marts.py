@@ -112,9 +112,11 @@ def test_incremental_equals_full_and_rebuilds_what_was_loaded_alone(
 
 
 @pytest.mark.usefixtures("connection")
-def test_the_models_units(own_schema: Settings) -> None:
+def test_the_models_units_and_their_page(own_schema: Settings) -> None:
     folder = own_schema.local_dir / "units"
     run_dbt(own_schema, folder, "run", "--empty")
+    page = dbt.write_docs(own_schema)
+    assert "fact_stock_daily" in page.read_text()
     assert run_dbt(own_schema, folder, "test", "--select", "test_type:unit")["pass"] >= 8
 
 
