@@ -23,6 +23,7 @@ from stock_assets.defs.marts import marts, marts_sensor
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.quality_assets import quality_assets
 from stock_assets.defs.raw_assets import kafka_assets, quarantine_asset, raw_asset
+from stock_assets.defs.reference_assets import REFRESH, refresh_schedule, stock_statements
 from stock_assets.defs.resources import resources
 from stock_assets.defs.sensors import drain_sensor, failure_sensor, staleness_sensor
 from stock_assets.defs.vendor_history import vendor_history
@@ -45,11 +46,12 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
             quarantine_asset(),
             *built_assets(partitions, settings),
             *quality_assets(partitions, settings),
+            stock_statements(settings),
             *marts(settings),
         ],
         asset_checks=asset_checks(partitions, settings),
-        jobs=[DRAIN, BUILD, FETCH, maintenance],
-        schedules=[*fetch_schedules(settings), maintenance_schedule(maintenance, settings)],
+        jobs=[DRAIN, BUILD, FETCH, REFRESH, maintenance],
+        schedules=[*fetch_schedules(settings), refresh_schedule(settings), maintenance_schedule(maintenance, settings)],
         sensors=[
             drain_sensor(settings, status),
             staleness_sensor(partitions, settings, status),

@@ -20,6 +20,7 @@ from stock_assets.defs.built_assets import AVAILABILITY_KEY, MINUTE_BARS_KEY, WA
 from stock_assets.defs.failures import RETRIES, tells_failures
 from stock_assets.defs.metadata import OWNERS
 from stock_assets.defs.raw_assets import RAW_KEYS
+from stock_assets.defs.reference_assets import STOCKS_KEY
 from stock_assets.defs.resources import Lake, Warehouse
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings.platform import Settings
@@ -34,7 +35,7 @@ LOADED: Mapping[str, tuple[list[dg.AssetKey], str]] = {
     "stock_availability": ([AVAILABILITY_KEY], "How far each symbol's session can be trusted."),
     "stock_hourly_bars": ([MINUTE_BARS_KEY], "Hourly bars, counted from the session's open."),
     "trading_calendar": ([], "Sessions of the exchange."),
-    "stocks": ([], "Names, sectors and spans of days of the universe's symbols."),
+    "stocks": ([STOCKS_KEY], "Names, sectors and spans of days of the universe's symbols."),
     "session_completion": ([AVAILABILITY_KEY], "When each session's data was complete first, and whether in time."),
     "load_audit": ([WAREHOUSE_KEY], "What each load did to each of its sessions."),
 }

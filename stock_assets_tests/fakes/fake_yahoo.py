@@ -60,6 +60,7 @@ class FakeYahoo:
         self.proxy = proxy
         self.ca_bundle = ca_bundle
         self.listings: dict[str, Listing] = {}
+        self.descriptions: dict[str, dict[str, Any]] = {}  # modules of a symbol's summary
         self.literal: dict[str, tuple[int, Any]] = {}  # status and body of a symbol's charts, before its listing
         self.requests: list[Request] = []
         self.closing = threading.Event()
@@ -86,6 +87,7 @@ class FakeYahoo:
             self.released.clear()
             self.listings.clear()
             self.literal.clear()
+            self.descriptions.clear()
             self.requests.clear()
             self._faults.clear()
 
@@ -160,6 +162,10 @@ class _Handler(QuietHandler):
             self._chart(asked.path.rsplit("/", 1)[1].upper(), query, empty=fault == "empty")
         elif request.is_quote:
             self._quotes(query, empty=fault == "empty")
+        elif "/quoteSummary/" in asked.path and (
+            told := self.server.fake.descriptions.get(asked.path.rsplit("/", 1)[1])
+        ):
+            self._send(200, json.dumps({"quoteSummary": {"result": [told], "error": None}}))
         elif asked.path == "/v1/test/getcrumb":
             self._send(200, CRUMB, "text/plain")
         elif self.host == "fc.yahoo.com":
