@@ -14,9 +14,13 @@ import time
 from datetime import date
 from pathlib import Path
 
+from snowflake.connector.errors import ProgrammingError
+
 from stock_assets.domain.tables import DAILY_BARS, RAW_TICKS
 from stock_assets.lake.tables import open_table, read_sessions
 from stock_assets.settings.platform import Settings
+from stock_assets.warehouse.connect import connect
+from stock_assets.warehouse.set_up import METRICS
 from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.containers.dagster_api import Dagster
 from stock_assets_tests.containers.engine import run
@@ -27,6 +31,7 @@ COMMAND = Path(sys.executable).with_name("stock-assets")
 BUILT_ASSETS = ("bars/minute_bars", "bars/daily_bars", "metrics/daily_metrics")
 FLOW_DEADLINE_S = 1800
 LANDING_DEADLINE_S = 300
+MARTS_DEADLINE_S = 600
 BEGAN = time.monotonic()
 
 
@@ -69,6 +74,26 @@ def flow(settings: Settings, own: dict[str, str], dagster: Dagster, expected: To
     return (
         "rows = local" if not wrong else f"rows != local ({'; '.join(wrong[:3])}; failed runs: {len(dagster.failed())})"
     )
+
+
+def marts(settings: Settings) -> str:
+    """Wait until the daemon's automation has loaded and built the marts with the image's dbt."""
+    began, found = time.monotonic(), "no marts"
+    while time.monotonic() - began < MARTS_DEADLINE_S:
+        time.sleep(3)
+        try:
+            with connect(settings.snowflake) as connection, connection.cursor() as cursor:
+                counted = []
+                for name in ("FACT_STOCK_DAILY", "MART_SYMBOL_PERFORMANCE", METRICS):
+                    cursor.execute(f"SELECT COUNT(*) FROM {name}")
+                    counted += [row[0] for row in cursor.fetchall()]
+        except ProgrammingError as missing:
+            found = str(missing)
+            continue
+        if counted[0] and counted[0] == counted[1] == counted[2]:
+            return "marts = metrics"
+        found = f"{counted[0]} facts and {counted[1]} rows of performance of {counted[2]} metrics"
+    return f"marts != metrics ({found})"
 
 
 def submit(stack: Stack, settings: Settings) -> str:

@@ -22,6 +22,7 @@ from stock_assets_tests.containers.claims import (
     COMMAND,
     flow,
     inside,
+    marts,
     publish,
     recover,
     refuse_account,
@@ -34,7 +35,7 @@ from stock_assets_tests.containers.engine import engine, ensure_base, run, share
 from stock_assets_tests.containers.stack import TARGETS, Stack
 from stock_assets_tests.containers.totals import Totals, all_totals
 
-WANTED = ("rows = local", "spark-submit ok", "workers 1 = 2", "root 0", "off-loopback 0")
+WANTED = ("rows = local", "marts = metrics", "spark-submit ok", "workers 1 = 2", "root 0", "off-loopback 0")
 
 
 def local_mode(folder: Path) -> Totals:
@@ -78,6 +79,7 @@ def verify(folder: Path) -> list[str]:
         settings, dagster = export(Settings.load(**own)), Dagster(int(stack.environment["DAGSTER_PORT"]))
         steps: list[Callable[[], str]] = [
             lambda: flow(settings, own, dagster, expected),
+            lambda: marts(settings),
             lambda: submit(stack, settings),
             lambda: workers(stack, settings, dagster),
             lambda: recover(stack, settings, own, dagster),
