@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stock_assets.local import dbt
 from stock_assets.local.minio import program as minio_program
 from stock_assets.local.services import Services
 from stock_assets.settings.kafka import Broker
@@ -91,6 +92,8 @@ def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settin
     patch.setenv("WAREHOUSE_PORT", str(warehouse))
     patch.setenv("DAGSTER_PORT", str(dagster))
     patch.setenv("MINIO_PORT", str(minio))
+    # or marts would follow every build of every test's platform; those that are about marts take ``installed_dbt``
+    patch.setenv("DBT_EXECUTABLE", str(local_dir / "no-dbt"))
     for name in ELSEWHERE:
         patch.setenv(name, "")
     for name in OBJECT_STORE:
@@ -153,6 +156,13 @@ def on_s3(minio: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in s3_environment(minio).items():
         monkeypatch.setenv(name, value)
     return minio
+
+
+@pytest.fixture
+def installed_dbt(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pinned dbt, beside the jars."""
+    monkeypatch.setenv("DBT_EXECUTABLE", "")
+    dbt.install(Settings.load())
 
 
 @pytest.fixture

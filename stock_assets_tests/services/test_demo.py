@@ -53,10 +53,11 @@ def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(demo_
     assert "There is nothing new" in run("demo")
 
 
-def test_the_readme_s_commands_run(demo_settings: Settings) -> None:
+def test_the_readme_s_commands_run(demo_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     use = (PROJECT / "README.md").read_text().split("## Use")[1].split("## Settings")[0]
     lines = re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", use, re.MULTILINE)
     assert len(lines) == 10
+    monkeypatch.setenv("DBT_EXECUTABLE", "")
     printed = {line.strip(): run(*shlex.split(line)) for line in lines}
     assert "WRONG" not in printed["doctor"] + printed["status"]
     assert "each acknowledged by the broker" in printed["produce simulator --rate 500 --seconds 5 --malformed 0.01"]

@@ -36,7 +36,7 @@ MARTS = (
 
 
 @pytest.fixture
-def own_schema(warehouse: Snowflake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+def own_schema(warehouse: Snowflake, installed_dbt: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     """The shared warehouse, in a schema of the test's own, and an empty lake."""
     monkeypatch.setenv("SNOWFLAKE_SCHEMA", f"MARTS_{abs(hash(tmp_path)) % 10**9}")
     monkeypatch.setenv("LAKE_ROOT", str(tmp_path / "lake"))
@@ -54,12 +54,11 @@ def connection(own_schema: Settings) -> Iterator[SnowflakeConnection]:
         yield opened
 
 
-def test_the_stored_manifest_is_that_of_the_models(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("installed_dbt")
+def test_the_stored_manifest_is_that_of_the_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = models.MANIFEST.read_text()
     monkeypatch.setattr(models, "MANIFEST", tmp_path / "manifest.json")
-    dbt.make_manifest(settings)
+    dbt.make_manifest(Settings.load())
     assert (tmp_path / "manifest.json").read_text() == stored, "run `make manifest`"
 
 

@@ -71,7 +71,7 @@ def stored(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.usefixtures("warehouse")
+@pytest.mark.usefixtures("warehouse", "installed_dbt")
 def test_kills_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     chance = random.Random(3)
     disturbed = place(monkeypatch, "KILLED", tmp_path / "lake")
