@@ -186,7 +186,7 @@ def test_metrics_are_told_what_to_leave_out_and_are_up_to_date_then(
         run_config=config_of([DAILY_METRICS_KEY]),
     )
     assert result.success
-    assert [set(given[-1]) for given in asked] == [left_out]
+    assert [set(given[5]) for given in asked] == [left_out]
     assert stale_stages(lake, "", Judging.of(settings))["metrics/daily_metrics"] == []
     # The other way round, the session in question is stale.
     other = Judging.of(Settings({"REQUIRE_AGREEMENT": "false" if required == "true" else "true"}))
