@@ -13,7 +13,7 @@ from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_ACTIONS, R
 from stock_assets.domain.universe import Listing, Universe
 from stock_assets.lake.staleness import daily_bars_state, stale_sessions
 from stock_assets_tests.pipeline.oracle_metrics import daily_metrics as expected_metrics
-from stock_assets_tests.pipeline.raw_rows import Row, assert_same, bar, days, frame, land
+from stock_assets_tests.pipeline.raw_rows import Row, action, assert_same, bar, days, frame, land
 from stock_assets_tests.pipeline.test_spark_metrics import LAST_PLACE, SOURCES, daily_bar, random_history
 
 DAYS = days("2022-05-23", 20)
@@ -47,7 +47,7 @@ def test_metrics_equal_those_of_a_company_that_kept_its_symbol(spark: SparkSessi
 def test_one_row_of_a_session_that_vendors_state_under_both_names(spark: SparkSession) -> None:
     bars = [daily_bar(day, 10.0, symbol="NEW") for day in DAYS]
     bars += [daily_bar(day, 11.0, symbol="OLD", source="other") for day in DAYS[:12]]
-    nothing = frame(spark, RAW_ACTIONS, [])
+    nothing = frame(spark, RAW_ACTIONS, [action(DAYS[0], "split", 2.0, symbol="OTHER")])
     rows = daily_metrics(
         preferred_bars(frame(spark, DAILY_BARS, bars), nothing, ["yahoo", "other"], renames=renames(RENAMED).renames)
     ).collect()
@@ -77,7 +77,12 @@ def test_a_symbol_that_another_company_took_over_keeps_both_histories(spark: Spa
     listings = Universe((*renames(RENAMED).listings, Listing("OLD", DAYS[15])))
     bars = [daily_bar(day, 10.0 + n, symbol="OLD" if n < 12 or n >= 15 else "NEW") for n, day in enumerate(DAYS)]
     rows = daily_metrics(
-        preferred_bars(frame(spark, DAILY_BARS, bars), frame(spark, RAW_ACTIONS, []), [], renames=listings.renames)
+        preferred_bars(
+            frame(spark, DAILY_BARS, bars),
+            frame(spark, RAW_ACTIONS, [action(DAYS[0], "split", 2.0, symbol="OTHER")]),
+            [],
+            renames=listings.renames,
+        )
     ).collect()
     used = {row.trading_day: (row.symbol, row.bars_used) for row in rows}
     assert [used[day] for day in DAYS] == [

@@ -215,7 +215,7 @@ def late_tick(day: date, event_id: str, number: int) -> Tick:
 
 
 def latest_checks(platform: Platform) -> dict[str, list[str]]:
-    """Names of checks whose last execution failed, or that never ran."""
+    """Names of checks whose last execution failed, or that never ran; those of marts are dbt's tests, and no dbt is here."""
     nodes = platform.graphql(
         "{ assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks { name "
         "executionForLatestMaterialization { status } } } } } }"
@@ -225,7 +225,7 @@ def latest_checks(platform: Platform) -> dict[str, list[str]]:
         for check in node["assetChecksOrError"].get("checks", []):
             name = f"{'/'.join(node['assetKey']['path'])} {check['name']}"
             execution = check["executionForLatestMaterialization"]
-            if execution is None and not name.startswith("raw/"):
+            if execution is None and not name.startswith(("raw/", "marts/")):
                 found["MISSING"].append(name)
             elif execution and execution["status"] != "SUCCEEDED":
                 found["FAILED"].append(name)
