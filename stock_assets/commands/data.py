@@ -27,9 +27,20 @@ def land(
     every: Annotated[float, typer.Option(help="With --follow: seconds between two looks.")] = 0.5,
 ) -> None:
     """Land what the topics hold, without a Dagster run."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+    from stock_assets.domain.errors import LandingConflict
     from stock_assets.landing.commit import land as land_topic
     from stock_assets.landing.prepare import Limits
     from stock_assets.topic.topics import topics_of
+
+    # the drain sensor may land at the same moment: whoever comes second goes on from what the first has stored
+    retrying = Retrying(
+        retry=retry_if_exception_type(LandingConflict),
+        stop=stop_after_attempt(5),
+        wait=wait_random_exponential(multiplier=1, max=10),
+        reraise=True,
+    )
 
     settings = load_and_export()
     limits = Limits.of(settings)
@@ -37,10 +48,14 @@ def land(
         _follow(settings, limits, every)
         return
     broken = False
+
+    def land_all(topic: Topic) -> None:
+        for landing in land_topic(settings.lake_root, settings.broker, topic, limits, settings.universe):
+            typer.echo(_line(topic, landing))
+
     for topic in topics_of(settings.broker).values():
         try:
-            for landing in land_topic(settings.lake_root, settings.broker, topic, limits, settings.universe):
-                typer.echo(_line(topic, landing))
+            retrying(land_all, topic)
         except StockAssetsError as fault:  # the other topics have their turn
             typer.secho(f"{topic.name}: {fault}", fg=typer.colors.RED, err=True)
             broken = True

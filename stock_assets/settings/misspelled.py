@@ -17,11 +17,17 @@ OF_OTHERS = frozenset(name for each in ("HTTP_PROXY", "ALL_PROXY", "FTP_PROXY") 
 """Names that resemble a setting, and that other programs read."""
 
 
+OF_DBT = "DBT_"
+"""Our own, but dbt's to read: ``settings.process`` makes them of the settings."""
+
+
 def misspelled(names: Iterable[str]) -> dict[str, str]:
     """Of ``names``, those that are no setting, each with the setting that it resembles."""
     known = {HOME, *(name for owner in OWNERS.values() for name in owner.variables())}
     found = {}
     for name in sorted(set(names) - known - OF_OTHERS):
+        if name.startswith(OF_DBT):
+            continue
         if meant := get_close_matches(name, known, n=1, cutoff=ALIKE):
             found[name] = meant[0]
     return found

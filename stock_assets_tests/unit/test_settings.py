@@ -27,6 +27,7 @@ def test_a_home_that_delta_would_misread_keeps_its_data_elsewhere_and_such_a_lak
 
 
 def test_names_that_other_programs_read_resemble_nothing() -> None:
+    assert not misspelled(["DBT_SNOWFLAKE_SCHEMA", "DBT_SNOWFLAKE_AUTHENTICATOR"])
     assert not misspelled(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY", "https_proxy", "NO_PROXY"])
 
 
