@@ -22,7 +22,7 @@ demo: $(STAMP) ## The whole way on recorded data, then a table of what came out;
 marts: $(STAMP) ## Load, build and test the dbt models in the warehouse; from the next `make up` on they follow every load
 	@$(BIN)/stock-assets marts
 
-manifest: $(STAMP) ## Store the manifest of warehouse_models anew, after a change of its files
+manifest: $(STAMP) ## Regenerate the manifest of warehouse_models after a change of its files
 	@$(BIN)/stock-assets marts --manifest
 
 test: $(STAMP) ## All tests; TEST_ARGS="-k warehouse" for some

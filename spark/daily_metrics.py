@@ -42,8 +42,9 @@ def preferred_bars(
             former are two sources of the same bars.
 
     Returns:
-        the columns of the bar, whose ``symbol`` is the company's present one; traded_as: the bar's own; symbol_actions: the symbol's actions up to the session; bars_used: bars of the symbol
-        up to the session; bars_revision: newest revision among them; actions_used: number of symbol_actions.
+        the columns of the bar, whose ``symbol`` is the company's present one; traded_as: the bar's own; symbol_actions:
+        the company's actions up to the session; bars_used: its bars up to the session; bars_revision: newest revision
+        among them; actions_used: number of symbol_actions.
     """
     listed = F.array(*map(F.lit, bar_sources)).cast("array<string>")
     rank = F.nullif(F.array_position(listed, F.col("source")), F.lit(0))

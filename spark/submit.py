@@ -21,7 +21,7 @@ if __package__ in (None, ""):  # spark-submit puts this folder on the path, not 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from spark.jobs import StageReport, build_daily_bars, build_daily_metrics, build_minute_bars, disagreeing
-from stock_assets.domain.universe import default_universe
+from stock_assets.domain.universe import renames_of
 from stock_assets.settings.platform import Settings
 
 STAGES = ("minute_bars", "daily_bars", "daily_metrics")
@@ -50,7 +50,7 @@ def run(spark: SparkSession, asked: argparse.Namespace) -> StageReport:
         return build_daily_bars(spark, asked.lake, asked.first, asked.last)
     settings = Settings.load()
     refused = disagreeing(spark, asked.lake) if settings.quality.require_agreement else frozenset()
-    renames = (settings.universe or default_universe()).renames
+    renames = renames_of(settings.universe)
     return build_daily_metrics(spark, asked.lake, asked.bar_sources, asked.first, asked.last, refused, renames)
 
 

@@ -34,7 +34,7 @@ def land(
     from stock_assets.landing.prepare import Limits
     from stock_assets.topic.topics import topics_of
 
-    # the drain sensor may land at the same moment: whoever comes second goes on from what the first has stored
+    # if the drain sensor commits first, plan again from its snapshot
     retrying = Retrying(
         retry=retry_if_exception_type(LandingConflict),
         stop=stop_after_attempt(5),

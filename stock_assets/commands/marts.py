@@ -17,7 +17,7 @@ from stock_assets.settings.process import load_and_export
 
 def marts(
     docs: Annotated[bool, typer.Option("--docs", help="Only write a page about the models and their columns.")] = False,
-    manifest: Annotated[bool, typer.Option("--manifest", help="Only store the models' manifest anew.")] = False,
+    manifest: Annotated[bool, typer.Option("--manifest", help="Only regenerate the models' manifest.")] = False,
 ) -> None:
     """Load what the marts need, build every dbt model that reads it, and test them."""
     from stock_assets.local import dbt

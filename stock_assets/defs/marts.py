@@ -128,24 +128,20 @@ def marts(settings: Settings) -> list[dg.AssetsDefinition]:
     @tells_failures
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         from stock_assets.local.dbt import install, parse
-        from stock_assets.settings.process import export
+        from stock_assets.settings.process import dbt_variables
 
         check_manifest()
-        now = export(settings.now())
+        now = settings.now()
         program = install(now, context.log.info)
         folder = now.local_dir / "dbt" / "target"  # where dagster-dbt looks for what dbt parsed: DBT_TARGET_PATH
         if not (folder / "partial_parse.msgpack").is_file():
             parse(now, folder)
         dbt = DbtCliResource(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=str(program))
         target = now.local_dir / "dbt" / "runs" / context.run.run_id
-        invocation = dbt.cli(
+        with dbt_variables(now):
             # the models' unit tests are about their code, not about these rows: this project's tests run them
-            ["build", "--exclude-resource-type", "unit_test"],
-            context=context,
-            manifest=dict(manifest()),
-            dagster_dbt_translator=Translator(),
-            target_path=target,
-        )
+            command = ["build", "--exclude-resource-type", "unit_test"]
+            invocation = dbt.cli(command, context=context, target_path=target)
         try:
             yield from invocation.stream()
         except Exception as broken:

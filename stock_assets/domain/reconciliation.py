@@ -16,6 +16,7 @@ bar      bar      beyond one of them        disagree
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -77,6 +78,11 @@ def compare(first: Figures | None, second: Figures | None, tolerance: Tolerance)
     elif abs(bps) > tolerance.close_bps or (percent is not None and abs(percent) > allowed):
         verdict = "disagree"
     return Comparison(verdict, bps, percent, allowed)
+
+
+def trust_rank(source: str, bar_sources: Sequence[str]) -> tuple[int, str]:
+    """Sorts sources, the most trusted first: in the order of ``bar_sources``, then all others, alphabetically."""
+    return bar_sources.index(source) if source in bar_sources else len(bar_sources), source
 
 
 def vendor(source: str) -> str:

@@ -20,3 +20,14 @@ BUILT_FROM = Table(
     key=("stage", "trading_day"),
     partition_by=(),
 )
+
+MILESTONES = Table(
+    path="quality/milestones",
+    columns=(
+        TRADING_DAY,
+        Column("milestone", "string", "judged or complete"),
+        Column("reached_at", "timestamp", "when first, UTC"),
+    ),
+    key=("trading_day", "milestone"),
+    partition_by=(),
+)

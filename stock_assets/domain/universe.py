@@ -129,6 +129,11 @@ def default_universe() -> Universe:
     return Universe.parse(resources.files("stock_assets.domain").joinpath("universe.csv").read_text(), "universe.csv")
 
 
+def renames_of(universe: Universe | None) -> tuple[Rename, ...]:
+    """The universe's renames; without one, those of the default one."""
+    return (universe or default_universe()).renames
+
+
 def same_companies(symbols: Iterable[str], renames: Iterable[Rename]) -> set[str]:
     """The symbols, and all that share a company with one of them, now or formerly."""
     found, pairs = set(symbols), [(each.symbol, each.company) for each in renames]

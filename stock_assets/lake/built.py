@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from stock_assets.domain.state_tables import BUILT_FROM
 from stock_assets.lake.fingerprints import Fingerprints, made_by_present_rules
-from stock_assets.lake.tables import open_or_create_table, open_table
+from stock_assets.lake.tables import append_rows, open_table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -33,19 +33,13 @@ def built_from(lake_root: str, stage: str) -> Fingerprints:
 
 def record_built(lake_root: str, stage: str, fingerprints: Fingerprints) -> None:
     """Remember what sessions were built from; after their rows are stored, so that a crash only repeats work."""
-    import pyarrow as pa
-    from deltalake import write_deltalake
-
-    if not fingerprints:
-        return
     now = datetime.now(UTC)
     rows = [
         {"stage": stage, "trading_day": day, "fingerprint": fingerprint, "built_at": now}
         for day, fingerprint in fingerprints.items()
     ]
-    handle = open_or_create_table(lake_root, BUILT_FROM)
-    write_deltalake(handle, pa.Table.from_pylist(rows, schema=BUILT_FROM.arrow_schema()), mode="append")
-    if handle.get_add_actions().num_rows > COMPACT_AFTER_FILES:
+    handle = append_rows(lake_root, BUILT_FROM, rows)
+    if handle is not None and handle.get_add_actions().num_rows > COMPACT_AFTER_FILES:
         _compact(handle)
 
 

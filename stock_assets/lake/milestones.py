@@ -12,20 +12,9 @@ from datetime import date, datetime
 from typing import Any
 
 from stock_assets.domain.service_level import Milestones
-from stock_assets.domain.table import Column, Table
-from stock_assets.domain.tables import TRADING_DAY
-from stock_assets.lake.tables import open_or_create_table, open_table
+from stock_assets.domain.state_tables import MILESTONES
+from stock_assets.lake.tables import append_rows, open_table
 
-MILESTONES = Table(
-    path="quality/milestones",
-    columns=(
-        TRADING_DAY,
-        Column("milestone", "string", "judged or complete"),
-        Column("reached_at", "timestamp", "when first, UTC"),
-    ),
-    key=("trading_day", "milestone"),
-    partition_by=(),
-)
 INCOMPLETE = frozenset({"missing", "partial", "degraded"})
 
 
@@ -50,9 +39,6 @@ def record_milestones(
         rows: rows of AVAILABILITY of ``days``, all of these sessions.
         closed: sessions whose close has passed: before, none is complete.
     """
-    import pyarrow as pa
-    from deltalake import write_deltalake
-
     known = read_milestones(lake_root)
     lacking = {row["trading_day"] for row in rows if row["availability"] in INCOMPLETE}
     some = {row["trading_day"] for row in rows}
@@ -63,6 +49,4 @@ def record_milestones(
             fresh.append({"trading_day": day, "milestone": "judged", "reached_at": now})
         if reached.complete_at is None and day in some and day in closed and day not in lacking:
             fresh.append({"trading_day": day, "milestone": "complete", "reached_at": now})
-    if fresh:
-        table = pa.Table.from_pylist(fresh, schema=MILESTONES.arrow_schema())
-        write_deltalake(open_or_create_table(lake_root, MILESTONES), table, mode="append")
+    append_rows(lake_root, MILESTONES, fresh)

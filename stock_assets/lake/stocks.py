@@ -23,7 +23,7 @@ from stock_assets.domain.stocks import (
 from stock_assets.domain.table import Table
 from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.domain.universe import Listing, Universe, default_universe
-from stock_assets.lake.tables import open_or_create_table, open_table, read_sessions
+from stock_assets.lake.tables import append_rows, open_table, read_sessions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +41,7 @@ def learn(lake_root: str, said: Mapping[str, Mapping[str, str]], source: str) ->
         if symbol not in known or any(known[symbol][name] != row[name] for name in DESCRIBED)
     ]
     now = datetime.now(UTC)
-    _append(
+    append_rows(
         lake_root,
         STOCK_STATEMENTS,
         [{"symbol": symbol, **said[symbol], "source": source, "known_at": now} for symbol in changed],
@@ -49,18 +49,13 @@ def learn(lake_root: str, said: Mapping[str, Mapping[str, str]], source: str) ->
     return changed
 
 
-def learn_renames(lake_root: str, universe: Universe) -> list[str]:
-    """Store the universe's renames that we did not know; returns the former symbols."""
+def learn_renames(lake_root: str, universe: Universe) -> None:
+    """Store the universe's renames that we did not know."""
     known = {(row["symbol"], row["renamed_to"], row["last_day"]) for row in _read(lake_root, RENAMES)}
     told = {(each.symbol, each.renamed_to, each.active_to) for each in universe.listings if universe.following(each)}
     now = datetime.now(UTC)
-    fresh = sorted(told - known)
-    _append(
-        lake_root,
-        RENAMES,
-        [{"symbol": s, "renamed_to": to, "last_day": last, "known_at": now} for s, to, last in fresh],
-    )
-    return [symbol for symbol, _, _ in fresh]
+    rows = [{"symbol": s, "renamed_to": to, "last_day": last, "known_at": now} for s, to, last in sorted(told - known)]
+    append_rows(lake_root, RENAMES, rows)
 
 
 def listed(lake_root: str, universe: Universe | None) -> Universe:
@@ -112,12 +107,3 @@ def stocks(lake_root: str, universe: Universe) -> pa.Table:
 def _read(lake_root: str, table: Table) -> list[dict[str, Any]]:
     handle = open_table(lake_root, table)
     return [] if handle is None else handle.to_pyarrow_table().to_pylist()
-
-
-def _append(lake_root: str, table: Table, rows: list[dict[str, Any]]) -> None:
-    import pyarrow as pa
-    from deltalake import write_deltalake
-
-    if rows:
-        handle = open_or_create_table(lake_root, table)
-        write_deltalake(handle, pa.Table.from_pylist(rows, schema=table.arrow_schema()), mode="append")

@@ -7,9 +7,9 @@ Does not belong here: commits to raw tables (``landing``, ``rebuild``); Spark's 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.table import WITHHELD, Table
@@ -88,6 +88,18 @@ def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:
         configuration={"delta.deletedFileRetentionDuration": "interval 7 days"},
     )
     return DeltaTable(uri)
+
+
+def append_rows(lake_root: str, table: Table, rows: Sequence[Mapping[str, Any]]) -> DeltaTable | None:
+    """Append rows, in one commit, to a table that delta-rs writes; the handle, None when there were none."""
+    import pyarrow as pa
+    from deltalake import write_deltalake
+
+    if not rows:
+        return None
+    handle = open_or_create_table(lake_root, table)
+    write_deltalake(handle, pa.Table.from_pylist(rows, schema=table.arrow_schema()), mode="append")
+    return handle
 
 
 def _make_writable(lake_root: str, uri: str) -> None:

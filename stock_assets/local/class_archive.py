@@ -43,7 +43,7 @@ def archive_of(java: Java, jars: list[Path], place: Path) -> Path:
 def _stamp(file: str | os.PathLike[str]) -> tuple[int, int] | None:
     try:
         status = os.stat(file)
-    except OSError:  # reported by whoever needs the file
+    except OSError:  # the caller that needs the file reports it
         return None
     return status.st_size, status.st_mtime_ns
 

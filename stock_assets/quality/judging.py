@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from zlib import crc32
 
-from stock_assets.domain.reconciliation import Pair, Tolerance, vendor
-from stock_assets.domain.universe import Rename, Universe, default_universe
+from stock_assets.domain.reconciliation import Pair, Tolerance, trust_rank, vendor
+from stock_assets.domain.universe import Rename, Universe, renames_of
 from stock_assets.settings.platform import Settings
 
 
@@ -45,13 +45,12 @@ class Judging:
 
     @property
     def renames(self) -> tuple[Rename, ...]:
-        """The universe's; without one, those of the default one."""
-        return (self.universe or default_universe()).renames
+        """What makes one company of several symbols."""
+        return renames_of(self.universe)
 
     def rank(self, source: str) -> tuple[int, str]:
         """Sorts sources as the metrics prefer them: those not listed come last, alphabetically."""
-        listed = self.bar_sources.index(source) if source in self.bar_sources else len(self.bar_sources)
-        return listed, source
+        return trust_rank(source, self.bar_sources)
 
     def choose(self, present: set[str]) -> tuple[Pair, ...]:
         """The pairs to compare, given the sources that have bars."""

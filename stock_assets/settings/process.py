@@ -1,13 +1,15 @@
 """settings -> the environment of a process, for libraries that read nothing else.
 
-Belongs here: what the clients of S3 read (delta-rs, boto3, Spark's start), what dbt reads, and that nothing on loopback is asked through a
-proxy. A program says once, where it begins, that it wants this; loading settings changes nothing.
+Belongs here: what the clients of S3 read (delta-rs, boto3, Spark's start), what dbt reads, and that nothing on loopback
+is asked through a proxy. A program says once, where it begins, that it wants this; loading settings changes nothing.
 Does not belong here: which settings there are.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from stock_assets.settings.lake import LOCAL_KEY, LOCAL_SECRET
 from stock_assets.settings.platform import Settings
@@ -32,7 +34,23 @@ def load_and_export(**given: str) -> Settings:
 
 def environment(settings: Settings) -> dict[str, str]:
     """What a process of the platform finds in its environment beside what is there."""
-    return {**s3_environment(settings), **loopback_environment(settings), **dbt_environment(settings)}
+    return {**s3_environment(settings), **loopback_environment(settings)}
+
+
+@contextmanager
+def dbt_variables(settings: Settings) -> Iterator[None]:
+    """Have a program that is started meanwhile find ``dbt_environment``, for a starter that hands on no environment."""
+    given = dbt_environment(settings)
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:

@@ -15,7 +15,6 @@ from stock_assets.sources.yahoo_failures import patiently, told_apart
 if TYPE_CHECKING:
     from stock_assets.sources.yahoo_session import NotingSession
 
-SOURCE = "yahoo"
 MARKETS = {
     "NMS": ("NASDAQ", "XNAS"), "NGM": ("NASDAQ", "XNAS"), "NCM": ("NASDAQ", "XNAS"), "NYQ": ("NYSE", "XNYS"),
     "ASE": ("NYSE American", "XASE"), "PCX": ("NYSE Arca", "ARCX"), "BTS": ("Cboe BZX", "BATS"),

@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.bar_sizes import HOUR_MINUTES, bar_starts
+from stock_assets.domain.reconciliation import trust_rank
 from stock_assets.domain.tables import MINUTE_BARS
 from stock_assets.domain.warehouse_tables import HOURLY_BARS
 from stock_assets.lake.tables import read_sessions
@@ -43,10 +44,7 @@ def sum_up(minutes: pa.Table, bar_sources: Sequence[str]) -> pa.Table:
     schema = HOURLY_BARS.arrow_schema()
     if not regular.num_rows:
         return schema.empty_table()
-    sources = sorted(
-        regular["source"].unique().to_pylist(),
-        key=lambda name: (bar_sources.index(name) if name in bar_sources else len(bar_sources), name),
-    )
+    sources = sorted(regular["source"].unique().to_pylist(), key=lambda name: trust_rank(name, bar_sources))
     rank = pc.cast(pc.index_in(regular["source"], pa.array(sources)), pa.int32())
     ranked = regular.append_column("rank", rank)
     best = (
