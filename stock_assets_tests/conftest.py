@@ -1,4 +1,4 @@
-"""Settings and running services for the tests that need them: of their own, never the developer's."""
+"""Settings, running services and fake vendors for the tests that need them: of their own, never the developer's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,10 @@ from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import s3_environment
 from stock_assets.settings.warehouse import Snowflake
+
+if TYPE_CHECKING:
+    from stock_assets_tests.fakes.fake_streamer import FakeStreamer
+    from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 
 # a developer's real accounts and clusters must not be reached by a test
 ELSEWHERE = (
@@ -169,3 +174,39 @@ def installed_dbt(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of services that one test starts and stops itself."""
     return place(monkeypatch, tmp_path / "local")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> str:
+    """Root of a lake of this test's own."""
+    return str(tmp_path / "lake")
+
+
+@pytest.fixture(scope="session")
+def yahoo_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeYahoo]:
+    """One fake for the whole run; yfinance keeps what it caches in a folder of the tests."""
+    import yfinance
+
+    from stock_assets_tests.fakes.fake_yahoo import fake_yahoo
+
+    yfinance.set_tz_cache_location(str(tmp_path_factory.mktemp("yfinance")))
+    with fake_yahoo(tmp_path_factory.mktemp("yahoo")) as running:
+        yield running
+
+
+@pytest.fixture
+def yahoo(yahoo_proxy: FakeYahoo) -> FakeYahoo:
+    """The fake without listings, faults and recorded requests."""
+    yahoo_proxy.reset()
+    return yahoo_proxy
+
+
+@pytest.fixture
+def streamer(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeStreamer]:
+    """A fake of Yahoo's stream; connections to it find out soon that nothing comes."""
+    from stock_assets.sources import yahoo_stream
+    from stock_assets_tests.fakes.fake_streamer import fake_streamer
+
+    monkeypatch.setattr(yahoo_stream, "_MOMENT_S", 0.02)
+    with fake_streamer() as running:
+        yield running

@@ -69,7 +69,7 @@ class Dagster:
             f"...on ExecutionStepFailureEvent {{error {{{error}}}}} ...on RunFailureEvent {{message error {{{error}}}}}"
             "}}}}"
         )
-        return json.dumps(self.ask(query, id=run_id)["logsForRun"]["events"])
+        return json.dumps([event for event in self.ask(query, id=run_id)["logsForRun"]["events"] if event])
 
     def set_sensor(self, name: str, running: bool) -> None:
         """Start or stop a sensor."""
@@ -104,5 +104,5 @@ class Dagster:
                 return time.monotonic() - began
             if status.startswith(("FAILED", "COMPLETED", "CANCELED")) or time.monotonic() - began > LONGEST_RUN_S:
                 failed = self.failed()
-                raise RuntimeError(f"the backfill is {status}: {self.causes(failed[0])[:600] if failed else ''}")
+                raise RuntimeError(f"the backfill is {status}: {self.causes(failed[0])[:2000] if failed else ''}")
             time.sleep(1)

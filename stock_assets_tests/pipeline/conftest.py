@@ -1,20 +1,14 @@
-"""A lake of a test's own, raw tables as the tests of redrives and compactions find them, and a Spark session."""
+"""Raw tables as the tests of redrives and compactions find them, and a Spark session."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from spark.small_builds import fit_for_small_builds
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, VALUES, land, tick
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> str:
-    return str(tmp_path / "lake")
 
 
 @pytest.fixture

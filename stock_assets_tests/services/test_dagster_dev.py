@@ -26,7 +26,7 @@ from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import free_ports
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import DailyBar, Listing
-from stock_assets_tests.services.patience import wait_for
+from stock_assets_tests.patience import wait_for
 
 DAYS = sessions_between(date(2021, 7, 1), date(2021, 7, 9))
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")

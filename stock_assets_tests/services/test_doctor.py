@@ -24,8 +24,8 @@ from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import TICKS, create_topics
 from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import place
+from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services.landing_records import DAY, tick
-from stock_assets_tests.services.patience import wait_for
 
 RUNS_S = 900
 """How long a run may take to be asked for, to start and to end on a machine that has other work."""

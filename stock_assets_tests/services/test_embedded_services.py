@@ -19,7 +19,7 @@ from stock_assets.local.services import Services
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.warehouse import Snowflake
-from stock_assets_tests.services.patience import wait_for
+from stock_assets_tests.patience import wait_for
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

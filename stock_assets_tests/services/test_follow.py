@@ -19,8 +19,8 @@ from stock_assets.topic.leadership import somebody_leads
 from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import TICKS, create_topics, topic_state
 from stock_assets_tests.checkout import PROJECT
+from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services.landing_records import DAY, tick
-from stock_assets_tests.services.patience import wait_for
 
 
 @pytest.fixture

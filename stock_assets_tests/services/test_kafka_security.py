@@ -26,8 +26,8 @@ from stock_assets.topic.publish_stream import publish_stream
 from stock_assets.topic.topics import TICKS, admin_of, create_topics
 from stock_assets_tests.conftest import place
 from stock_assets_tests.fakes.certificates import make_authority
+from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services.landing_records import tick
-from stock_assets_tests.services.patience import wait_for
 
 USER, PASSWORD, ADMIN_PASSWORD = "desk", "for-the-desk-only", "for-the-broker-only"
 

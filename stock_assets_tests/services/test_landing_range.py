@@ -22,8 +22,8 @@ from stock_assets.settings.kafka import Broker
 from stock_assets.topic.consume import GROUP
 from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import Topic, topic_state
+from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services.landing_records import create, holds, land_all, send, tick
-from stock_assets_tests.services.patience import wait_for
 
 pytestmark = pytest.mark.usefixtures("either_reader")
 

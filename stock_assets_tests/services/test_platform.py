@@ -26,7 +26,7 @@ from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import TICKS, create_topics
 from stock_assets.warehouse.connect import connect
 from stock_assets_tests.conftest import place
-from stock_assets_tests.services.patience import wait_for
+from stock_assets_tests.patience import wait_for
 
 FIRST, LAST = date(2013, 2, 19), date(2013, 3, 1)
 TICK_DAYS = (date(2013, 2, 27), date(2013, 2, 28), LAST)

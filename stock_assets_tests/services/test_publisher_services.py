@@ -29,8 +29,8 @@ from stock_assets.topic.publish import publisher
 from stock_assets.topic.topics import TICKS, create_topics
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import Listing
+from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services.landing_records import read_topic
-from stock_assets_tests.services.patience import wait_for
 
 QUOTE: dict[str, Any] = {
     "symbol": "AAPL",

@@ -25,8 +25,8 @@ from stock_assets.local.readiness import port_open
 from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.spark import SMALL_BUILD_ROWS
+from stock_assets_tests.patience import wait_for
 from stock_assets_tests.pipeline.raw_rows import at, land, tick
-from stock_assets_tests.services.patience import wait_for
 
 DAY = date(2013, 10, 7)
 KILLS = 5

@@ -174,7 +174,7 @@ def documents(draw: st.DrawFn) -> tuple[type[messages.Message], dict[str, Any]]:
     }
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(documents())
 def test_struct_and_json_schema_accept_the_same(given_document: tuple[type[messages.Message], dict[str, Any]]) -> None:
     kind, document = given_document

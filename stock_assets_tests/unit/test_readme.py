@@ -2,13 +2,13 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from stock_assets.cli import app
 from stock_assets.settings.documentation import example, written
 from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.platform import OWNERS
@@ -29,14 +29,8 @@ def test_commands_were_found() -> None:
 def test_each_command_is_one_the_program_takes(command: str) -> None:
     given = shlex.split(command)[1:]
     path = given[: 2 if given[0] in GROUPS else 1]
-    done = subprocess.run(
-        [sys.executable, "-m", "stock_assets.cli", *path, "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=PROJECT,
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, [*path, "--help"])
+    assert done.exit_code == 0, done.output
     for option in (each for each in given if each.startswith("--")):
         assert option in done.stdout, f"{path} has no {option}"
 

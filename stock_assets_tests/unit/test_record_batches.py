@@ -61,13 +61,13 @@ def assert_newlines_between(found: Records) -> None:
     assert between[:EDGE_BYTES].all() and between[-EDGE_BYTES:].all()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.tuples(keys, st.one_of(objects, objects, strange), times, headers), min_size=1, max_size=12), min_size=1, max_size=4))  # fmt: skip
 def test_whatever_is_in_them(batches: list[list[Given]]) -> None:
     assert_reads([batch_of(rows, 1000 * number) for number, rows in enumerate(batches)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(keys, objects, times, st.just([])), min_size=1, max_size=40), st.integers(1, 2**30 // 40))
 def test_objects_of_any_length_times_and_gaps(rows: list[Given], skip: int) -> None:
     assert_reads([batch_of(rows, 7, skip)])
@@ -141,7 +141,7 @@ def test_the_time_of_the_broker() -> None:
     assert found.times_ms.tolist() == [BASE_MS + 500 * n for n in range(5)] + [BASE_MS + 9] * 5
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_damaged_bytes_are_refused_or_harmless(data: st.DataObject) -> None:
     """Never another number of records, a value out of the bytes, or anything but a ValueError."""

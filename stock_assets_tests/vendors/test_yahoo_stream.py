@@ -18,9 +18,9 @@ from stock_assets.domain.sessions import EXCHANGE_ZONE, session
 from stock_assets.sources import yahoo_stream as source
 from stock_assets.sources.yahoo_stream import StreamConnection, StreamCounts
 from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, frame, recorded
+from stock_assets_tests.patience import Clock, take, wait_for
 from stock_assets_tests.pipeline.oracle import daily_bars_from_ticks, minute_bars_from_ticks
-from stock_assets_tests.services.patience import Clock, take, wait_for
-from stock_assets_tests.services.tick_rows import tick_row
+from stock_assets_tests.vendors.tick_rows import tick_row
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")  # yfinance's own use of websockets
 

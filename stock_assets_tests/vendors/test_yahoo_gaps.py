@@ -20,8 +20,8 @@ from stock_assets.sources.yahoo_session import stoppable_session
 from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, frame
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import Listing, MinuteBar
-from stock_assets_tests.services.morning import TEN, after
-from stock_assets_tests.services.patience import Clock, idle, soon, take, wait_for
+from stock_assets_tests.patience import Clock, idle, soon, take, wait_for
+from stock_assets_tests.vendors.morning import TEN, after
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")  # yfinance's own use of websockets
 

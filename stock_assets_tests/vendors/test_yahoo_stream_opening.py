@@ -14,7 +14,7 @@ from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.sources.yahoo_stream import StreamConnection
 from stock_assets_tests.fakes.certificates import make_authority
 from stock_assets_tests.fakes.fake_streamer import Plan, fake_streamer, frame
-from stock_assets_tests.services.patience import Clock, take
+from stock_assets_tests.patience import Clock, take
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")  # yfinance's own use of websockets
 

@@ -23,7 +23,7 @@ from stock_assets.sources.alpha_vantage import fetch_quote
 from stock_assets.sources.alpha_vantage_answers import meaning
 from stock_assets.sources.alpha_vantage_client import ATTEMPTS
 from stock_assets_tests.fakes.fake_alpha_vantage import Fault, quote, recorded_messages, recorded_quote
-from stock_assets_tests.services.alpha_vantage_vendor import (
+from stock_assets_tests.vendors.alpha_vantage_vendor import (
     KEY,
     NOW,
     RESET,

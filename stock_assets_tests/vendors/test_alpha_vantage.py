@@ -23,7 +23,7 @@ from stock_assets_tests.fakes.fake_alpha_vantage import (
     recorded_quote,
     row,
 )
-from stock_assets_tests.services.alpha_vantage_vendor import KEY, NOW, Vendor, bars_of, recorded, running_vendor
+from stock_assets_tests.vendors.alpha_vantage_vendor import KEY, NOW, Vendor, bars_of, recorded, running_vendor
 
 WEEK = (date(2019, 2, 11), date(2019, 2, 15))
 

@@ -8,22 +8,26 @@ from pathlib import Path
 import pytest
 
 from stock_assets.domain.errors import VendorThrottled
-from stock_assets.domain.messages import Bar
-from stock_assets.domain.sessions import EXCHANGE_ZONE, session
-from stock_assets.landing.commit import land
-from stock_assets.publishers.alpha_vantage import NAME, AlphaVantagePolling
-from stock_assets.publishers.catch_up import closes_session, newest_minute_sessions, newest_sessions
-from stock_assets.settings.kafka import Broker
+from stock_assets.domain.sessions import EXCHANGE_ZONE
+from stock_assets.publishers.catch_up import closes_session
 from stock_assets.settings.vendors import VendorSettings
-from stock_assets.topic.publish import publish
-from stock_assets.topic.topics import BARS, create_topics
-from stock_assets_tests.fakes.fake_alpha_vantage import Row, recorded_messages, row
-from stock_assets_tests.services.alpha_vantage_desk import DAYS, OPENED, SETTLED, SYMBOLS, TODAY, Desk
-from stock_assets_tests.services.alpha_vantage_vendor import Vendor, recorded, running_vendor
+from stock_assets_tests.fakes.fake_alpha_vantage import recorded_messages, row
+from stock_assets_tests.vendors.alpha_vantage_desk import (
+    CLOCKS,
+    DAYS,
+    OPENED,
+    OVER,
+    SETTLED,
+    SYMBOLS,
+    TODAY,
+    Desk,
+    desk_of_an_evening,
+    ended,
+    minute_rows,
+)
+from stock_assets_tests.vendors.alpha_vantage_vendor import Vendor, recorded, running_vendor
 
 MINUTES = "TIME_SERIES_INTRADAY"
-OVER = session(TODAY).post_close_time + timedelta(minutes=20)
-CLOCKS = ("08:00", "09:30", "15:58", "15:59", "16:00", "19:59")
 
 
 @pytest.fixture
@@ -34,16 +38,7 @@ def vendor(tmp_path: Path) -> Iterator[Vendor]:
 
 @pytest.fixture
 def desk(vendor: Vendor) -> Desk:
-    """An evening on which all daily bars are known."""
-    desk = Desk(vendor, OVER)
-    desk.newest = dict.fromkeys(SYMBOLS, TODAY)
-    for symbol in SYMBOLS:
-        desk.fake.minutes[symbol] = minute_rows(*DAYS)
-    return desk
-
-
-def minute_rows(*days: date) -> dict[str, Row]:
-    return {f"{day} {clock}:00": row(100, 102, 99, 101, 5) for day in days for clock in CLOCKS}
+    return desk_of_an_evening(vendor)
 
 
 def known(day: date) -> dict[str, date]:
@@ -52,12 +47,6 @@ def known(day: date) -> dict[str, date]:
 
 def asked_minutes(desk: Desk) -> list[str]:
     return [symbol for function, symbol in desk.asked() if function == MINUTES]
-
-
-def ended(desk: Desk, polling: AlphaVantagePolling, minutes: float = 5) -> list[Bar]:
-    """What is delivered in some minutes."""
-    desk.stop.clear()
-    return desk.until(desk.clock.at + timedelta(minutes=minutes), polling)
 
 
 def test_each_session_is_asked_for_once_when_its_extended_hours_are_over(desk: Desk) -> None:
@@ -155,26 +144,6 @@ def test_a_symbol_that_has_no_minutes_keeps_its_daily_bars(desk: Desk) -> None:
     desk.newest["AAPL"] = DAYS[-2]
     desk.fake.daily["AAPL"] = {str(TODAY): row(100, 102, 99, 101, 5)}
     assert [bar.symbol for bar in ended(desk, desk.polling(minutes=known(TODAY)))] == ["AAPL"]
-
-
-def test_the_lake_tells_which_sessions_have_their_minutes(desk: Desk, kafka: Broker, tmp_path: Path) -> None:
-    create_topics(kafka, 3)
-    lake = str(tmp_path / "lake")
-    desk.fake.minutes["AAPL"] = minute_rows(*DAYS[-4:])
-    bars = [bar for bar in ended(desk, desk.polling(["AAPL"], {"AAPL": DAYS[-5]}))]
-    closing = [closes_session(bar.trading_day, bar.start_time) for bar in bars if bar.trading_day == TODAY]
-    assert closing == [False] * 4 + [True] * 2  # so that no part of a session passes for the whole
-    list(land(lake, kafka, BARS))
-    daily = newest_sessions(lake, NAME)  # of what other tests left in the topic
-    publish(kafka, bars[:-2])
-    list(land(lake, kafka, BARS))
-    since = DAYS[0]
-    assert newest_minute_sessions(lake, NAME, since)["AAPL"] == DAYS[-2]
-    assert newest_minute_sessions(lake, NAME, TODAY) == {} == newest_minute_sessions(lake, "yahoo", since)
-    assert newest_sessions(lake, NAME) == daily  # minutes are no daily bars
-    publish(kafka, bars[-2:])
-    list(land(lake, kafka, BARS))
-    assert newest_minute_sessions(lake, NAME, since)["AAPL"] == TODAY
 
 
 def test_the_quarter_hour_before_the_close_ends_a_session_half_days_too() -> None:

@@ -17,8 +17,8 @@ from stock_assets.sources.yahoo_session import stoppable_session
 from stock_assets_tests.fakes.fake_streamer import FakeStreamer, Plan, frame
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo
 from stock_assets_tests.fakes.yahoo_answers import Listing, MinuteBar
-from stock_assets_tests.services.morning import after
-from stock_assets_tests.services.patience import Clock, idle, take
+from stock_assets_tests.patience import Clock, idle, take
+from stock_assets_tests.vendors.morning import after
 
 pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")  # yfinance's own use of websockets
 

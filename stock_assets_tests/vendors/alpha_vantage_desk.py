@@ -9,14 +9,16 @@ from stock_assets.publishers.alpha_vantage import AlphaVantagePolling
 from stock_assets.publishers.alpha_vantage_minutes import AlphaVantageMinutes
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
 from stock_assets_tests.fakes.clock import Clock, Stop
-from stock_assets_tests.fakes.fake_alpha_vantage import quote, row
-from stock_assets_tests.services.alpha_vantage_vendor import Vendor
+from stock_assets_tests.fakes.fake_alpha_vantage import Row, quote, row
+from stock_assets_tests.vendors.alpha_vantage_vendor import Vendor
 
 TODAY = date(2021, 3, 5)
 DAYS = sessions_between(date(2021, 2, 1), TODAY)
 OPENED, CLOSED = session(TODAY).open_time, session(TODAY).close_time
 SETTLED = CLOSED + timedelta(minutes=20)
 SYMBOLS = ["AAPL", "MSFT"]
+OVER = session(TODAY).post_close_time + timedelta(minutes=20)
+CLOCKS = ("08:00", "09:30", "15:58", "15:59", "16:00", "19:59")
 
 
 class Desk:
@@ -51,3 +53,22 @@ class Desk:
 
     def asked(self) -> list[tuple[str, str]]:
         return [(request["function"], request["symbol"]) for request in self.fake.requests]
+
+
+def desk_of_an_evening(vendor: Vendor) -> Desk:
+    """An evening on which all daily bars are known."""
+    desk = Desk(vendor, OVER)
+    desk.newest = dict.fromkeys(SYMBOLS, TODAY)
+    for symbol in SYMBOLS:
+        desk.fake.minutes[symbol] = minute_rows(*DAYS)
+    return desk
+
+
+def minute_rows(*days: date) -> dict[str, Row]:
+    return {f"{day} {clock}:00": row(100, 102, 99, 101, 5) for day in days for clock in CLOCKS}
+
+
+def ended(desk: Desk, polling: AlphaVantagePolling, minutes: float = 5) -> list[Bar]:
+    """What is delivered in some minutes."""
+    desk.stop.clear()
+    return desk.until(desk.clock.at + timedelta(minutes=minutes), polling)

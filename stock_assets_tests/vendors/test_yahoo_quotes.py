@@ -21,9 +21,9 @@ from stock_assets.sources.yahoo_quotes import Quotes, ask_quotes
 from stock_assets.sources.yahoo_session import http_session
 from stock_assets_tests.fakes.fake_yahoo import FakeYahoo, Kind
 from stock_assets_tests.fakes.yahoo_answers import Listing
+from stock_assets_tests.patience import Clock, take
 from stock_assets_tests.pipeline.oracle import daily_bars_from_ticks
-from stock_assets_tests.services.patience import Clock, take
-from stock_assets_tests.services.tick_rows import tick_row
+from stock_assets_tests.vendors.tick_rows import tick_row
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "yfinance_rs" / "quote_v7_AAPL-MSFT.json"
 DAY = date(2025, 10, 29)

@@ -1,6 +1,5 @@
 """Alpha Vantage as a service: what its few requests are spent on, against a fake on loopback."""
 
-import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,16 +13,10 @@ from stock_assets.domain.errors import InvalidKey, PermanentError, VendorThrottl
 from stock_assets.domain.messages import Bar
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.publishers import alpha_vantage as service
-from stock_assets.publishers.alpha_vantage import NAME
-from stock_assets.publishers.health import HealthFile
-from stock_assets.publishers.service import Backoff, run_publisher
-from stock_assets.settings.kafka import Broker
 from stock_assets.sources.alpha_vantage_client import AlphaVantageClient
-from stock_assets.topic.publish import publisher
-from stock_assets.topic.topics import BARS, create_topics, topic_state
-from stock_assets_tests.fakes.fake_alpha_vantage import quote, recorded_messages, row
-from stock_assets_tests.services.alpha_vantage_desk import DAYS, OPENED, SETTLED, SYMBOLS, TODAY, Desk
-from stock_assets_tests.services.alpha_vantage_vendor import KEY, Vendor, recorded, running_vendor
+from stock_assets_tests.fakes.fake_alpha_vantage import quote, row
+from stock_assets_tests.vendors.alpha_vantage_desk import DAYS, OPENED, SETTLED, SYMBOLS, TODAY, Desk
+from stock_assets_tests.vendors.alpha_vantage_vendor import Vendor, running_vendor
 
 
 @pytest.fixture
@@ -166,66 +159,6 @@ def test_it_pauses_before_each_request_so_that_what_came_before_is_acknowledged(
     assert desk.asked()[:2] == [("TIME_SERIES_DAILY", "AAPL"), ("TIME_SERIES_DAILY", "MSFT")]
 
 
-@recorded
-def test_as_a_service_through_a_real_broker_over_a_burst_a_fault_and_the_daily_limit(
-    vendor: Vendor, kafka: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="stock_assets")
-    create_topics(kafka, 3)
-    evening = datetime(2021, 3, 6, 3, tzinfo=UTC)
-    desk = Desk(vendor, evening)
-    desk.newest = dict.fromkeys(SYMBOLS)
-    messages = recorded_messages()
-    desk.fake.fail(messages["burst_1_per_second"])
-    desk.fake.fail("reset")
-    desk.fake.fail({"Time Series (Daily)": desk.fake.daily["AAPL"]})
-    desk.fake.fail(messages["daily_limit"])
-    health = HealthFile(tmp_path, NAME, [KEY], desk.clock.now)
-    seen: list[str] = []
-
-    def look() -> None:
-        if desk.clock.at > evening + timedelta(hours=1) and not seen:
-            verdict = health.healthy(desk.clock.at)
-            seen.append(verdict.because)
-            assert verdict
-        if desk.clock.at >= datetime(2021, 3, 6, 5, 5, tzinfo=UTC):
-            desk.stop.set()
-
-    desk.stop.during = look
-    before = _records(kafka)
-    with publisher(kafka) as opened:
-        done = run_publisher(NAME, desk.polling(), opened, health, desk.stop, Backoff(draw=lambda: 1.0))
-    assert "waits until 2021-03-06 05:00:00 UTC" in seen[0]
-    state = health.read()
-    assert state is not None
-    # after midnight: the rest of the history; Friday's bars are not there yet
-    assert (state.state, state.fetched, state.acknowledged, state.reconnects) == ("stopped", 46, 46, 3)
-    assert _records(kafka) - before == done.acknowledged[BARS.name] == 46
-    written = caplog.text + health.path.read_text() + " ".join(desk.refused)
-    assert "API key as ***" in written and KEY not in written and "T0PS3CRET" not in written
-
-
-@recorded
-@pytest.mark.parametrize("name", ["missing_or_empty_key", "premium_endpoint"])
-def test_as_a_service_a_refusal_for_good_ends_it_with_what_to_do(
-    vendor: Vendor, kafka: Broker, tmp_path: Path, name: str
-) -> None:
-    desk = Desk(vendor, OPENED)
-    desk.fake.fail(recorded_messages()[name], times=5)
-    health = HealthFile(tmp_path, NAME, [KEY], desk.clock.now)
-    with publisher(kafka) as opened, pytest.raises(PermanentError, match="set ALPHA_VANTAGE"):
-        run_publisher(NAME, desk.polling(), opened, health, desk.stop)
-    state = health.read()
-    assert state is not None and state.state == "failed" and "set ALPHA_VANTAGE" in state.last_error
-    assert len(desk.fake.requests) == 1
-
-
 def test_without_a_key_there_is_no_service(vendor: Vendor) -> None:
     with pytest.raises(InvalidKey):
         AlphaVantageClient(replace(vendor.client.settings, key=""), vendor.client.budget, threading.Event())
-
-
-def _records(kafka: Broker) -> int:
-    state = topic_state(kafka, BARS)
-    assert state is not None
-    return sum(state.end.values())
