@@ -26,7 +26,7 @@ manifest: $(STAMP) ## Regenerate the manifest of warehouse_models after a change
 	@$(BIN)/stock-assets marts --manifest
 
 test: $(STAMP) ## All tests; TEST_ARGS="-k warehouse" for some
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(TEST_ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10 $(TEST_ARGS)
 
 test-fast: $(STAMP) ## The tests that need no server
 	@$(BIN)/pytest -q --numprocesses 2 stock_assets_tests/unit $(TEST_ARGS)

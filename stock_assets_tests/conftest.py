@@ -6,9 +6,10 @@ import random
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from stock_assets.local import dbt
 from stock_assets.local.minio import program as minio_program
@@ -50,18 +51,39 @@ OBJECT_STORE = (
 # the collector's own threads, it takes a quarter less of the processor's time for the same work, and half to start.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 COMPILING_S = 3600
-SERVICES_FOLDER = Path(__file__).parent / "services"
+TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     compiled = minio_program(Settings.load()).is_file()
     for item in items:
-        if SERVICES_FOLDER in item.path.parents:
+        if TESTS / "services" in item.path.parents:
             item.add_marker("services")
         if needs_minio(item) and not compiled:
             item.add_marker(pytest.mark.timeout(COMPILING_S))  # the first of them waits for the compiler
-    last = {item.path for item in items if needs_minio(item)}  # whether compiled or not: every worker must sort alike
-    items.sort(key=lambda item: item.path in last)
+    late = {item.path for item in items if needs_minio(item)}  # whether compiled or not: every worker must sort alike
+    items.sort(key=lambda item: turn(item.path, late))
+
+
+class ByPlatform(LoadFileScheduling):
+    """Tests of a file run on one worker; so do those of a folder that has one platform for all of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder, _, _ = nodeid.partition("/test_")
+        return folder if folder.endswith("/platform") else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform:
+    return ByPlatform(config, log)
+
+
+def turn(path: Path, late: set[Path]) -> int:
+    """The longest first, so that no worker is left alone with one of them: platforms, Spark, MinIO, and what needs nothing."""
+    if path in late:
+        return 3
+    order = {"platform": 0, "services": 1, "browser": 1, "pipeline": 2}
+    return order.get(path.parent.name, 4)
 
 
 def needs_minio(item: pytest.Item) -> bool:

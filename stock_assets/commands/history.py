@@ -14,6 +14,7 @@ import typer
 from stock_assets.commands.day_argument import session_of
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.shares import show_shares
+from stock_assets.domain.universe import names_on
 
 if TYPE_CHECKING:
     from stock_assets.lake.as_of import Statement
@@ -27,7 +28,7 @@ def as_of(
     at: Annotated[str, typer.Option(help="Instant, in UTC unless it says otherwise; without it, now.")] = "",
     interval: Annotated[str, typer.Option(help="'1d' or '1m'.")] = "1d",
 ) -> None:
-    """Show every statement of a session's bars, and which one counted at an instant."""
+    """Show every statement of a session's bars, under each name of the company, and which one counted at an instant."""
     from rich.console import Console
     from rich.table import Table
 
@@ -37,9 +38,11 @@ def as_of(
     if interval not in INTERVALS:
         raise PermanentError(f"{interval!r} is none of {', '.join(INTERVALS)}")
     session, moment = session_of(day), _instant(at)
-    told = statements(load_and_export().lake_root, symbol, session, interval, moment)
+    settings = load_and_export()
+    names = names_on(symbol, session, settings.universe)
+    told = [each for name in names for each in statements(settings.lake_root, name, session, interval, moment)]
     if not told:
-        raise PermanentError(f"the lake holds no {interval} bar of {symbol} for {session}")
+        raise PermanentError(f"the lake holds no {interval} bar of {' or '.join(names)} for {session}")
     table = Table(title=f"{symbol} {session}, as of {moment or 'now'}")
     for heading in _HEADINGS:
         table.add_column(heading, no_wrap=True, justify="right" if heading in _NUMBERS else "left")
@@ -51,7 +54,19 @@ def as_of(
 
 _NUMBERS = ("open", "high", "low", "close", "volume", "close as traded")
 _HEADINGS = (
-    *("counted", "source", "start (UTC)", "known at (UTC)", "open", "high", "low", "close", "volume", "basis"),
+    *(
+        "counted",
+        "symbol",
+        "source",
+        "start (UTC)",
+        "known at (UTC)",
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume",
+        "basis",
+    ),
     *("final", "close as traded", "partition offset"),
 )
 
@@ -60,6 +75,7 @@ def _cells(statement: Statement) -> list[str]:
     said = statement.values
     return [
         "yes" if statement.counts else "no" if statement.known else "not yet known",
+        said["symbol"],
         said["source"],
         _moment(said["start_time"]),
         _moment(said["known_at"]),

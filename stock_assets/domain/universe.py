@@ -142,6 +142,13 @@ def same_companies(symbols: Iterable[str], renames: Iterable[Rename]) -> set[str
     return found
 
 
+def names_on(symbol: str, day: date, universe: Universe | None) -> list[str]:
+    """The symbol, then the other names under which a record may tell of its company's day: META, then FB, in 2021."""
+    known = universe or default_universe()
+    others = same_companies([symbol], known.renames) - {symbol}
+    return [symbol, *sorted(name for name in others if known.accepts(name, day))]
+
+
 def _listing(row: Mapping[str, str | None], place: str) -> Listing:
     symbol = (row["symbol"] or "").strip().upper()
     if not symbol:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from stock_assets.definitions import build_definitions
 from stock_assets.defs.jobs import build_config, build_tags
@@ -232,4 +232,9 @@ class Gates(RuleBasedStateMachine):
 
 
 TestGates = Gates.TestCase
-TestGates.settings = settings(max_examples=5, stateful_step_count=7, deadline=None)
+TestGates.settings = settings(max_examples=3, stateful_step_count=7, deadline=None)
+
+
+@pytest.mark.soak
+def test_many_orders() -> None:
+    run_state_machine_as_test(Gates, settings=settings(max_examples=40, stateful_step_count=9, deadline=None))

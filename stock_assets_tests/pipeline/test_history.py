@@ -170,7 +170,7 @@ def test_the_command_shows_every_statement_and_which_one_counted(lake: str, monk
         return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
 
     # counted, source, close, close as traded, partition and offset
-    picked = [[(r[0], r[1], r[7], r[11], r[12]) for r in rows] for rows in (shown(), shown("--at", "2014-06-09T12:00"))]
+    picked = [[(r[0], r[2], r[8], r[12], r[13]) for r in rows] for rows in (shown(), shown("--at", "2014-06-09T12:00"))]
     other = ("yes", "other", "645.5", "645.5", "0 2")
     assert picked[0] == [other, ("no", "yahoo", "645.0", "645", "0 1"), ("yes", "yahoo", "92.0", "644", "0 0")]
     assert picked[1] == [
@@ -188,6 +188,25 @@ def test_the_command_shows_every_statement_and_which_one_counted(lake: str, monk
     ):
         refused = CliRunner().invoke(app, ["AAPL", *words])
         assert refused.exit_code == 1 and told in str(refused.exception)
+
+
+def test_statements_are_found_under_each_name_of_the_company(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = date(2022, 1, 3)
+    land(lake, RAW_BARS, [bar(day, 338.5, symbol="FB"), bar(day, 338.6, symbol="META", source="other")])
+    land(lake, RAW_BARS, [bar(date(2023, 1, 3), 124.7, symbol="META")])
+    monkeypatch.setenv("LAKE_ROOT", lake)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(as_of_command)
+
+    def closes(symbol: str, day: str) -> list[str]:
+        done = CliRunner().invoke(app, [symbol, "--day", day])
+        assert done.exit_code == 0, done.output
+        cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in done.output.splitlines()]
+        return [f"{row[1]} {row[8]}" for row in cells if row[0] == "yes"]
+
+    assert closes("META", "2022-01-03") == ["META 338.6", "FB 338.5"]
+    assert closes("FB", "2022-01-03") == ["FB 338.5", "META 338.6"]
+    assert closes("FB", "2023-01-03") == ["META 124.7"]
 
 
 def test_the_check_reads_only_what_it_needs(lake: str) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from kafka.admin import KafkaAdminClient
@@ -10,6 +11,7 @@ from stock_assets.settings.kafka import Broker
 from stock_assets.topic.topics import Topic
 from stock_assets_tests.services import landing_records
 from stock_assets_tests.services.landing_records import create
+from stock_assets_tests.services.wheel_program import build_wheel
 
 
 @pytest.fixture
@@ -29,3 +31,9 @@ def either_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     """Lets landings of few records read them in either way."""
     if request.param == "in bulk":
         monkeypatch.setattr(landing_records, "bulk_from", 0)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))

@@ -1,10 +1,10 @@
-"""`make demo` as a newcomer runs it: twice, and then the README's other commands."""
+"""The demo as a newcomer runs it, here from the wheel and in an empty folder: twice, and then the README's other commands."""
 
 import re
 import shlex
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,32 +12,45 @@ from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import place
+from stock_assets_tests.services import wheel_program
+from stock_assets_tests.services.wheel_program import UV
+
+Command = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def demo_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo_settings(folder: Path) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
-        settings = place(patch, tmp_path_factory.mktemp("demo"))
+        settings = place(patch, folder / ".local")
         patch.setenv("FIRST_SESSION", "2013-02-01")
         yield Settings.load()
         Services(settings).down()
 
 
-def run(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "stock_assets.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=PROJECT,
-        timeout=600,
-    )
-    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    assert "Traceback" not in done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def run(wheel: Path, demo_settings: Settings, folder: Path) -> Command:
+    """What ``stock-assets`` of the wheel with its extra prints, in the folder."""
+    # compiled when installed, or every process would compile its imports again
+    program = [UV, "tool", "run", "-q", "--python", sys.executable, "-c", PROJECT / "requirements.lock"]
+    program += ["--from", f"{wheel}[local]", "stock-assets"]
+
+    def printed(*arguments: str) -> str:
+        done = wheel_program.run(*program, *arguments, cwd=folder, UV_COMPILE_BYTECODE="1")
+        assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    return printed
 
 
-def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(demo_settings: Settings) -> None:
+def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(
+    demo_settings: Settings, run: Command, folder: Path
+) -> None:
     first = run("demo")
     for service in ("kafka", "spark", "warehouse", "dagster-webserver", "dagster-daemon"):
         assert re.search(rf"{service} +ready", first), first
@@ -49,11 +62,12 @@ def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(demo_
     real = dict(re.findall(r"(AAPL|FB|GOOG|IBM|MSFT) +bokeh +(.+\S) *$", first, re.MULTILINE))
     built = dict(re.findall(r"(AAPL|FB|GOOG|IBM|MSFT) +simulator_ticks +(.+\S) *$", first, re.MULTILINE))
     assert len(real) == 5 and real == built
+    assert (folder / ".local" / "lake" / "raw" / "ticks").is_dir()
     assert f"http://127.0.0.1:{demo_settings.local.dagster_port}" in first
     assert "There is nothing new" in run("demo")
 
 
-def test_the_readme_s_commands_run(demo_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readme_s_commands_run(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     use = (PROJECT / "README.md").read_text().split("## Use")[1].split("## Settings")[0]
     lines = re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", use, re.MULTILINE)
     assert len(lines) == 10

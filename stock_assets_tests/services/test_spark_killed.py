@@ -29,7 +29,6 @@ from stock_assets_tests.patience import wait_for
 from stock_assets_tests.pipeline.raw_rows import at, land, tick
 
 DAY = date(2013, 10, 7)
-KILLS = 5
 
 
 @pytest.fixture
@@ -90,21 +89,22 @@ def test_sessions_are_opened_again(server: Services) -> None:
     spark.close()
 
 
-def test_a_step_in_which_it_is_killed_five_times_succeeds_by_its_own_retries(
-    server: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.soak)])
+def test_a_step_in_which_it_is_killed_succeeds_by_its_own_retries(
+    server: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     lake = str(tmp_path / "lake")
     land(lake, RAW_TICKS, [tick(at(DAY, "10:00"), 100.0)])
     kills: list[int] = []
     build = jobs.build_minute_bars
 
-    def killed_five_times(spark: Any, *given: Any, **versions: Any) -> jobs.StageReport:
-        if len(kills) < KILLS:
+    def killed_some_times(spark: Any, *given: Any, **versions: Any) -> jobs.StageReport:
+        if len(kills) < times:
             kills.append(pid_of_spark(server))
             compute_while_it_is_killed(spark, server)
         return build(spark, *given, **versions)
 
-    monkeypatch.setattr(jobs, "build_minute_bars", killed_five_times)
+    monkeypatch.setattr(jobs, "build_minute_bars", killed_some_times)
     settings = Settings({"LAKE_ROOT": lake, "FIRST_SESSION": "2013-01-02"})
     assets = built_assets(session_partitions(settings.dagster.first_session), settings)
     name = MINUTE_BARS_KEY.to_python_identifier()
@@ -118,7 +118,7 @@ def test_a_step_in_which_it_is_killed_five_times_succeeds_by_its_own_retries(
         raise_on_error=False,
     )
     assert result.success, [event.message for event in result.all_events if event.is_failure]
-    assert len(set(kills)) == KILLS
+    assert len(set(kills)) == times
     assert len(result.get_step_success_events()) == 1
     assert read_sessions(lake, MINUTE_BARS, ["close"]).num_rows == 1
     spark.close()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import pytest
 from kafka.admin import KafkaAdminClient
@@ -15,7 +14,7 @@ from stock_assets.domain.messages import Bar, instant
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import DAILY_BARS
 from stock_assets.lake.tables import read_sessions
-from stock_assets.local.services import Services, names_of
+from stock_assets.local.services import Services
 from stock_assets.observability.facts import facts
 from stock_assets.observability.orchestration import opened
 from stock_assets.settings.platform import Settings
@@ -23,9 +22,9 @@ from stock_assets.topic.oldest import oldest_stored_at
 from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import TICKS, create_topics
 from stock_assets_tests.checkout import PROJECT
-from stock_assets_tests.conftest import place
 from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services.landing_records import DAY, tick
+from stock_assets_tests.services.platform.running import Platform
 
 RUNS_S = 900
 """How long a run may take to be asked for, to start and to end on a machine that has other work."""
@@ -38,22 +37,11 @@ VENDOR_BAR = Bar(
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A running platform in which everything that was published is landed and built."""
-    with pytest.MonkeyPatch.context() as patch:
-        place(patch, tmp_path_factory.mktemp("doctor"))
-        patch.setenv("FIRST_SESSION", str(DAY))
-        settings = Settings.load()
-        services = Services(settings, print)
-        try:
-            for name in names_of(settings):  # one by one: a machine that has other work starts all at once too slowly
-                services.up([name])
-            create_topics(settings.broker, 1)
-            publish(settings.broker, [tick(number) for number in range(50)])
-            wait_for(lambda: not problems(settings) and done(settings), RUNS_S, 1)
-            yield settings
-        finally:
-            services.down()
+def settings(platform: Platform) -> Settings:
+    """The settings of a platform in which everything that was published is landed and built."""
+    publish(platform.settings.broker, [tick(number) for number in range(50)])
+    wait_for(lambda: not problems(platform.settings) and done(platform.settings), RUNS_S, 1)
+    return platform.settings
 
 
 def problems(settings: Settings) -> list[str]:

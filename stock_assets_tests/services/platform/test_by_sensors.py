@@ -1,108 +1,25 @@
 """The whole platform as users run it: sensors, the UI's requests, corrections, and a killed run."""
 
-import json
 import os
 import signal
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pytest
 
 from stock_assets.domain import tables
 from stock_assets.domain.messages import Tick, instant
 from stock_assets.domain.sessions import session, sessions_between
-from stock_assets.lake import staleness
 from stock_assets.lake.tables import read_sessions
-from stock_assets.local.services import Services
 from stock_assets.raw.completeness import prove
-from stock_assets.settings.platform import Settings
-from stock_assets.sources.shipped_history import shipped_messages
 from stock_assets.topic.publish import publish
-from stock_assets.topic.topics import TICKS, create_topics
+from stock_assets.topic.topics import TICKS
 from stock_assets.warehouse.connect import connect
-from stock_assets_tests.conftest import place
 from stock_assets_tests.patience import wait_for
+from stock_assets_tests.services.platform.running import FIRST, LAST, TICK_SOURCE, Platform
 
-FIRST, LAST = date(2013, 2, 19), date(2013, 3, 1)
 TICK_DAYS = (date(2013, 2, 27), date(2013, 2, 28), LAST)
-TICK_SOURCE = "simulator_ticks"
-
-
-@dataclass
-class Platform:
-    """A running platform and its Dagster instance."""
-
-    settings: Settings
-    instance: dg.DagsterInstance
-
-    def events(self, asset: str, after: int = 0) -> list[tuple[str | None, str]]:
-        """(partition, run id) of materializations stored after a storage id."""
-        found = self.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset.split("/")), after_storage_id=after), limit=1000
-        )
-        return [(record.partition_key, record.run_id) for record in found.records]
-
-    def newest_event(self) -> int:
-        """Storage id to pass to ``events``."""
-        newest = [
-            record.storage_id
-            for key in self.instance.all_asset_keys()
-            for record in self.instance.fetch_materializations(key, limit=1).records
-        ]
-        return max(newest, default=0)
-
-    def up_to_date(self) -> bool:
-        """Nothing waits in the topics, nothing is stale, no run is in flight."""
-        from stock_assets.defs.pacing import UNFINISHED
-        from stock_assets.defs.sensors import read_lags
-
-        if any(read_lags(self.settings.lake_root, self.settings.broker).values()):
-            return False
-        stale = staleness.stale_by_stage(self.settings.lake_root, self.settings.snowflake.target)
-        if any(day >= FIRST for days in stale.values() for day in days):
-            return False
-        return not self.instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1)
-
-    def bar(self, day: date, symbol: str) -> dict[str, Any]:
-        rows = read_sessions(self.settings.lake_root, tables.DAILY_BARS, list(tables.DAILY_BARS.names), day, day)
-        (found,) = [row for row in rows.to_pylist() if (row["symbol"], row["source"]) == (symbol, TICK_SOURCE)]
-        return found
-
-    def graphql(self, query: str, **variables: Any) -> Any:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.settings.local.dagster_port}/graphql",
-            data=json.dumps({"query": query, "variables": variables}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            found = json.load(answer)
-        assert "errors" not in found, found
-        return found["data"]
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with pytest.MonkeyPatch.context() as patch:
-        settings = place(patch, tmp_path_factory.mktemp("platform"))
-        # Metrics of the ticks' own bars, so that a late tick reaches the warehouse.
-        patch.setenv("BAR_SOURCES", f"{TICK_SOURCE},bokeh")
-        patch.setenv("FIRST_SESSION", str(FIRST))
-        patch.setenv("DAGSTER_HOME", str(settings.dagster_home))
-        settings = Settings.load()
-        services = Services(settings, print)
-        try:
-            services.up()
-            create_topics(settings.broker, settings.kafka.partitions)
-            publish(settings.broker, shipped_messages(FIRST))
-            with dg.DagsterInstance.get() as instance:
-                yield Platform(settings, instance)
-        finally:
-            services.down()
 
 
 def test_published_records_reach_the_warehouse_by_sensors_alone(platform: Platform) -> None:
