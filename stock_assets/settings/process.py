@@ -63,7 +63,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "DBT_SNOWFLAKE_AUTHENTICATOR": place.authenticator,
         "DBT_SNOWFLAKE_PRIVATE_KEY_PATH": place.key_path,
         "DBT_ENV_SECRET_SNOWFLAKE_PASSPHRASE": place.key_passphrase,
-        "DBT_SNOWFLAKE_ROLE": place.role,
+        "DBT_SNOWFLAKE_ROLE": place.dbt_role,
         "DBT_SNOWFLAKE_DATABASE": place.database,
         "DBT_SNOWFLAKE_SCHEMA": place.schema,
         "DBT_SNOWFLAKE_WAREHOUSE": place.warehouse,

@@ -28,6 +28,7 @@ class Snowflake:
     schema: str
     warehouse: str
     role: str
+    dbt_role: str = ""
     authenticator: str = ""
     key_path: str = ""
     key_passphrase: str = field(default="", repr=False)
@@ -64,6 +65,10 @@ class WarehouseSettings(Owner):
     schema_name: str = setting("SNOWFLAKE_SCHEMA", "PUBLIC", "schema")
     warehouse: str = setting("SNOWFLAKE_WAREHOUSE", "STOCK_ASSETS_XS", "warehouse that runs the queries")
     role: str = setting("SNOWFLAKE_ROLE", "", "role", shown="the user's default")
+    dbt_role: str = setting(
+        "SNOWFLAKE_DBT_ROLE", "", "role that builds the marts, granted to the same user", shown="`SNOWFLAKE_ROLE`",
+        example="TRANSFORMER",
+    )  # fmt: skip
 
     dbt: str = setting("DBT_EXECUTABLE", "", "dbt that builds the marts", shown="installed by `make marts`")
 
@@ -81,6 +86,7 @@ class WarehouseSettings(Owner):
             schema=self.schema_name,
             warehouse=self.warehouse,
             role=self.role,
+            dbt_role=self.dbt_role or self.role,
             authenticator=self.authenticator,
             key_path=self.private_key_path,
             key_passphrase=self.private_key_passphrase,

@@ -17,6 +17,7 @@ from stock_assets import release
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.domain.tables import DAILY_METRICS
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import dbt_environment
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import ATTEMPTS, connect, parameters
 from stock_assets.warehouse.load import load_range, merge_sql, value_columns
@@ -159,3 +160,10 @@ def test_the_release_is_told_where_it_is_installed_and_where_it_is_not(monkeypat
 
     monkeypatch.setattr(release, "version", missing)
     assert release.release() == "source"
+
+
+def test_dbt_has_a_role_of_its_own_where_one_is_named() -> None:
+    loader = {"SNOWFLAKE_ROLE": "LOADER"}
+    for given, role in ((loader, "LOADER"), (loader | {"SNOWFLAKE_DBT_ROLE": "TRANSFORMER"}, "TRANSFORMER")):
+        settings = Settings(given)
+        assert dbt_environment(settings)["DBT_SNOWFLAKE_ROLE"] == role and settings.snowflake.role == "LOADER"
