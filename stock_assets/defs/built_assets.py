@@ -78,7 +78,7 @@ def built_asset(
         group_name=key.path[0],
         kinds=kinds,
         owners=OWNERS,
-        metadata=definition_metadata(table),
+        metadata=definition_metadata(table, "/".join(key.path)),
         **given,
     )
     return lambda body: asset(tells_failures(body))

@@ -18,31 +18,36 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from stock_assets.defs.built_assets import AVAILABILITY_KEY, MINUTE_BARS_KEY, WAREHOUSE_KEY
 from stock_assets.defs.failures import RETRIES, tells_failures
-from stock_assets.defs.metadata import OWNERS
+from stock_assets.defs.metadata import OWNERS, column_lineage, definition_metadata, with_origins
 from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.defs.reference_assets import STOCKS_KEY
 from stock_assets.defs.resources import Lake, Warehouse
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings.platform import Settings
-from stock_assets.warehouse.models import PROJECT, check_manifest, manifest
+from stock_assets.warehouse.models import PROJECT, check_manifest, column_origins, manifest
+from stock_assets.warehouse.set_up import TABLES
 
 if TYPE_CHECKING:
     from dagster_dbt.core.dbt_cli_invocation import DbtCliInvocation
 
 RUN_RESULTS: Final = "run_results.json"
 LOADED: Mapping[str, tuple[list[dg.AssetKey], str]] = {
-    "stock_actions": ([RAW_KEYS["actions"]], "Splits and dividends that count, and prices adjusted for them."),
+    "stock_actions": ([RAW_KEYS["actions"]], "Splits and dividends that count."),
     "stock_availability": ([AVAILABILITY_KEY], "How far each symbol's session can be trusted."),
     "stock_hourly_bars": ([MINUTE_BARS_KEY], "Hourly bars, counted from the session's open."),
     "trading_calendar": ([], "Sessions of the exchange."),
     "stocks": ([STOCKS_KEY], "Names, sectors and spans of days of the universe's symbols."),
     "session_completion": ([AVAILABILITY_KEY], "When each session's data was complete first, and whether in time."),
     "load_audit": ([WAREHOUSE_KEY], "What each load did to each of its sessions."),
+    "stock_daily_adjusted": (
+        [WAREHOUSE_KEY, dg.AssetKey(["warehouse", "stock_actions"]), dg.AssetKey(["warehouse", "stocks"])],
+        "View: prices in the basis of today, adjusted for splits, and closes for dividends, too.",
+    ),
 }
-"""Tables that are loaded for the marts, what is above each, and what it is."""
+"""Tables that are loaded for the marts, and a view of them: what is above each, and what it is."""
 LOADED_KEYS = [dg.AssetKey(["warehouse", name]) for name in LOADED]
 
-ABOVE = list(dict.fromkeys(key for deps, _ in LOADED.values() for key in deps))
+ABOVE = list(dict.fromkeys(key for deps, _ in LOADED.values() for key in deps if key not in LOADED_KEYS))
 
 
 def _any_of(keys: Sequence[dg.AssetKey], condition: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
@@ -72,6 +77,7 @@ def loaded_for_marts(settings: Settings) -> dg.AssetsDefinition:
             kinds={"snowflake"},
             owners=OWNERS,
             automation_condition=WHEN_ANYTHING_CHANGED,
+            metadata=_columns_of(name),
         )
         for name, (deps, text) in LOADED.items()
     ]
@@ -115,8 +121,28 @@ class Translator(DagsterDbtTranslator):
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
         return OWNERS
 
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _columns(dbt_resource_props)
+
     def get_automation_condition(self, dbt_resource_props: Mapping[str, Any]) -> dg.AutomationCondition[Any]:
         return WITH_THE_LOADS
+
+
+def _columns_of(name: str) -> Mapping[str, Any]:
+    """Columns of a table that is loaded, or of the view of them."""
+    if name.upper() in TABLES:
+        return definition_metadata(TABLES[name.upper()], f"warehouse/{name}")
+    return _columns(next(source for source in manifest()["sources"].values() if source["name"] == name))
+
+
+def _columns(relation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Columns of a model or source of the manifest."""
+    origins = column_origins(relation)
+    columns = [
+        dg.TableColumn(name, column.get("data_type") or "", with_origins(column["description"], origins[name]))
+        for name, column in relation["columns"].items()
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns), **column_lineage(origins)}
 
 
 def marts(settings: Settings) -> list[dg.AssetsDefinition]:

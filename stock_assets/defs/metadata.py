@@ -10,28 +10,52 @@ from typing import Any
 
 import dagster as dg
 
+from stock_assets.domain.column_origins import COLUMN_ORIGINS, Origins
 from stock_assets.domain.table import Table
 
 OWNERS = ["team:market-data"]
 
 
-def definition_metadata(table: Table) -> dict[str, Any]:
-    """Column schema and layout of a table, for the asset's definition."""
+def definition_metadata(table: Table, asset: str = "") -> dict[str, Any]:
+    """Column schema, column lineage and layout of a table, for the definition of an asset (by default of the same name)."""
+    of_warehouse = asset.startswith("warehouse/")
+    origins = COLUMN_ORIGINS.get(asset or table.path, {})
     columns = [
         dg.TableColumn(
             column.name,
             column.type,
-            column.doc,
+            with_origins(column.doc, origins.get(column.name, ())),
             dg.TableColumnConstraints(nullable=column.nullable, unique=False),
             tags={"key": ""} if column.name in table.key else {},
         )
-        for column in table.stored.columns
+        for column in (table if of_warehouse else table.stored).columns
     ]
     return {
         "dagster/column_schema": dg.TableSchema(columns),
-        "dagster/table_name": table.path,
-        "partition_by": ", ".join(table.partition_by),
+        **column_lineage(origins),
+        "dagster/table_name": asset.rpartition("/")[2].upper() if of_warehouse else table.path,
+        **({} if of_warehouse else {"partition_by": ", ".join(table.partition_by)}),
     }
+
+
+def column_lineage(origins: Origins) -> dict[str, Any]:
+    """What each column is made from, for other programs that read it; people see it in the columns' descriptions."""
+    deps = {
+        column: [dg.TableColumnDep(dg.AssetKey(asset.split("/")), name) for asset, name in map(_split, made_from)]
+        for column, made_from in origins.items()
+        if made_from
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}
+
+
+def with_origins(text: str, made_from: Sequence[str]) -> str:
+    """A column's description, with what it is made from."""
+    return f"{text}{' ' * bool(text)}[from {', '.join(made_from)}]" if made_from else text
+
+
+def _split(origin: str) -> tuple[str, str]:
+    asset, _, column = origin.rpartition(".")
+    return asset, column
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> dg.MarkdownMetadataValue:

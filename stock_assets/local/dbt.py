@@ -23,7 +23,9 @@ from pathlib import Path
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import dbt_environment
+from stock_assets.warehouse.column_lineage import add_column_lineage
 from stock_assets.warehouse.models import PROJECT, store_manifest
+from stock_assets.warehouse.set_up import schema_statements, table_statements
 
 LOCK = Path(__file__).with_name("dbt.lock.txt")
 INSTALL_TIMEOUT_S = 900
@@ -97,7 +99,9 @@ def make_manifest(settings: Settings) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         parse(plain, Path(folder))
-        store_manifest(json.loads((Path(folder) / "manifest.json").read_text()))
+        made = json.loads((Path(folder) / "manifest.json").read_text())
+    add_column_lineage(made, [*table_statements(), *schema_statements()])
+    store_manifest(made)
 
 
 def _call(settings: Settings, arguments: list[str], target: Path) -> None:

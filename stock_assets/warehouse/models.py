@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stock_assets.domain.errors import PermanentError
+from stock_assets.warehouse.column_lineage import FROM
 
 _PACKAGED = Path(__file__).parents[1] / "warehouse_models"
 PROJECT = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "warehouse_models"
@@ -49,6 +50,16 @@ def manifest() -> Mapping[str, Any]:
     if not MANIFEST.is_file():
         raise PermanentError(f"{MANIFEST} is missing: run `make manifest`.")
     found: dict[str, Any] = json.loads(MANIFEST.read_text())
+    return found
+
+
+def column_origins(relation: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Per column of a model or source of the manifest ``asset.column`` of all that it is made from."""
+    models = {node["name"] for node in manifest()["nodes"].values() if node["resource_type"] == "model"}
+    found = {}
+    for name, column in relation["columns"].items():
+        parts = [origin.partition(".") for origin in column["meta"].get(FROM, ())]
+        found[name] = tuple(f"{'marts' if of in models else 'warehouse'}/{of}.{column}" for of, _, column in parts)
     return found
 
 

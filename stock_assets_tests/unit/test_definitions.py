@@ -41,6 +41,11 @@ GRAPH = {
     "reference/stocks": set(),
     "warehouse/session_completion": {"quality/availability"},
     "warehouse/load_audit": {"warehouse/daily_stock_metrics"},
+    "warehouse/stock_daily_adjusted": {
+        "warehouse/daily_stock_metrics",
+        "warehouse/stock_actions",
+        "warehouse/stocks",
+    },
 }
 """Down to what marts read; the models and what each reads are dbt's."""
 
