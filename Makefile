@@ -80,7 +80,7 @@ endef
 export READABLE
 
 $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
-	@set -e; installed='$(INSTALLED)'; bin="$$installed/bin"; \
+	@set -e; installed='$(INSTALLED)'; bin="$$installed/bin"; jars=; \
 	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
 		for name in $(addprefix python,$(PYTHON_VERSIONS)) python3; do \
 			if $$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
@@ -94,14 +94,22 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 		[ "$$installed" = $(VENV) ] || { rm -rf $(VENV); ln -s "$$installed" $(VENV); }; \
 	fi; \
 	echo "set-up  2/3  packages of requirements.lock"; \
+	( while kill -0 $$$$ 2>/dev/null; do sleep 2.5; \
+		echo "set-up       $$(ls "$$installed"/lib/python*/site-packages 2>/dev/null | grep -c 'dist-info$$') of" \
+			"$$(grep -c '^[a-z]' requirements.lock) packages installed"; done ) & teller=$$!; \
+	trap 'kill $$teller $$jars 2>/dev/null || :' EXIT; trap 'exit 130' INT TERM; \
 	"$$bin/python" -m pip --version >/dev/null 2>&1 || "$$bin/python" -m ensurepip; \
 	"$$bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r stock_assets/local/uv.lock.txt; \
+	"$$bin/uv" pip install -q --python "$$bin/python" --require-hashes -r requirements.lock; \
+	kill $$teller; \
+	echo "set-up  3/3  this project; the jars meanwhile"; \
+	"$$bin/python" -m stock_assets.local.jars & jars=$$!; \
 	"$$bin/uv" pip install -q --compile-bytecode --python "$$bin/python" --require-hashes -r requirements.lock; \
-	echo "set-up  3/3  this project"; \
 	"$$bin/uv" pip install -q --python "$$bin/python" --no-deps --no-build-isolation -e '.[local]'; \
 	for paths in "$$installed"/lib/python*/site-packages/_stock_assets.pth; do \
 		"$$bin/python" -S -c "$$READABLE" "$$paths"; \
 	done; \
+	wait $$jars || :; trap - EXIT; \
 	touch $@
 
 docs: $(STAMP) ## Write the settings into README.md and .env.example

@@ -47,6 +47,7 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     Raises:
         StockAssetsError: a service does not come up, or a run fails; the text says why.
     """
+    from stock_assets.local.progress import telling
     from stock_assets.local.services import Services
 
     def say(line: str) -> None:
@@ -57,13 +58,14 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     ready = time.monotonic()
 
-    from stock_assets.defs.runs import wait_for_main_job
-    from stock_assets.publishers.backlog import backlog_of, publish_new
-
     since = datetime.now(UTC)
-    backlog = backlog_of(settings, source, recording)
-    say(f"input      {backlog.label}")
-    published = publish_new(settings, backlog)
+    with telling(say, lambda seconds: f"input      reading and publishing it, {seconds:.0f} s"):
+        from stock_assets.defs.runs import wait_for_main_job
+        from stock_assets.publishers.backlog import backlog_of, publish_new
+
+        backlog = backlog_of(settings, source, recording)
+        say(f"input      {backlog.label}")
+        published = publish_new(settings, backlog)
     for refused in backlog.refused:
         console.print(f"[yellow]refused    {refused}[/]", highlight=False)
     job_began = time.monotonic()

@@ -18,6 +18,7 @@ from stock_assets.defs.jobs import SESSIONS_TAG
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import read_lags, stale_sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
+from stock_assets.local.progress import Narrator
 from stock_assets.observability.orchestration import UNFINISHED, causes
 from stock_assets.observability.runs import SENSORS, link
 from stock_assets.quality.judging import Judging
@@ -53,7 +54,7 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
         ServiceUnavailable: it takes longer than an hour.
     """
     with dg.DagsterInstance.get() as instance:
-        told: set[str] = set()
+        told, say = set[str](), Narrator(say)
         deadline = time.monotonic() + LONGEST_WAIT_S
         while True:
             records = instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
@@ -68,6 +69,9 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
                     )
                 if waiting:
                     _refuse_stopped_sensors(instance, settings)
+                    say.fill(lambda: "waiting    for the sensors to ask for a run")
+            else:
+                say.fill(lambda: _at_work(instance))
             if time.monotonic() > deadline:
                 raise ServiceUnavailable(f"The main job has not ended after an hour. {_look(settings)}")
             time.sleep(INTERVAL_S)
@@ -133,6 +137,17 @@ def _tell_ended(
                 f"run {run.run_id[:8]} of {run.job_name} failed: {told_why} {_look(settings, run.run_id)}"
             )
         say(f"{run.job_name:<10} run {run.run_id[:8]} done in {_seconds(record):.1f} s")
+
+
+def _at_work(instance: dg.DagsterInstance) -> str:
+    """Which steps of which runs go on, and for how long."""
+    now, lines = time.time(), []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), ascending=True):
+        run = record.dagster_run
+        steps = [s for s in instance.get_run_step_stats(run.run_id) if s.start_time and not s.end_time]
+        doing = [f"{s.step_key.replace('__', '/')} for {now - (s.start_time or now):.0f} s" for s in steps]
+        lines.append(f"{run.job_name:<10} {', '.join(doing) or 'is starting'}")
+    return "; ".join(lines) or "waiting    for the next run"
 
 
 def _look(settings: Settings, run_id: str = "") -> str:

@@ -27,6 +27,9 @@ from stock_assets.settings.platform import Settings
 
 INTERVAL_S = 3
 """Below the daemon's own 5 s loop: with 5 every second look would be missed."""
+LONGEST_HOLD_S = 30
+"""How long stale sessions wait for drains in flight, whose sessions are then built in the same run."""
+HELD = "held since "
 
 
 def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -146,6 +149,11 @@ def staleness_sensor(
         running = in_flight(context.instance, BUILD.name)
         if running:
             return dg.SkipReason(f"build {running[:8]} is in flight")
+        if drain := in_flight(context.instance, DRAIN.name):
+            held = held_since(context.cursor, time.time())
+            if time.time() - held < LONGEST_HOLD_S:  # what it lands is built together
+                reason = dg.SkipReason(f"drain {drain[:8]} is in flight")
+                return dg.SensorResult(skip_reason=reason, cursor=f"{HELD}{held}")
         judging = Judging.of(settings)
         target = settings.snowflake.target
         versions = table_versions(lake.root, target, judging)
@@ -166,6 +174,11 @@ def staleness_sensor(
         return dg.SensorResult(run_requests=requests)
 
     return _staleness_sensor
+
+
+def held_since(cursor: str | None, now: float) -> float:
+    """When the wait for drains began, in seconds since 1970."""
+    return float(cursor.removeprefix(HELD)) if cursor and cursor.startswith(HELD) else now
 
 
 def stale_sessions(

@@ -10,13 +10,16 @@ import fcntl
 import hashlib
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from stock_assets.domain.errors import PermanentError, ServiceUnavailable
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable, StockAssetsError
 from stock_assets.local.java import Java, find_java, network_options
+from stock_assets.local.progress import telling
 from stock_assets.settings.platform import Settings
 
 LIST = Path(__file__).with_name("jars.sha256")
@@ -104,10 +107,11 @@ def _fetch(settings: Settings, say: Callable[[str], None], list_file: Path) -> N
     if missing:
         say(f"jars    fetching {len(missing)} of {len(jars)} into {target}")
         java = find_java(settings)
-        for folder in folders(settings):
-            wanted = [jar for jar in missing if jar.folder == folder]
-            if wanted:
-                _retrieve(settings, java, folder, wanted)
+        with telling(say, lambda _: f"jars    {_arrived(target)}"):
+            for folder in folders(settings):
+                wanted = [jar for jar in missing if jar.folder == folder]
+                if wanted:
+                    _retrieve(settings, java, folder, wanted)
     _prove(target, jars)
     _remove_strangers(target, jars)
     shutil.rmtree(target / "ivy", ignore_errors=True)
@@ -115,6 +119,12 @@ def _fetch(settings: Settings, say: Callable[[str], None], list_file: Path) -> N
         stamp = _stamp(target, folder)
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(_digest(list_file))
+
+
+def _arrived(target: Path) -> str:
+    files = [path for folder in ("ivy", *FOLDERS) for path in (target / folder).rglob("*.jar*")]
+    sizes = [path.stat().st_size for path in files if path.is_file()]
+    return f"{len(sizes)} files, {sum(sizes) / 1e6:,.0f} MB so far"
 
 
 def _retrieve(settings: Settings, java: Java, folder: str, jars: list[Jar]) -> None:
@@ -202,3 +212,10 @@ def _stamp(target: Path, folder: str) -> Path:
 
 def _digest(list_file: Path) -> str:
     return hashlib.sha256(list_file.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":  # while the rest of the set-up goes on; who needs them fetches what is missing
+    try:
+        fetch(Settings.load(), partial(print, flush=True))
+    except StockAssetsError as fault:
+        sys.exit(str(fault))

@@ -31,6 +31,7 @@ from stock_assets.local.preconditions import check_extra, check_ports, check_roo
 from stock_assets.local.processes import end_all, owned
 from stock_assets.local.program import Program, run_dir
 from stock_assets.local.programs import PUBLISHER, programs
+from stock_assets.local.progress import Narrator, telling
 from stock_assets.local.states import ServiceState, address_of, publishers_of, state_of
 from stock_assets.local.supervision import configuration
 from stock_assets.settings.platform import Settings
@@ -81,19 +82,20 @@ class Services:
             if "minio" in names:
                 build(self.settings, self.say)
             every = programs(self.settings, java)
-            server = self._supervisor(every)
-            running = {
-                info["name"]
-                for info in server.getAllProcessInfo()
-                if info["statename"] in ("RUNNING", "STARTING", "BACKOFF")
-            }
-            chosen = [each for each in every if each.name in names and each.name not in running]
-            check_ports(chosen)
-            if any(each.name == "kafka" for each in chosen):
-                format_kafka(self.settings, java)
-            started = time.monotonic()
-            if {each.name for each in chosen} & set(DAGSTER):
-                create_dagster_storage(self.settings)
+            with telling(self.say, lambda seconds: f"services   preparing their folders, {seconds:.0f} s"):
+                server = self._supervisor(every)
+                running = {
+                    info["name"]
+                    for info in server.getAllProcessInfo()
+                    if info["statename"] in ("RUNNING", "STARTING", "BACKOFF")
+                }
+                chosen = [each for each in every if each.name in names and each.name not in running]
+                check_ports(chosen)
+                if any(each.name == "kafka" for each in chosen):
+                    format_kafka(self.settings, java)
+                started = time.monotonic()
+                if {each.name for each in chosen} & set(DAGSTER):
+                    create_dagster_storage(self.settings)
             try:
                 self._start(server, chosen, names, started)
             except BaseException:
@@ -228,7 +230,7 @@ class Services:
             server.addProcessGroup(name)
 
     def _wait(self, server: Any, names: list[str], chosen: set[str], started: float) -> None:
-        waiting = list(names)
+        waiting, say = list(names), Narrator(self.say)
         while waiting:
             for name in list(waiting):
                 info = server.getProcessInfo(name)
@@ -237,13 +239,14 @@ class Services:
                 alone = name == "dagster-daemon" and "dagster-webserver" not in names  # nobody to ask for heartbeats
                 if info["statename"] == "RUNNING" and (alone or readiness.READY[name](self.settings)):
                     took = f"{time.monotonic() - started:.1f} s" if name in chosen else "already up"
-                    self.say(f"{name:<18} ready  {address_of(self.settings, name):<16} {took}")
+                    say(f"{name:<18} ready  {address_of(self.settings, name):<16} {took}")
                     waiting.remove(name)
             if waiting and time.monotonic() - started > START_DEADLINE_S:
                 raise ServiceUnavailable(
                     f"{waiting[0]} is not ready after {START_DEADLINE_S} s; its log is {self.log(waiting[0])}."
                 )
             if waiting:
+                say.fill(lambda: f"waiting for        {', '.join(waiting)}, {time.monotonic() - started:.0f} s")
                 time.sleep(0.2)
 
     def _died(self, name: str) -> str:

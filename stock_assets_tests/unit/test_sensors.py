@@ -1,7 +1,7 @@
 """When a sensor asks for a run, and when it waits."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,6 +14,7 @@ from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.sensors import drain_sensor, staleness_sensor, topic_tag
 from stock_assets.settings.platform import Settings
+from stock_assets_tests.patience import Clock
 
 PARTITIONS = session_partitions(date(2013, 1, 2))
 
@@ -164,10 +165,12 @@ def test_failures_in_a_row_are_waited_out_longer_and_longer(instance: dg.Dagster
     assert seconds_to_wait(instance, DRAIN.name, now=0.0) == 0.0
 
 
-def look_for_staleness(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, stale: list[date]) -> Any:
+def look_for_staleness(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, stale: list[date], cursor: str | None = None
+) -> Any:
     monkeypatch.setattr(sensors, "table_versions", lambda *_: "now")
     monkeypatch.setattr(sensors, "stale_sessions", lambda *_: stale)
-    context = dg.build_sensor_context(instance, resources={"lake": Lake(root="x")})
+    context = dg.build_sensor_context(instance, cursor=cursor, resources={"lake": Lake(root="x")})
     return staleness_sensor(PARTITIONS, Settings({}), dg.DefaultSensorStatus.STOPPED)(context)
 
 
@@ -194,6 +197,25 @@ def test_a_touch_during_a_build_is_seen_after_it(instance: dg.DagsterInstance, m
     assert isinstance(waiting, dg.SkipReason)
     end_run(instance, run_id)
     assert len(look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)]).run_requests) == 1
+
+
+def test_what_a_drain_in_flight_lands_is_built_together_but_nothing_waits_for_drains_without_end(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale, clock = [date(2013, 10, 7)], Clock(datetime(2013, 10, 8, tzinfo=UTC))
+    monkeypatch.setattr(sensors.time, "time", lambda: clock.now.timestamp())
+    run_id = add_run(instance, DRAIN.name, dg.DagsterRunStatus.STARTED)
+    held = look_for_staleness(instance, monkeypatch, stale)
+    assert not held.run_requests and "in flight" in held.skip_reason.skip_message
+    end_run(instance, run_id)
+    assert len(look_for_staleness(instance, monkeypatch, stale, held.cursor).run_requests) == 1
+    add_run(instance, DRAIN.name, dg.DagsterRunStatus.STARTED)
+    clock.now += timedelta(seconds=sensors.LONGEST_HOLD_S - 1)
+    held = look_for_staleness(instance, monkeypatch, stale, held.cursor)
+    assert not held.run_requests
+    clock.now += timedelta(seconds=1)
+    assert len(look_for_staleness(instance, monkeypatch, stale, held.cursor).run_requests) == 1
+    assert look_for_staleness(instance, monkeypatch, [], held.cursor).cursor == "now"
 
 
 def test_a_build_tells_dagster_of_its_last_session_and_the_reader_of_all() -> None:
