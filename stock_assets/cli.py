@@ -8,7 +8,9 @@ Does not belong here: what a command does.
 from __future__ import annotations
 
 import errno
+import os
 import sys
+import threading
 
 import typer
 
@@ -68,18 +70,28 @@ app.add_typer(warehouse.warehouse, name="warehouse")
 
 def main() -> None:
     """Run the command line; an error raised on purpose, or a disk that refuses, is one red sentence and exit status 1."""
+    status = _run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if any(thread.daemon for thread in threading.enumerate()):
+        # a question that was given up may still be in a library's own code, which aborts when the interpreter ends under it
+        os._exit(status)
+    sys.exit(status)
+
+
+def _run() -> int:
     try:
         app()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except StockAssetsError as error:
         said = str(error)
     except OSError as error:
         if error.errno not in DISK:
             raise
         said = f"{error.filename or 'A file'} cannot be written: {error.strerror}."
-    else:
-        return
     typer.secho(said, fg=typer.colors.RED, err=True)
-    sys.exit(1)
+    return 1
 
 
 if __name__ == "__main__":

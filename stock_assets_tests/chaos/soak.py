@@ -33,13 +33,13 @@ from stock_assets.raw.adoption import adopt_topic
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import s3_environment
 from stock_assets.topic.topics import TICKS, admin_of, create_topics, topic_state
+from stock_assets_tests import patience
 from stock_assets_tests.chaos.drain import LONGEST_S, Drain
 from stock_assets_tests.chaos.publishing import Publishing
 from stock_assets_tests.chaos.store_proxy import StoreProxy
 from stock_assets_tests.chaos.stream import clean_ticks
 from stock_assets_tests.chaos.verdict import check
 from stock_assets_tests.conftest import place
-from stock_assets_tests.services import patience
 
 
 class Soak:

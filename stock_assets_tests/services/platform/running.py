@@ -20,6 +20,8 @@ from stock_assets.settings.platform import Settings
 
 FIRST, LAST = date(2013, 2, 19), date(2013, 3, 1)
 TICK_SOURCE = "simulator_ticks"
+RUNS_S = 600
+"""How long runs may take to be asked for, to start and to end on a machine that has other work."""
 
 
 @dataclass

@@ -17,13 +17,13 @@ from stock_assets.topic.publish import publish
 from stock_assets.topic.topics import TICKS
 from stock_assets.warehouse.connect import connect
 from stock_assets_tests.patience import wait_for
-from stock_assets_tests.services.platform.running import FIRST, LAST, TICK_SOURCE, Platform
+from stock_assets_tests.services.platform.running import FIRST, LAST, RUNS_S, TICK_SOURCE, Platform
 
 TICK_DAYS = (date(2013, 2, 27), date(2013, 2, 28), LAST)
 
 
 def test_published_records_reach_the_warehouse_by_sensors_alone(platform: Platform) -> None:
-    wait_for(lambda: bool(platform.events("warehouse/daily_stock_metrics")) and platform.up_to_date(), 240)
+    wait_for(lambda: bool(platform.events("warehouse/daily_stock_metrics")) and platform.up_to_date(), RUNS_S, 1)
     sessions = {str(day) for day in sessions_between(FIRST, LAST)}
     assert {partition for partition, _ in platform.events("raw/ticks")} == {str(day) for day in TICK_DAYS}
     for asset in ("bars/daily_bars", "metrics/daily_metrics", "warehouse/daily_stock_metrics"):
@@ -38,7 +38,7 @@ def test_published_records_reach_the_warehouse_by_sensors_alone(platform: Platfo
 
 
 def test_bars_from_ticks_equal_the_real_bars(platform: Platform) -> None:
-    wait_for(platform.up_to_date, 240)
+    wait_for(platform.up_to_date, RUNS_S, 1)
     rows = read_sessions(platform.settings.lake_root, tables.DAILY_BARS, list(tables.DAILY_BARS.names), *TICK_DAYS[::2])
     figures: dict[str, dict[Any, Any]] = {TICK_SOURCE: {}, "bokeh": {}}
     for row in rows.to_pylist():
@@ -53,13 +53,13 @@ def test_a_late_tick_recomputes_its_session_only_and_one_more_during_the_run_aga
     from stock_assets.defs.jobs import BUILD
     from stock_assets.defs.pacing import in_flight
 
-    wait_for(platform.up_to_date, 240)
+    wait_for(platform.up_to_date, RUNS_S, 1)
     before, day = platform.newest_event(), TICK_DAYS[0]
     volume = platform.bar(day, "IBM")["volume"]
     publish_late(platform, day, "late-1")
     wait_for(lambda: in_flight(platform.instance, BUILD.name) is not None, 120)
     publish_late(platform, day, "late-2")
-    wait_for(lambda: platform.bar(day, "IBM")["volume"] == volume + 200 and platform.up_to_date(), 240)
+    wait_for(lambda: platform.bar(day, "IBM")["volume"] == volume + 200 and platform.up_to_date(), RUNS_S, 1)
     assert {partition for partition, _ in platform.events("bars/minute_bars", before)} == {str(day)}
     assert {partition for partition, _ in platform.events("bars/daily_bars", before)} == {str(day)}
     with connect(platform.settings.snowflake) as connection, connection.cursor() as cursor:
@@ -68,16 +68,16 @@ def test_a_late_tick_recomputes_its_session_only_and_one_more_during_the_run_aga
 
 
 def test_a_repeated_tick_changes_nothing_below_the_bars(platform: Platform) -> None:
-    wait_for(platform.up_to_date, 240)
+    wait_for(platform.up_to_date, RUNS_S, 1)
     before, repeats = platform.newest_event(), platform.bar(TICK_DAYS[0], "IBM")["repeats"]
     publish_late(platform, TICK_DAYS[0], "late-1")
-    wait_for(lambda: platform.bar(TICK_DAYS[0], "IBM")["repeats"] == repeats + 1 and platform.up_to_date(), 240)
+    wait_for(lambda: platform.bar(TICK_DAYS[0], "IBM")["repeats"] == repeats + 1 and platform.up_to_date(), RUNS_S, 1)
     metrics = platform.events("metrics/daily_metrics", before)
     assert {partition for partition, _ in metrics} <= {str(TICK_DAYS[0])}
 
 
 def test_a_backfill_of_a_range_in_the_ui_is_one_run(platform: Platform) -> None:
-    wait_for(platform.up_to_date, 240)
+    wait_for(platform.up_to_date, RUNS_S, 1)
     before = platform.newest_event()
     keys = [str(day) for day in TICK_DAYS]
     started = platform.graphql(
@@ -90,26 +90,26 @@ def test_a_backfill_of_a_range_in_the_ui_is_one_run(platform: Platform) -> None:
     )["launchPartitionBackfill"]
     assert started["__typename"] == "LaunchBackfillSuccess", started
     backfill = started["backfillId"]
-    wait_for(lambda: ended(platform.instance, backfill), 240)
+    wait_for(lambda: ended(platform.instance, backfill), RUNS_S, 1)
     for asset in ("raw/ticks", "bars/daily_bars"):
         events = platform.events(asset, before)
         assert {partition for partition, _ in events} == set(keys)
         assert len({run_id for _, run_id in events}) == 1
-    wait_for(platform.up_to_date, 240)
+    wait_for(platform.up_to_date, RUNS_S, 1)
     assert all(proof.holds for proof in prove(platform.settings.lake_root, TICKS, list(TICK_DAYS)))
 
 
 def test_a_drain_killed_in_mid_landing_is_followed_by_one_that_completes(platform: Platform) -> None:
     from stock_assets.defs.jobs import DRAIN
 
-    wait_for(platform.up_to_date, 240)
+    wait_for(platform.up_to_date, RUNS_S, 1)
     known = {record.dagster_run.run_id for record in platform.instance.get_run_records(limit=200)}
     publish(platform.settings.broker, (late_tick(TICK_DAYS[1], f"many-{n}", n) for n in range(60_000)))
     run_id = wait_for(lambda: started_run(platform.instance, DRAIN.name, known), 120)
     pid = wait_for(lambda: worker_of(platform.instance, run_id), 60)
     assert b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()  # a spawned one would import for 15 seconds
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: platform.up_to_date(), 280)
+    wait_for(platform.up_to_date, RUNS_S, 1)
     assert all(proof.holds for proof in prove(platform.settings.lake_root, TICKS))
     rows = read_sessions(platform.settings.lake_root, tables.RAW_TICKS, ["event_id"], TICK_DAYS[1], TICK_DAYS[1])
     assert sum(str(name).startswith("many-") for name in rows["event_id"].to_pylist()) == 60_000

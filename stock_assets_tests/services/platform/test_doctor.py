@@ -24,10 +24,7 @@ from stock_assets.topic.topics import TICKS, create_topics
 from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services.landing_records import DAY, tick
-from stock_assets_tests.services.platform.running import Platform
-
-RUNS_S = 900
-"""How long a run may take to be asked for, to start and to end on a machine that has other work."""
+from stock_assets_tests.services.platform.running import RUNS_S, Platform
 
 VENDOR_BAR = Bar(
     symbol="IBM", interval="1d", trading_day=DAY, start_time=instant(session(DAY).open_time),
@@ -40,7 +37,7 @@ VENDOR_BAR = Bar(
 def settings(platform: Platform) -> Settings:
     """The settings of a platform in which everything that was published is landed and built."""
     publish(platform.settings.broker, [tick(number) for number in range(50)])
-    wait_for(lambda: not problems(platform.settings) and done(platform.settings), RUNS_S, 1)
+    wait_for(lambda: not problems(platform.settings) and done(platform.settings), RUNS_S, 3)
     return platform.settings
 
 
@@ -87,7 +84,7 @@ def test_healthy_then_with_a_failing_drain_then_adopted(settings: Settings) -> N
     admin.close()
     create_topics(settings.broker, 1)
     publish(settings.broker, [tick(number) for number in range(7)])
-    wait_for(lambda: any("failed_runs drain ticks" in each for each in problems(settings)), RUNS_S, 1)
+    wait_for(lambda: any("failed_runs drain ticks" in each for each in problems(settings)), RUNS_S, 3)
 
     for command in ("doctor", "status"):
         status, told = run(command)
@@ -109,11 +106,11 @@ def test_healthy_then_with_a_failing_drain_then_adopted(settings: Settings) -> N
     (spark,) = (each.pid for each in Services(settings).status() if each.name == "spark")
     os.kill(spark, signal.SIGKILL)
     publish(settings.broker, [VENDOR_BAR])
-    wait_for(lambda: VENDOR_BAR.source in sources_of_daily_bars(settings), RUNS_S, 1)
+    wait_for(lambda: VENDOR_BAR.source in sources_of_daily_bars(settings), RUNS_S, 3)
     assert any("failed_runs drain ticks" in each for each in problems(settings))
 
     assert run("adopt-topic ticks")[0] == 0
-    wait_for(lambda: not problems(settings), RUNS_S, 1)
+    wait_for(lambda: not problems(settings), RUNS_S, 3)
     status, told = run("doctor")
     assert status == 0, told
 
