@@ -13,9 +13,12 @@ import sys
 import typer
 
 from stock_assets.commands import (
+    ask,
     availability,
+    chart,
     data,
     demo,
+    export,
     history,
     maintenance,
     marts,
@@ -58,6 +61,9 @@ for command in (
     maintenance.compact,
     maintenance.vacuum,
     store.files,
+    ask.sql,
+    export.export,
+    chart.chart,
 ):
     app.command()(command)
 app.add_typer(quarantine.quarantine, name="quarantine")

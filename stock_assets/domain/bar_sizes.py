@@ -8,6 +8,7 @@ Does not belong here: summing up bars (``lake.longer_bars``), sessions themselve
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -25,7 +26,8 @@ _LONGEST_MINUTES = 16 * HOUR_MINUTES
 _WHOLE_YEARS = (1, 2, 3, 4, 6, 12)
 
 
-class BarSize(NamedTuple):
+@dataclass(frozen=True)
+class BarSize:
     """A size of bars: so many minutes of a session, or the sessions of one ISO week or of so many months."""
 
     count: int
