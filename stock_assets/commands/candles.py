@@ -6,6 +6,7 @@ Belongs here: drawing alone: scale, columns, characters. Does not belong here: w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def draw(bars: pd.DataFrame, width: int, height: int = HEIGHT) -> list[str]:
     rows = bars[["open", "high", "low", "close", "average"]].to_numpy(float)
     axis = max(len(f"{value:,.2f}") for value in (rows[:, 1].max(), rows[:, 2].min()))
     columns = _columns(rows.tolist(), max(1, width - axis - 1))
-    known = [value for column in columns for value in (column[1], column[2], column[4]) if value == value]
+    known = [value for column in columns for value in (column[1], column[2], column[4]) if not isnan(value)]
     bottom, top = min(known), max(known)
     step = (top - bottom) / height or 1.0
 
@@ -37,7 +38,7 @@ def draw(bars: pd.DataFrame, width: int, height: int = HEIGHT) -> list[str]:
             picture[at][place] = _WICK
         for at in range(level(min(first, last)), level(max(first, last)) + 1):
             picture[at][place] = _BODY if last >= first else _FALLING
-        if average == average:
+        if not isnan(average):
             picture[level(average)][place] = _AVERAGE
     labelled = {at for at in range(height) if at % 4 == 0} | {height - 1}
     lines = []

@@ -51,8 +51,16 @@ def export(
         raise PermanentError("Choose one: --csv (with --output FILE), or --parquet FILE.")
     if bi is not None:
         for name, (of, basis) in FOR_BI.items():
-            dated = {} if of == "stocks" else {"start": first, "end": last}
-            rows = read(of, symbol or None, **dated, adjusted=basis, as_arrow=True, settings=settings)
+            dated = of != "stocks"
+            rows = read(
+                of,
+                symbol or None,
+                first if dated else None,
+                last if dated else None,
+                adjusted=basis,
+                as_arrow=True,
+                settings=settings,
+            )
             # the mark by which Excel knows UTF-8
             _say(bi / f"{name}.csv", _to_file(rows, bi / f"{name}.csv", "utf-8-sig"))
         return

@@ -7,6 +7,7 @@ Does not belong here: what may be asked (``question``), how it is answered (``an
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, cast, overload
 
 from stock_assets.reading.adjusted import Adjusted
@@ -18,6 +19,9 @@ from stock_assets.settings.process import load_and_export
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_UNIT = Decimal(10**6)
+"""Prices and shares have six decimals."""
 
 
 @overload
@@ -104,5 +108,16 @@ def _frame(rows: pa.Table) -> pd.DataFrame:
     """Prices and shares as floats, days as datetimes: what pandas computes with."""
     import pyarrow as pa
 
-    fields = [pa.field(f.name, pa.float64()) if pa.types.is_decimal(f.type) else f for f in rows.schema]
-    return cast("pd.DataFrame", rows.cast(pa.schema(fields)).to_pandas(date_as_object=False))
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_decimal(field.type):
+            rows = rows.set_column(place, field.name, _floats(rows[field.name]))
+    return cast("pd.DataFrame", rows.to_pandas(date_as_object=False))
+
+
+def _floats(decimals: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The nearest floats; Arrow's own cast makes 120.88799999999999 of 120.888."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = pc.multiply(decimals, pa.scalar(_UNIT)).cast(pa.decimal128(38, 0)).cast(pa.float64())
+    return pc.divide(whole, float(_UNIT))
