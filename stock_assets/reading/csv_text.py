@@ -6,7 +6,7 @@ Does not belong here: which rows (``frames``, ``sql``), where to (the commands).
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What spreadsheets take a text for a formula by."""
+_TO_QUOTE = re.compile('[",\\r\\n]')
 
 
 def write_csv(batches: Iterable[pa.RecordBatch], names: list[str], file: IO[str]) -> int:
@@ -24,14 +25,22 @@ def write_csv(batches: Iterable[pa.RecordBatch], names: list[str], file: IO[str]
     Days and instants are ISO 8601 (instants in UTC, with Z), NULL is empty, bytes are hexadecimal, and a text that begins like a
     formula gets an apostrophe before it. Numbers are as they are.
     """
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(map(_text, names))
+    file.write(_line(map(_text, names)))
     count = 0
     for batch in batches:
         columns = [[_cell(value) for value in column.to_pylist()] for column in batch.columns]
-        writer.writerows(zip(*columns, strict=True))
+        file.writelines(map(_line, zip(*columns, strict=True)))
         count += batch.num_rows
     return count
+
+
+def _line(cells: Iterable[str]) -> str:
+    # Python's writer leaves a lone carriage return bare, at which readers end the line
+    return ",".join(_quoted(cell) if _TO_QUOTE.search(cell) else cell for cell in cells) + "\n"
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
 
 
 def _cell(value: Any) -> str:
