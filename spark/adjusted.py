@@ -13,31 +13,7 @@ from pyspark.sql import functions as F
 
 from spark.actions import actions_by_symbol, actions_of_vendor, split_factor, vendor_of
 from spark.table_shape import PRICE
-
-PRICE_COLUMNS = frozenset(
-    [
-        "open",
-        "high",
-        "low",
-        "close",
-        "vwap",
-        "previous_close",
-        "change",
-        "day_range",
-        "sma_5",
-        "sma_20",
-        "sma_50",
-        "sma_200",
-        "macd",
-        "macd_signal",
-        "macd_histogram",
-        "bollinger_upper",
-        "bollinger_lower",
-        "high_52_week",
-        "low_52_week",
-    ]
-)
-VOLUME_COLUMNS = frozenset({"volume", "average_volume_20"})
+from stock_assets.domain.splits import PRICE_COLUMNS, VOLUME_COLUMNS
 
 
 def adjusted_to(df: DataFrame, raw_actions: DataFrame, as_of: date) -> DataFrame:

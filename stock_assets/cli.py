@@ -15,9 +15,12 @@ import threading
 import typer
 
 from stock_assets.commands import (
+    ask,
     availability,
+    chart,
     data,
     demo,
+    export,
     history,
     maintenance,
     marts,
@@ -60,6 +63,9 @@ for command in (
     maintenance.compact,
     maintenance.vacuum,
     store.files,
+    ask.sql,
+    export.export,
+    chart.chart,
 ):
     app.command()(command)
 app.add_typer(quarantine.quarantine, name="quarantine")

@@ -1,17 +1,88 @@
-"""minutes of a session -> the longer bars they belong to.
+"""a size as people write it -> where bars of that size begin.
 
-Belongs here: where a bar of a given length begins: counted from the session's open, not from the full hour.
-Does not belong here: summing up the minutes (``warehouse.hourly_bars``), sessions themselves (``sessions``).
+Belongs here: sizes from a minute to a year, and where each bar begins: bars within a session are counted from the start of its
+phase (regular trading: the session's open, not the full hour), longer ones follow ISO weeks and months.
+Does not belong here: summing up bars (``lake.longer_bars``), sessions themselves (``sessions``).
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal, NamedTuple
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.sessions import session
 
 HOUR_MINUTES = 60
+_UNITS: dict[str, Literal["minutes", "weeks", "months"]] = {
+    "min": "minutes",
+    "h": "minutes",
+    "w": "weeks",
+    "mo": "months",
+}
+_LONGEST_MINUTES = 16 * HOUR_MINUTES
+_WHOLE_YEARS = (1, 2, 3, 4, 6, 12)
+
+
+@dataclass(frozen=True)
+class BarSize:
+    """A size of bars: so many minutes of a session, or the sessions of one ISO week or of so many months."""
+
+    count: int
+    unit: Literal["minutes", "weeks", "months"]
+
+
+class Span(NamedTuple):
+    """A part of a session that bars do not cross; times are UTC, ``end`` is not in it."""
+
+    trading_day: date
+    phase: str
+    start: datetime
+    end: datetime
+
+
+def bar_size(text: str) -> BarSize:
+    """``5min``, ``65min``, ``1h``, ``1w``, ``1mo``, ``3mo`` ... as a size.
+
+    Raises:
+        PermanentError: it is none; the text says which there are.
+    """
+    told = re.fullmatch(r"(\d{1,4})(min|h|w|mo)", text.strip().lower())
+    if told:
+        number, unit = int(told[1]), _UNITS[told[2]]
+        count = number * HOUR_MINUTES if told[2] == "h" else number
+        fits = {
+            "minutes": 1 <= count <= _LONGEST_MINUTES,
+            "weeks": count == 1,
+            "months": count in _WHOLE_YEARS,
+        }
+        if fits[unit]:
+            return BarSize(count, unit)
+    raise PermanentError(
+        f"{text!r} is no size of bars: write minutes or hours of a session (5min, 65min, 1h), 1w, or months of which a year "
+        "has a whole number (1mo, 3mo, 12mo)."
+    )
+
+
+def phases_of(day: date) -> list[Span]:
+    """The spans of a session's day in time: overnight, pre, regular, post, and overnight again.
+
+    Raises:
+        NoSession: the exchange is closed that day.
+    """
+    hours = session(day)
+    edges = [
+        hours.pre_open_time - timedelta(hours=4),
+        hours.pre_open_time,
+        hours.open_time,
+        hours.close_time,
+        hours.post_close_time,
+        hours.post_close_time + timedelta(hours=4),
+    ]
+    names = ("overnight", "pre", "regular", "post", "overnight")
+    return [Span(day, name, *edges[place : place + 2]) for place, name in enumerate(names)]
 
 
 def bar_starts(day: date, minutes: int) -> list[datetime]:

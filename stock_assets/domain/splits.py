@@ -1,7 +1,7 @@
 """statements about splits and dividends -> those that count, and the factors that follow from them.
 
 Belongs here: the rule in plain Python, for a few rows at a time; ``spark/actions.py`` says the same to Spark, and a test
-holds the two equal.
+holds the two equal; and which columns a factor changes.
 Does not belong here: reading statements (``lake``), and what is done to many prices with a factor (``spark``).
 """
 
@@ -19,6 +19,18 @@ one says the day of payment, or of one vendor that moved the day. Nobody splits 
 
 SAME_RATIO = 0.01
 """How far apart, of themselves, two ratios may be and still be the same (0.3333 and 1/3)."""
+
+PRICE_COLUMNS = frozenset(
+    {
+        "open", "high", "low", "close", "vwap", "previous_close", "change", "day_range", "sma_5", "sma_20", "sma_50",
+        "sma_200", "macd", "macd_signal", "macd_histogram", "bollinger_upper", "bollinger_lower", "high_52_week",
+        "low_52_week",
+    }
+)  # fmt: skip
+"""Columns of derived tables that a split divides."""
+
+VOLUME_COLUMNS = frozenset({"volume", "average_volume_20"})
+"""Columns of derived tables that a split multiplies."""
 
 
 class Stated(NamedTuple):

@@ -68,6 +68,11 @@ class Table:
         return replace(self, columns=(*self.columns, WITHHELD)) if marked else self
 
     @property
+    def name(self) -> str:
+        """What the table is called where its folder does not matter."""
+        return self.path.rsplit("/", 1)[-1]
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 

@@ -18,6 +18,7 @@ from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.dataset as ds
     from deltalake import DeltaTable
 
 
@@ -153,22 +154,42 @@ def read_sessions(
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    handle = _open(lake_root, table)
     schema = pa.schema([table.arrow_schema().field(name) for name in columns])
-    if handle is None:
-        return schema.empty_table()
-    wanted = (ds.field("trading_day") >= first) & (ds.field("trading_day") <= last)
-    if "year" in table.partition_by:
-        wanted &= (ds.field("year") >= first.year) & (ds.field("year") <= last.year)
+    wanted = of_sessions(table, first, last)
     if symbols is not None:
         wanted &= ds.field("symbol").isin(list(symbols))
     if accepted_only:
         wanted &= ds.field("rejected_because").is_null()
-    dataset = handle.to_pyarrow_dataset()
-    if table.withholds and not withheld_too and WITHHELD.name in dataset.schema.names:
-        wanted &= ds.field(WITHHELD.name).is_null()
+    dataset = _rows(lake_root, table) if withheld_too else visible_rows(lake_root, table)
+    if dataset is None:
+        return schema.empty_table()
     rows = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=wanted)
     return conformed(rows, schema)
+
+
+def visible_rows(lake_root: str, table: Table) -> ds.Dataset | None:
+    """A table's rows that no check refused, in the columns that are stored, read only when asked; None without a table."""
+    import pyarrow.dataset as ds
+
+    dataset = _rows(lake_root, table)
+    if dataset is not None and table.withholds and WITHHELD.name in dataset.schema.names:
+        return dataset.filter(ds.field(WITHHELD.name).is_null())
+    return dataset
+
+
+def _rows(lake_root: str, table: Table) -> ds.Dataset | None:
+    handle = _open(lake_root, table)
+    return None if handle is None else handle.to_pyarrow_dataset()
+
+
+def of_sessions(table: Table, first: date, last: date) -> ds.Expression:
+    """The rows of the sessions from ``first`` to ``last``, in words that rule out whole files of the table."""
+    import pyarrow.dataset as ds
+
+    wanted = (ds.field("trading_day") >= first) & (ds.field("trading_day") <= last)
+    if "year" in table.partition_by:
+        wanted &= (ds.field("year") >= first.year) & (ds.field("year") <= last.year)
+    return wanted
 
 
 def read_withheld(lake_root: str, table: Table, first: date = date.min, last: date = date.max) -> pa.Table:

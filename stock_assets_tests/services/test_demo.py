@@ -70,7 +70,7 @@ def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(
 def test_the_readme_s_commands_run(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     use = (PROJECT / "README.md").read_text().split("## Use")[1].split("## Settings")[0]
     lines = re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", use, re.MULTILINE)
-    assert len(lines) == 10
+    assert len(lines) == 13
     monkeypatch.setenv("DBT_EXECUTABLE", "")
     printed = {line.strip(): run(*shlex.split(line)) for line in lines}
     assert "WRONG" not in printed["doctor"] + printed["status"]
@@ -80,3 +80,8 @@ def test_the_readme_s_commands_run(run: Command, monkeypatch: pytest.MonkeyPatch
     assert re.search(r"Warehouse: .*, all equal", printed["verify 2013-03-01"])
     assert "ERROR=0" in printed["marts"] and "sessions rebuilt" in printed["marts"]
     assert "AAPL" in printed["availability --day 2013-03-01 --sessions 20"]
+    (asked,) = (text for line, text in printed.items() if line.startswith("sql "))
+    assert re.search(r"AAPL .*\d{4}-\d\d-\d\d .*\d\d ", asked)  # the simulator may have added a session of now
+    (rows,) = (text for line, text in printed.items() if line.startswith("export "))
+    assert len(rows.splitlines()) == 21 and rows.startswith("year,symbol,trading_day,")
+    assert "adjusted for splits" in printed["chart AAPL --average 50"]
