@@ -131,9 +131,9 @@ def test_files_stay_readable() -> None:
     assert not too_long
 
 
-def test_modules_say_what_belongs_in_them_and_init_files_stay_empty() -> None:
+def test_modules_say_what_belongs_in_them_and_init_files_stay_empty_but_the_package_s_own() -> None:
     for file in python_files():
-        if file.name == "__init__.py":
+        if file.name == "__init__.py" and file.parent != PROJECT / "stock_assets":
             assert file.read_text() == "", file
         else:
             assert ast.get_docstring(ast.parse(file.read_text())), file
