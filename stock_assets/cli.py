@@ -7,10 +7,12 @@ Does not belong here: what a command does.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import sys
 import threading
+from typing import NoReturn
 
 import typer
 
@@ -76,13 +78,22 @@ app.add_typer(warehouse.warehouse, name="warehouse")
 
 def main() -> None:
     """Run the command line; an error raised on purpose, or a disk that refuses, is one red sentence and exit status 1."""
-    status = _run()
+    _leave(_run())
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process without taking the interpreter down.
+
+    Threads of libraries (Delta, Arrow, Kafka), and questions that were given up, abort the process now and then when the
+    interpreter ends under them: all was done and said, and the status would be -6.
+    """
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    if any(thread.daemon for thread in threading.enumerate()):
-        # a question that was given up may still be in a library's own code, which aborts when the interpreter ends under it
-        os._exit(status)
-    sys.exit(status)
+    os._exit(status)
 
 
 def _run() -> int:
