@@ -95,21 +95,22 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	fi; \
 	echo "set-up  2/3  packages of requirements.lock"; \
 	( while kill -0 $$$$ 2>/dev/null; do sleep 2.5; \
-		echo "set-up       $$(ls "$$installed"/lib/python*/site-packages 2>/dev/null | grep -c 'dist-info$$') of" \
-			"$$(grep -c '^[a-z]' requirements.lock) packages installed"; done ) & teller=$$!; \
+		at="$$(ls "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}/archive-v0" 2>/dev/null | grep -c .)"; \
+		in="$$(ls "$$installed"/lib/python*/site-packages 2>/dev/null | grep -c 'dist-info$$')"; \
+		echo "set-up       $$at packages in uv's cache, $$in of $$(grep -c '^[a-z]' requirements.lock) installed"; \
+	done ) & teller=$$!; \
 	trap 'kill $$teller $$jars 2>/dev/null || :' EXIT; trap 'exit 130' INT TERM; \
 	"$$bin/python" -m pip --version >/dev/null 2>&1 || "$$bin/python" -m ensurepip; \
 	"$$bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r stock_assets/local/uv.lock.txt; \
 	"$$bin/uv" pip install -q --python "$$bin/python" --require-hashes -r requirements.lock; \
-	kill $$teller; \
-	echo "set-up  3/3  this project; the jars meanwhile"; \
+	echo "set-up  3/3  this project, compiled; the jars meanwhile"; \
 	"$$bin/python" -m stock_assets.local.jars & jars=$$!; \
 	"$$bin/uv" pip install -q --compile-bytecode --python "$$bin/python" --require-hashes -r requirements.lock; \
 	"$$bin/uv" pip install -q --python "$$bin/python" --no-deps --no-build-isolation -e '.[local]'; \
 	for paths in "$$installed"/lib/python*/site-packages/_stock_assets.pth; do \
 		"$$bin/python" -S -c "$$READABLE" "$$paths"; \
 	done; \
-	wait $$jars || :; trap - EXIT; \
+	kill $$teller; wait $$jars || :; trap - EXIT; \
 	touch $@
 
 docs: $(STAMP) ## Write the settings into README.md and .env.example
