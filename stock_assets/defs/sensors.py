@@ -27,7 +27,7 @@ from stock_assets.settings.platform import Settings
 
 INTERVAL_S = 3
 """Below the daemon's own 5 s loop: with 5 every second look would be missed."""
-LONGEST_HOLD_S = 30
+LONGEST_HOLD_S = 120
 """How long stale sessions wait for drains in flight, whose sessions are then built in the same run."""
 HELD = "held since "
 
