@@ -95,8 +95,8 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	fi; \
 	echo "set-up  2/3  packages of requirements.lock"; \
 	( while kill -0 $$$$ 2>/dev/null; do sleep 2.5; \
-		at="$$(ls "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}/archive-v0" 2>/dev/null | grep -c .)"; \
-		in="$$(ls "$$installed"/lib/python*/site-packages 2>/dev/null | grep -c 'dist-info$$')"; \
+		at="$$(ls "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}/archive-v0" 2>/dev/null | grep -c . || :)"; \
+		in="$$(ls "$$installed"/lib/python*/site-packages 2>/dev/null | grep -c 'dist-info$$' || :)"; \
 		echo "set-up       $$at packages in uv's cache, $$in of $$(grep -c '^[a-z]' requirements.lock) installed"; \
 	done ) & teller=$$!; \
 	trap 'kill $$teller $$jars 2>/dev/null || :' EXIT; trap 'exit 130' INT TERM; \
@@ -110,7 +110,7 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	for paths in "$$installed"/lib/python*/site-packages/_stock_assets.pth; do \
 		"$$bin/python" -S -c "$$READABLE" "$$paths"; \
 	done; \
-	kill $$teller; wait $$jars || :; trap - EXIT; \
+	kill $$teller 2>/dev/null || :; wait $$jars || :; trap - EXIT; \
 	touch $@
 
 docs: $(STAMP) ## Write the settings into README.md and .env.example

