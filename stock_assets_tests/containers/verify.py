@@ -40,7 +40,7 @@ WANTED = ("rows = local", "marts = metrics", "spark-submit ok", "workers 1 = 2",
 
 def local_mode(folder: Path) -> Totals:
     """What the demo leaves behind in local mode, in a folder and at ports of its own."""
-    kafka, _controller, spark, warehouse, dagster, _code = free_ports(6)
+    kafka, _controller, spark, warehouse, dagster, _code, dashboard = free_ports(7)
     own = {
         "STOCK_ASSETS_LOCAL": str(folder),
         "STOCK_ASSETS_JARS": str(Settings.load().jars_dir),
@@ -48,6 +48,7 @@ def local_mode(folder: Path) -> Totals:
         "SPARK_PORT": str(spark),
         "WAREHOUSE_PORT": str(warehouse),
         "DAGSTER_PORT": str(dagster),
+        "DASHBOARD_PORT": str(dashboard),
     }
     environment = {**os.environ, **own}
     try:

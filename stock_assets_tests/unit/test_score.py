@@ -33,7 +33,7 @@ def evidence(draw: st.DrawFn) -> SessionEvidence:
     )
 
 
-histories = st.lists(evidence(), max_size=60, unique_by=lambda seen: seen.day)
+histories = st.lists(evidence(), max_size=30, unique_by=lambda seen: seen.day)
 
 
 def plain(seen: list[SessionEvidence]) -> float | None:
