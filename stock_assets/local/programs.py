@@ -30,6 +30,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
         _warehouse(settings),
         *dagster(settings),
         _collector(settings),
+        _dashboard(settings),
         *(_publisher(settings, name) for name in settings.vendors.publishers),
     ]
 
@@ -52,6 +53,12 @@ def _warehouse(settings: Settings) -> Program:
 def _collector(settings: Settings) -> Program:
     command = [sys.executable, "-m", "stock_assets.cli", "collect"]
     return Program("collector", command, settings.home, environment={"DAGSTER_HOME": str(settings.dagster_home)})
+
+
+def _dashboard(settings: Settings) -> Program:
+    port = settings.local.dashboard_port
+    command = [sys.executable, "-m", "stock_assets.dashboard.server"]
+    return Program("dashboard", command, settings.home, ports={port: "DASHBOARD_PORT"})
 
 
 def _publisher(settings: Settings, name: str) -> Program:
