@@ -24,7 +24,9 @@ function make(L, place) {
 
 function colour(state, c) {
   const { chart, series } = state;
-  chart.applyOptions({ layout: { background: { color: c.ground }, textColor: c.text },
+  chart.applyOptions({ layout: { background: { color: c.ground }, textColor: c.text,
+    panes: { separatorColor: c.muted + "55", separatorHoverColor: c.muted + "33" } },
+    rightPriceScale: { borderColor: c.muted + "55" }, timeScale: { borderColor: c.muted + "55" },
     grid: { vertLines: { color: c.muted + "22" }, horzLines: { color: c.muted + "22" } } });
   series.candles.applyOptions({ upColor: c.ground, borderUpColor: c.up, wickUpColor: c.up, downColor: c.down, borderDownColor: c.down, wickDownColor: c.down });
   series.sma_50.applyOptions({ color: c.average_50 });

@@ -44,8 +44,9 @@ TONES = {
 }  # fmt: skip
 
 
-_RIGHT = ' class="sa-number"'
+_RIGHT, _DAY_CLASS = ' class="sa-number"', ' class="sa-day"'
 _FIGURE = re.compile(r"–|[+−-]?[\d,.]+( ?(%|MB|GB|h|min|s|days))?|")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d( [\d:]+)?")
 CHART = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
 """What every chart of Plotly's offers: a picture of itself."""
 
@@ -104,7 +105,9 @@ class Mark(NamedTuple):
 def _cell(value: object) -> str:
     if isinstance(value, Mark):
         return f"<td>{badge(*value)}</td>"
-    return f"<td{_RIGHT * _is_figure(value)}>{text(value)}</td>"
+    day = isinstance(value, str) and _DAY.fullmatch(value) is not None
+    kind = _DAY_CLASS if day else _RIGHT * _is_figure(value)
+    return f"<td{kind}>{text(value)}</td>"
 
 
 def _is_figure(value: object) -> bool:
@@ -131,7 +134,8 @@ def styles() -> str:
     .sa-table th {{text-align:left; font-weight:600; opacity:.75; white-space:nowrap}}
     .sa-table th, .sa-table td {{padding:.32rem .7rem .32rem 0; vertical-align:top;
         border-bottom:1px solid color-mix(in srgb, {colours.text} 12%, transparent)}}
-    .sa-table td {{overflow-wrap:anywhere}}
+    .sa-table td {{overflow-wrap:anywhere; min-width:5.5rem}} .sa-table td.sa-number, .sa-table td.sa-day {{min-width:0}}
+    .sa-day {{white-space:nowrap; font-variant-numeric:tabular-nums}}
     .sa-table td:has(.sa-badge) {{min-width:5rem}} .sa-table .sa-badge {{white-space:normal}}
     .sa-table td.sa-number {{overflow-wrap:normal}} .sa-table th.sa-number {{text-align:right}} .sa-number {{text-align:right; font-variant-numeric:tabular-nums; white-space:nowrap}}
     .sa-said {{border-left:.25rem solid {colours.muted}; padding:.5rem .9rem; border-radius:.2rem;
@@ -139,6 +143,7 @@ def styles() -> str:
     .sa-title {{font-size:1.55rem; font-weight:700; line-height:1.2; overflow-wrap:anywhere}}
     .block-container, [data-testid="stMainBlockContainer"] {{padding-top:4.2rem; padding-bottom:2rem; max-width:90rem}}
     @media (max-width: 640px) {{
+        .sa-line .sa-badge {{white-space:normal}}
         [data-testid="stMainBlockContainer"] {{padding-left:.9rem; padding-right:.9rem}}
         .sa-tiles {{grid-template-columns:repeat(2,minmax(0,1fr))}}
         .sa-tile b {{font-size:1.1rem}}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from stock_assets.dashboard import data, marks
+from stock_assets.dashboard.figures import absent, records
 from stock_assets.dashboard.quality_numbers import (
     Map,
     agreements,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 MAP_SESSIONS, MAP_SYMBOLS = 40, 40
 SHOWN = 25
+LONGEST = 14
+"""Letters of a symbol beside the map; all of them are told below the pointer."""
 
 
 def quality(place: Settings) -> None:
@@ -103,24 +106,35 @@ def _map(drawn: Map) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             x=drawn.days,
-            y=list(map(marks.text, drawn.symbols)),
+            y=list(range(len(drawn.symbols))),
             z=drawn.cells,
-            customdata=[[marks.text(each) for each in row] for row in drawn.because],
+            customdata=[
+                [marks.text(f"{name} {each}") for each in row]
+                for name, row in zip(drawn.symbols, drawn.because, strict=True)
+            ],
             text=[["" if each is None else signs[AVAILABILITIES[each]] for each in row] for row in drawn.cells],
             texttemplate="%{text}",
             textfont={"size": 10, "color": colours.ground},
-            hovertemplate="%{y} %{x}<br>%{customdata}<extra></extra>",
+            hovertemplate="%{x}<br>%{customdata}<extra></extra>",
             colorscale=scale,
             zmin=-0.5,
             zmax=count - 0.5,
             xgap=1,
             ygap=1,
-            colorbar={"tickvals": list(range(count)), "ticktext": list(AVAILABILITIES), "thickness": 12},
+            colorbar={
+                "tickvals": list(range(count)),
+                "ticktext": list(AVAILABILITIES),
+                "thickness": 10,
+                "orientation": "h",
+                "y": 1.0,
+                "yanchor": "bottom",
+            },
         )
     )
-    figure.update_xaxes(type="category", nticks=8, showgrid=False)
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
-    figure.update_layout(height=90 + 18 * max(len(drawn.symbols), 4), margin={"t": 28, "l": 0, "r": 0, "b": 0})
+    figure.update_xaxes(type="category", nticks=5, showgrid=False)
+    short = [marks.text(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…") for name in drawn.symbols]
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=list(range(len(short))), ticktext=short)
+    figure.update_layout(height=150 + 18 * max(len(drawn.symbols), 4), margin={"t": 28, "l": 0, "r": 0, "b": 0})
     return figure
 
 
@@ -182,14 +196,11 @@ def _reconciliation(place: Settings) -> None:
     if len(differ):
         cells = [
             [
-                f"{row.trading_day:%Y-%m-%d}",
-                row.symbol,
-                f"{row.first_close:,.2f}",
-                f"{row.second_close:,.2f}",
-                f"{row.close_bps:+.1f}",
-                f"{row.volume_percent:+.1f}",
+                f"{row['trading_day']:%Y-%m-%d}",
+                row["symbol"],
+                *(_figure(row[name]) for name in ("first_close", "second_close", "close_bps", "volume_percent")),
             ]
-            for row in differ.itertuples(index=False)
+            for row in records(differ)
         ]
         st.html(
             marks.table(["Session", "Symbol", "First", "Second", "Close, bps", "Volume, %"], cells, "Disagreements")
@@ -205,3 +216,7 @@ def _withheld(place: Settings) -> None:
             for row in rows[-SHOWN:]
         ]
         st.html(marks.table(["Session", "Symbol", "Source", "Breaks"], cells, "Withheld"))
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None or absent(value) else f"{value:,.2f}"
