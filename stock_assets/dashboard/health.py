@@ -23,12 +23,13 @@ def health(place: Settings) -> None:
     if seen is None:
         return
     st.html(_tiles(seen))
-    st.html('<div class="sa-title">Services</div>')
-    st.html(
-        marks.table(
-            ["Service", "State", "Address", "Up", "Restarts", "Memory"], map(_service, seen.services), "Services"
+    if seen.services:
+        st.html('<div class="sa-title">Services</div>')
+        st.html(
+            marks.table(
+                ["Service", "State", "Address", "Up", "Restarts", "Memory"], map(_service, seen.services), "Services"
+            )
         )
-    )
     failed = [fact for fact in seen.facts if fact.name == "failed_runs"]
     st.html('<div class="sa-title">Last failed run</div>')
     facts_table(failed, "Failed runs") if failed else marks.say("No run is known.")
@@ -48,7 +49,7 @@ def _tiles(seen: Observation) -> str:
             marks.tile(
                 "Problems", f"{problems}", "see below" if problems else "nothing is wrong", "down" if problems else "up"
             ),
-            marks.tile("Services running", f"{running} of {len(seen.services)}"),
+            *([marks.tile("Services running", f"{running} of {len(seen.services)}")] if seen.services else []),
             marks.tile("Free on disk", f"{min(disks) / GIB:.1f} GB" if disks else "–"),
             marks.tile("Free memory", f"{memory / GIB:.1f} GB" if memory is not None else "–"),
             marks.tile("Restarts", f"{sum(each.restarts for each in seen.services)}", "in the last week"),

@@ -8,6 +8,7 @@ Does not belong here: pages (``app`` and beyond).
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -109,4 +110,4 @@ def serve(address: str = "127.0.0.1") -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(*sys.argv[1:])
