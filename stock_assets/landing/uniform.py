@@ -97,8 +97,8 @@ class UniformDecoder:
                 return None
             found[name] = column
             at, text = end, following
-        end = _after(document, at, text)
-        return None if end is None or (end != document.ends).any() else found
+        closed = _after(document, at, text)
+        return None if closed is None or (closed != document.ends).any() else found
 
     def _document(self, run: Payloads) -> Document | None:
         sizes = run.ends - run.starts
