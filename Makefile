@@ -113,7 +113,7 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	kill $$teller 2>/dev/null || :; wait $$jars || :; trap - EXIT; \
 	touch $@
 
-docs: $(STAMP) ## Write the settings into README.md and .env.example
+docs: $(STAMP) ## Write the settings into docs/settings.md and .env.example
 	@$(BIN)/python -m stock_assets.settings.documentation .
 
 help: ## This list

@@ -50,9 +50,7 @@ def verify(
         found = differences(connection, rows, DAILY_METRICS, first, last)
     for difference in found[:SHOWN]:
         console.print(f"[red]{difference}[/]", highlight=False)
-    console.print(
-        f"Warehouse: {rows.num_rows} rows of the lake, " + ("all equal" if not found else f"{len(found)} differences")
-    )
+    console.print(f"Warehouse: {rows.num_rows:,} rows of the lake, {_verdict(rows.num_rows, len(found))}")
     show_withheld(settings, console, first, last)
     if not complete or not as_sent or found:
         raise typer.Exit(1)
@@ -119,8 +117,13 @@ def _show_comparison(settings: Settings, console: Console, day: date | None, eve
         sum(getattr(found, name) for found in compared) for name in ("rows", "compared", "not_held")
     )
     console.print(
-        f"Records: {looked_at:,} of {rows:,} rows compared with their records, "
-        + (f"{len(differences):,} differ" if differences else "all equal")
+        f"Records: {looked_at:,} of {rows:,} rows compared with their records, {_verdict(rows, len(differences))}"
         + (f"; of {gone:,} the topics hold no record any more" if gone else "")
     )
     return not differences
+
+
+def _verdict(rows: int, differences: int) -> str:
+    if differences:
+        return f"{differences:,} differ"
+    return "all equal" if rows else "there is nothing to compare"
