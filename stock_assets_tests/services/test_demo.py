@@ -72,6 +72,7 @@ def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(
 def test_the_commands_of_readme_and_docs_run(run: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "\n".join(page.read_text() for page in documentation_pages())
     lines = list(dict.fromkeys(re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", text, re.MULTILINE)))
+    lines.sort(key=lambda line: line.startswith("produce csv"))  # a symbol more, once the others were looked at
     assert len(lines) >= 15
     (folder / "NFLX.csv").write_text("Date,Open,High,Low,Close,Volume\n2013-03-01,188.0,192.0,187.2,190.0,3000000\n")
     monkeypatch.setenv("DBT_EXECUTABLE", "")
