@@ -84,10 +84,8 @@ def test_the_commands_of_readme_and_docs_run(run: Command, folder: Path, monkeyp
     assert re.search(r"Warehouse: .*, all equal", printed["verify 2013-03-01"])
     assert "ERROR=0" in printed["marts"] and "sessions rebuilt" in printed["marts"]
     assert "AAPL" in printed["availability --day 2013-03-01 --sessions 20"]
-    assert (
-        "problems in 100 symbol-sessions of 20 sessions"
-        in printed["availability --day 2013-03-01 --sessions 20 --problems"]
-    )
+    problems = printed["availability --day 2013-03-01 --sessions 20 --problems"]
+    assert re.search(r"roblems? in 100 symbol-sessions of 20 sessions", problems)
     assert "published 1 to stock-market-batch" in printed["produce csv NFLX.csv"]
     (asked,) = (text for line, text in printed.items() if line.startswith("sql "))
     assert re.search(r"AAPL .*\d{4}-\d\d-\d\d .*\d\d ", asked)  # the simulator may have added a session of now
