@@ -49,7 +49,6 @@ def availability(
     from stock_assets.settings.process import load_and_export
 
     console = Console()
-    console = console if console.is_terminal else Console(width=140)
     settings = load_and_export()
     last = session_of(day) if day else _newest(settings)
     wanted = {each.upper() for each in symbol or ()}
