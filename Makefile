@@ -81,6 +81,12 @@ export READABLE
 
 $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	@set -e; installed='$(INSTALLED)'; bin="$$installed/bin"; jars=; \
+	( while kill -0 $$$$ 2>/dev/null; do sleep 2.5; \
+		at="$$(ls "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}/archive-v0" 2>/dev/null | grep -c . || :)"; \
+		in="$$(ls "$$installed"/lib/python*/site-packages 2>/dev/null | grep -c 'dist-info$$' || :)"; \
+		echo "set-up       $$at packages in uv's cache, $$in of $$(grep -c '^[a-z]' requirements.lock) installed"; \
+	done ) & teller=$$!; \
+	trap 'kill $$teller $$jars 2>/dev/null || :' EXIT; trap 'exit 130' INT TERM; \
 	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
 		for name in $(addprefix python,$(PYTHON_VERSIONS)) python3; do \
 			if $$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
@@ -94,12 +100,6 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 		[ "$$installed" = $(VENV) ] || { rm -rf $(VENV); ln -s "$$installed" $(VENV); }; \
 	fi; \
 	echo "set-up  2/3  packages of requirements.lock"; \
-	( while kill -0 $$$$ 2>/dev/null; do sleep 2.5; \
-		at="$$(ls "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}/archive-v0" 2>/dev/null | grep -c . || :)"; \
-		in="$$(ls "$$installed"/lib/python*/site-packages 2>/dev/null | grep -c 'dist-info$$' || :)"; \
-		echo "set-up       $$at packages in uv's cache, $$in of $$(grep -c '^[a-z]' requirements.lock) installed"; \
-	done ) & teller=$$!; \
-	trap 'kill $$teller $$jars 2>/dev/null || :' EXIT; trap 'exit 130' INT TERM; \
 	"$$bin/python" -m pip --version >/dev/null 2>&1 || "$$bin/python" -m ensurepip; \
 	"$$bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r stock_assets/local/uv.lock.txt; \
 	"$$bin/uv" pip install -q --python "$$bin/python" --require-hashes -r requirements.lock; \
@@ -113,7 +113,7 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	kill $$teller 2>/dev/null || :; wait $$jars || :; trap - EXIT; \
 	touch $@
 
-docs: $(STAMP) ## Write the settings into README.md and .env.example
+docs: $(STAMP) ## Write the settings into docs/settings.md and .env.example
 	@$(BIN)/python -m stock_assets.settings.documentation .
 
 help: ## This list

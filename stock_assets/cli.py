@@ -28,6 +28,7 @@ from stock_assets.commands import (
     maintenance,
     marts,
     produce,
+    produce_csv,
     produce_raw,
     quarantine,
     services,
@@ -73,6 +74,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(quarantine.quarantine, name="quarantine")
+produce.produce.command()(produce_csv.csv)
 produce.produce.command()(produce_raw.raw)
 app.add_typer(produce.produce, name="produce")
 app.add_typer(warehouse.warehouse, name="warehouse")

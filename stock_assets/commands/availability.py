@@ -40,6 +40,8 @@ _CELL = 3
 def availability(
     day: Annotated[str, typer.Option(help="Newest session to show, YYYY-MM-DD; else the newest that has bars.")] = "",
     sessions: Annotated[int, typer.Option(help="How many sessions, up to that one.", min=1, max=1000)] = 20,
+    problems: Annotated[bool, typer.Option("--problems", help="Only what is neither available nor empty.")] = False,
+    symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be given again.")] = None,
 ) -> None:
     """Show which symbols and sessions are available, corrected, partial, degraded, missing or legitimately empty."""
     from rich.console import Console
@@ -47,10 +49,14 @@ def availability(
     from stock_assets.settings.process import load_and_export
 
     console = Console()
-    console = console if console.is_terminal else Console(width=140)
     settings = load_and_export()
     last = session_of(day) if day else _newest(settings)
-    show_availability(console, judged(settings, last, sessions))
+    wanted = {each.upper() for each in symbol or ()}
+    rows = [row for row in judged(settings, last, sessions) if not wanted or row["symbol"] in wanted]
+    if problems:
+        show_problems(console, rows, last, sessions)
+    else:
+        show_availability(console, rows)
 
 
 def judged(settings: Settings, last: date, count: int, now: datetime | None = None) -> list[Row]:
@@ -85,10 +91,22 @@ def show_availability(console: Console, rows: Sequence[Row]) -> None:
             console.print(_line(symbol, [cells.get((symbol, each)) for each in shown], margin), soft_wrap=True)
         console.print()
     console.print(_legend(rows), soft_wrap=True)
-    for row in sorted(rows, key=lambda row: (row["trading_day"], row["symbol"])):
-        if row["availability"] != "available":
-            text = f"{row['trading_day']} {row['symbol']} {row['availability']}: {row['because']}"
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    unavailable = [row for row in rows if row["availability"] != "available"]
+    _print_reasons(console, sorted(unavailable, key=lambda row: (row["trading_day"], row["symbol"])))
+
+
+def show_problems(console: Console, rows: Sequence[Row], last: date, sessions: int) -> None:
+    """Print the reason of every cell that is a problem, newest session first."""
+    found = [row for row in rows if row["availability"] not in ("available", "empty")]
+    among = f"{len(rows):,} symbol-sessions of {sessions} sessions up to {last}"
+    console.print(f"{len(found):,} problems in {among}" if found else f"No problem in {among}", highlight=False)
+    _print_reasons(console, sorted(found, key=lambda row: row["trading_day"], reverse=True))
+
+
+def _print_reasons(console: Console, rows: Sequence[Row]) -> None:
+    for row in rows:
+        text = f"{row['trading_day']} {row['symbol']} {row['availability']}: {row['because']}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _heading(days: Sequence[date], margin: int) -> list[str]:

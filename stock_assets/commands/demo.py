@@ -34,11 +34,11 @@ def demo(
     recording: Recording = None,
 ) -> None:
     """Start everything, publish an input, wait for what the sensors make of it, and show what came of it."""
-    from stock_assets.commands.grid import console
+    from rich.console import Console
 
     if source not in ("shipped", "yahoo"):
         raise PermanentError(f"{source!r} is none of shipped, yahoo")
-    run_demo(load_and_export(), source, recording, console())
+    run_demo(load_and_export(), source, recording, Console())
 
 
 def run_demo(settings: Settings, source: str, recording: Path | None, console: Console) -> None:
@@ -81,7 +81,7 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
 
 def show(settings: Settings, console: Console, published: Published, done: MainJob) -> None:
     """Print what was published, what the tables hold, the completeness equation, and the first rows of the warehouse."""
-    from stock_assets.commands.grid import grid
+    from stock_assets.commands.grid import show_table
     from stock_assets.commands.verify import show_completeness
     from stock_assets.defs.holdings import holdings
 
@@ -90,10 +90,12 @@ def show(settings: Settings, console: Console, published: Published, done: MainJ
     else:
         counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(published.acknowledged.items()))
         console.print(f"published  {counts or 'nothing'} (each acknowledged by the broker)")
-        drawn = grid("What the tables hold, and how long the runs took", "asset", "sessions", "rows", "seconds")
-        for asset, held in holdings(settings).items():
-            drawn.add_row(asset, f"{held.sessions:,}", f"{held.rows:,}", f"{done.seconds.get(asset, 0.0):.1f}")
-        console.print(drawn)
+        rows = [
+            (asset, held.sessions, held.rows, f"{done.seconds.get(asset, 0.0):.1f}")
+            for asset, held in holdings(settings).items()
+        ]
+        names = ("asset", "sessions", "rows", "seconds")
+        show_table(console, "What the tables hold, and how long the runs took", names, rows)
     console.print(f"checks     {done.checks_passed} passed")
     for failed in done.failed_checks:
         console.print(f"[yellow]check      {failed}[/]", highlight=False)
@@ -104,7 +106,7 @@ def show(settings: Settings, console: Console, published: Published, done: MainJ
 
 def show_ticks_against_bars(settings: Settings, console: Console) -> None:
     """Print the newest session's bars built from ticks beside the vendors' own."""
-    from stock_assets.commands.grid import grid, short
+    from stock_assets.commands.grid import show_table
     from stock_assets.domain import tables
     from stock_assets.lake.tables import read_sessions
 
@@ -115,16 +117,17 @@ def show_ticks_against_bars(settings: Settings, console: Console) -> None:
         return
     newest = max(row["trading_day"] for row in built)
     symbols = {row["symbol"] for row in built if row["trading_day"] == newest}
-    drawn = grid(f"Bars built here beside the vendor's, {newest}", *names[1:])
-    for row in sorted(rows, key=lambda row: (row["symbol"], row["source"])):
-        if row["trading_day"] == newest and row["symbol"] in symbols:
-            drawn.add_row(*(short(row[name]) for name in names[1:]))
-    console.print(drawn)
+    shown = [
+        [row[name] for name in names[1:]]
+        for row in sorted(rows, key=lambda row: (row["symbol"], row["source"]))
+        if row["trading_day"] == newest and row["symbol"] in symbols
+    ]
+    show_table(console, f"Bars built here beside the vendor's, {newest}", names[1:], shown)
 
 
 def show_warehouse(settings: Settings, console: Console) -> None:
     """Print the newest rows of DAILY_STOCK_METRICS, as a connection to the warehouse reads them."""
-    from stock_assets.commands.grid import grid, short
+    from stock_assets.commands.grid import show_table
     from stock_assets.warehouse.connect import connect
 
     names = ["symbol", "trading_day", "source", "close", "volume", "change_percent", "sma_20", "rsi_14", "high_52_week"]
@@ -135,7 +138,4 @@ def show_warehouse(settings: Settings, console: Console) -> None:
             "ORDER BY TRADING_DAY DESC, SYMBOL LIMIT 10"
         )
         found = cursor.fetchall()
-    drawn = grid("DAILY_STOCK_METRICS, newest rows", *names)
-    for row in found:
-        drawn.add_row(*map(short, row))
-    console.print(drawn)
+    show_table(console, "DAILY_STOCK_METRICS, newest rows", names, found, ["high_52_week", "source", "rsi_14"])

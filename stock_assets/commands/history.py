@@ -30,8 +30,8 @@ def as_of(
 ) -> None:
     """Show every statement of a session's bars, under each name of the company, and which one counted at an instant."""
     from rich.console import Console
-    from rich.table import Table
 
+    from stock_assets.commands.grid import show_table
     from stock_assets.lake.as_of import statements
     from stock_assets.settings.process import load_and_export
 
@@ -43,16 +43,16 @@ def as_of(
     told = [each for name in names for each in statements(settings.lake_root, name, session, interval, moment)]
     if not told:
         raise PermanentError(f"the lake holds no {interval} bar of {' or '.join(names)} for {session}")
-    table = Table(title=f"{symbol} {session}, as of {moment or 'now'}")
-    for heading in _HEADINGS:
-        table.add_column(heading, no_wrap=True, justify="right" if heading in _NUMBERS else "left")
-    for statement in told:
-        table.add_row(*_cells(statement), style="bold" if statement.counts else "dim")
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+    show_table(
+        Console(),
+        f"{symbol} {session}, as of {moment or 'now'}",
+        _HEADINGS,
+        [_cells(statement) for statement in told],
+        ["partition offset", "start (UTC)", "basis", "final", "high", "low", "open", "volume"],
+        ["bold" if statement.counts else "dim" for statement in told],
+    )
 
 
-_NUMBERS = ("open", "high", "low", "close", "volume", "close as traded")
 _HEADINGS = (
     *(
         "counted",

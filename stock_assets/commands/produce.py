@@ -99,19 +99,18 @@ def simulator(
     replay: Annotated[str, typer.Option(help="Instead: a session of the shipped history (YYYY-MM-DD).")] = "",
     speed: Speed = 60,
 ) -> None:
-    """Simulated ticks: a market at any rate, or a past session at any speed."""
+    """Simulated ticks: a market of symbols SIM0, SIM1 ... at any rate, or a past session at any speed."""
     from itertools import islice
 
     from stock_assets.sources.simulated_market import Faults, due_as_recorded, due_at_rate, endless_ticks, faulty
 
-    settings = load_and_export()
     faults = Faults(duplicates, late, malformed)
     if replay:
         _stream(due_as_recorded(_session_ticks(replay, seed), speed or float("inf")))
         return
     if late and not seconds:
         raise PermanentError("--late holds ticks back to the end, which --seconds 0 never reaches; give it --seconds")
-    names = [*settings.symbols, *(f"SIM{number}" for number in range(symbols))][:symbols]
+    names = [f"SIM{number}" for number in range(symbols)]
     ticks: Iterator[Tick] = endless_ticks(names, seed, datetime.now(UTC), rate)
     _stream(
         due_at_rate(faulty(islice(ticks, int(rate * seconds)) if seconds else ticks, faults, seed), rate),

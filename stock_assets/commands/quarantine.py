@@ -37,34 +37,32 @@ quarantine = typer.Typer(
 def list_reasons(topic: TopicName = "", day: Day = "") -> None:
     """Count the records in quarantine per topic and reason."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
+    from stock_assets.commands.grid import show_table
     from stock_assets.raw.quarantine import reasons
 
     settings, wanted = load_and_export(), day_of(day) if day else None
-    topics = _topics(settings, topic)
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
+    topics, console = _topics(settings, topic), Console()
     for chosen in topics:
         found = reasons(settings.lake_root, chosen, wanted)
         if not found:
             typer.echo(f"{chosen.stage}: nothing is in quarantine{f' of {wanted}' if wanted else ''}")
             continue
-        table = Table(title=f"{chosen.stage}: {sum(entry.records for entry in found):,} records in quarantine")
-        for heading in ("reason", "records", "first (UTC)", "last (UTC)", "partition offset", "example"):
-            table.add_column(heading, justify="right" if heading == "records" else "left", no_wrap=heading != "example")
-        for entry in found:
-            # Texts of records are shown as they are: no markup, no control characters.
-            table.add_row(
-                Text(_printable(entry.reason)),
-                f"{entry.records:,}",
+        # Texts of records are shown as they are: no markup, no control characters.
+        rows = [
+            (
+                _printable(entry.reason),
+                entry.records,
                 _moment(entry.first_time),
                 _moment(entry.last_time),
                 "{} {}".format(*entry.example_at),
-                Text(_printable(entry.example)),
+                _printable(entry.example),
             )
-        console.print(table)
+            for entry in found
+        ]
+        title = f"{chosen.stage}: {sum(entry.records for entry in found):,} records in quarantine"
+        names = ("reason", "records", "first (UTC)", "last (UTC)", "partition offset", "example")
+        show_table(console, title, names, rows, ["example", "first (UTC)", "last (UTC)"])
 
 
 @quarantine.command("show")

@@ -33,14 +33,15 @@ def verify(
 
     Name what is withheld from it.
     """
-    from stock_assets.commands.grid import console as new_console
+    from rich.console import Console
+
     from stock_assets.domain.tables import DAILY_METRICS
     from stock_assets.lake.tables import read_sessions
     from stock_assets.warehouse.connect import connect
     from stock_assets.warehouse.set_up import set_up
     from stock_assets.warehouse.verify import differences
 
-    settings, console, wanted = load_and_export(), new_console(), session_of(day) if day else None
+    settings, console, wanted = load_and_export(), Console(), session_of(day) if day else None
     complete = show_completeness(settings, console, wanted)
     as_sent = _show_comparison(settings, console, wanted, every_record)
     first, last = wanted or date.min, wanted or date.max
@@ -50,9 +51,7 @@ def verify(
         found = differences(connection, rows, DAILY_METRICS, first, last)
     for difference in found[:SHOWN]:
         console.print(f"[red]{difference}[/]", highlight=False)
-    console.print(
-        f"Warehouse: {rows.num_rows} rows of the lake, " + ("all equal" if not found else f"{len(found)} differences")
-    )
+    console.print(f"Warehouse: {rows.num_rows:,} rows of the lake, {_verdict(rows.num_rows, len(found))}")
     show_withheld(settings, console, first, last)
     if not complete or not as_sent or found:
         raise typer.Exit(1)
@@ -60,26 +59,34 @@ def verify(
 
 def show_completeness(settings: Settings, console: Console, day: date | None) -> bool:
     """Print the completeness equation per topic partition, and say whether all of them hold."""
-    from stock_assets.commands.grid import grid
+    from stock_assets.commands.grid import show_table
     from stock_assets.raw.alerts import alert
     from stock_assets.raw.completeness import prove
     from stock_assets.topic.topics import topics_of
 
     about = f", landings that touch {day}" if day else ""
-    names = ("topic", "partition", "offsets", "read", "= accepted", "+ rejected", "+ gaps", "holds")
-    drawn = grid(f"Completeness: every offset exactly once{about}", *names)
     days = [day] if day else None
     proofs = [
         (topic, proof)
         for topic in topics_of(settings.broker).values()
         for proof in prove(settings.lake_root, topic, days)
     ]
-    for _, proof in proofs:
-        offsets = f"{proof.coverage.first:,} to {proof.coverage.following - 1:,}"
-        numbers = (proof.offsets, proof.accepted, proof.rejected, proof.gaps)
-        verdict = "yes" if proof.holds else f"[red]NO: {proof.coverage}[/]"
-        drawn.add_row(proof.topic, str(proof.partition), offsets, *(f"{number:,}" for number in numbers), verdict)
-    console.print(drawn if proofs else "Completeness: nothing was landed")
+    names = ("topic", "part", "offsets", "read", "= accepted", "+ rejected", "+ gaps", "holds")
+    rows = [
+        (
+            proof.topic,
+            proof.partition,
+            f"{proof.coverage.first:,} to {proof.coverage.following - 1:,}",
+            *(proof.offsets, proof.accepted, proof.rejected, proof.gaps),
+            "yes" if proof.holds else f"NO: {proof.coverage}",
+        )
+        for _, proof in proofs
+    ]
+    if rows:
+        styles = ["" if proof.holds else "red" for _, proof in proofs]
+        show_table(console, f"Completeness: every offset exactly once{about}", names, rows, ["offsets"], styles)
+    else:
+        console.print("Completeness: nothing was landed")
     broken = [(topic, proof) for topic, proof in proofs if not proof.holds]
     for topic, proof in broken:
         console.print(f"[red]{alert(settings.lake_root, topic, proof)}[/]", highlight=False)
@@ -119,8 +126,13 @@ def _show_comparison(settings: Settings, console: Console, day: date | None, eve
         sum(getattr(found, name) for found in compared) for name in ("rows", "compared", "not_held")
     )
     console.print(
-        f"Records: {looked_at:,} of {rows:,} rows compared with their records, "
-        + (f"{len(differences):,} differ" if differences else "all equal")
+        f"Records: {looked_at:,} of {rows:,} rows compared with their records, {_verdict(rows, len(differences))}"
         + (f"; of {gone:,} the topics hold no record any more" if gone else "")
     )
     return not differences
+
+
+def _verdict(rows: int, differences: int) -> str:
+    if differences:
+        return f"{differences:,} differ"
+    return "all equal" if rows else "there is nothing to compare"

@@ -4,9 +4,9 @@ Belongs here: what is checked of which asset, over which sessions, and whether a
 Does not belong here: the rules (``quality``, ``raw.completeness``, ``warehouse.verify``).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -74,7 +74,7 @@ def _quality(key: dg.AssetKey, table: Table, partitions: dg.DailyPartitionsDefin
         if not days:
             return dg.AssetCheckResult(passed=True, description=NOTHING)
         rows = read_sessions(lake.root, table, checked_columns(table), days[0], days[-1], accepted_only=raw)
-        return _validated(table, _of_days(rows, days))
+        return _validated(table, _of_days(rows, days), days, lake.root)
 
     return quality
 
@@ -95,15 +95,19 @@ def _warehouse_quality(partitions: dg.DailyPartitionsDefinition) -> dg.AssetChec
     return quality
 
 
-def _validated(table: Table, rows: Any) -> dg.AssetCheckResult:
+def _validated(table: Table, rows: Any, days: Sequence[date] = (), lake_root: str | None = None) -> dg.AssetCheckResult:
+    """The suite's verdict; with a lake it is kept there per session."""
+    from stock_assets.quality.results import record_results
     from stock_assets.quality.validate import validate
 
     verdict = validate(table, rows)
+    if lake_root is not None and verdict.rows:
+        record_results(lake_root, table, days, rows, verdict, datetime.now(UTC))
     return dg.AssetCheckResult(
         passed=not verdict.breaches,
         severity=dg.AssetCheckSeverity.ERROR if verdict.critical else dg.AssetCheckSeverity.WARN,
-        description="; ".join(map(str, verdict.breaches)) or f"{verdict.expectations} expectations hold",
-        metadata={"rows": verdict.rows, "expectations": verdict.expectations, "breaches": len(verdict.breaches)},
+        description="; ".join(map(str, verdict.breaches)) or f"{len(verdict.expectations)} expectations hold",
+        metadata={"rows": verdict.rows, "expectations": len(verdict.expectations), "breaches": len(verdict.breaches)},
     )
 
 

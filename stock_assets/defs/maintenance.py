@@ -14,7 +14,7 @@ import dagster as dg
 from stock_assets.defs.failures import tells_failures
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.resources import Lake
-from stock_assets.domain.quality_tables import QUALITY_TABLES
+from stock_assets.domain.quality_tables import EXPECTATIONS, QUALITY_TABLES
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.domain.tables import RAW_TABLES
 from stock_assets.settings.platform import Settings
@@ -29,6 +29,7 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
     )
     @tells_failures
     def maintain(context: dg.OpExecutionContext, lake: Lake) -> None:
+        from stock_assets.quality.results import compact_results
         from stock_assets.raw.compaction import compact, sessions_to_compact, vacuum
 
         asked = date.fromisoformat(context.partition_key) if context.has_partition_key else None
@@ -60,7 +61,9 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
                     f"{table.path}: {deleted} files older than {settings.lake.vacuum_keep_days} days were deleted"
                 )
                 report.append({"table": table.path, "outcome": f"{deleted} files deleted"})
-        for judged in QUALITY_TABLES if not asked else ():
+        if not asked:
+            compact_results(lake.root)
+        for judged in (*QUALITY_TABLES, EXPECTATIONS) if not asked else ():
             deleted = vacuum(lake.root, judged, settings.lake.vacuum_keep_days)
             report.append({"table": judged.path, "outcome": f"{deleted} files deleted"})
         columns = ["table", "session", "rows", "files before", "files after", "outcome"]

@@ -18,7 +18,7 @@ from stock_assets.defs.jobs import SESSIONS_TAG
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import read_lags, stale_sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
-from stock_assets.local.progress import Narrator
+from stock_assets.local.progress import telling
 from stock_assets.observability.orchestration import UNFINISHED, causes
 from stock_assets.observability.runs import SENSORS, link
 from stock_assets.quality.judging import Judging
@@ -53,13 +53,12 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
         PermanentError: a run failed, or a topic or sensor is stopped; the text says why and where to look.
         ServiceUnavailable: it takes longer than an hour.
     """
-    with dg.DagsterInstance.get() as instance:
-        told, say = set[str](), Narrator(say)
-        deadline = time.monotonic() + LONGEST_WAIT_S
+    told, deadline, doing = set[str](), time.monotonic() + LONGEST_WAIT_S, "looking    at Dagster's runs"
+    with telling(say, lambda _: doing) as report, dg.DagsterInstance.get() as instance:
         while True:
             records = instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
-            _tell_steps(instance, records, told, say)
-            _tell_ended(settings, instance, records, told, say)
+            _tell_steps(instance, records, told, report)
+            _tell_ended(settings, instance, records, told, report)
             if not instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1):
                 waiting = _waiting(settings)
                 # a sensor may have asked for a run while the tables were looked at
@@ -69,9 +68,9 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
                     )
                 if waiting:
                     _refuse_stopped_sensors(instance, settings)
-                    say.fill(lambda: "waiting    for the sensors to ask for a run")
+                    doing = "waiting    for the sensors to ask for a run"
             else:
-                say.fill(lambda: _at_work(instance))
+                doing = _at_work(instance)
             if time.monotonic() > deadline:
                 raise ServiceUnavailable(f"The main job has not ended after an hour. {_look(settings)}")
             time.sleep(INTERVAL_S)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.quality_tables import QUALITY_TABLES
+from stock_assets.domain.quality_tables import EXPECTATIONS, QUALITY_TABLES
 from stock_assets.domain.state_tables import MILESTONES
 from stock_assets.domain.stocks import RENAMES, STOCKS
 from stock_assets.domain.table import Column, Table
@@ -36,6 +36,7 @@ READABLE: Mapping[str, Table] = {
         QUARANTINE,
         *DERIVED_TABLES,
         *QUALITY_TABLES,
+        EXPECTATIONS,
         MILESTONES,
         RENAMES,
         STOCKS,

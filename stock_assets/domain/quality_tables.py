@@ -51,4 +51,19 @@ AVAILABILITY = Table(
     partition_by=("year",),
 )
 
+EXPECTATIONS = Table(
+    path="quality/expectations",
+    columns=(
+        TRADING_DAY,
+        Column("checked_table", "string", "path of the table that was checked"),
+        Column("expectation", "string", "Great Expectations' type, and the columns it is about"),
+        Column("rows", "int64", "rows of the session that were checked"),
+        Column("unexpected_rows", "int64", "rows that break it; null for one of the table as a whole", nullable=True),
+        Column("passed", "bool", "whether it holds"),
+        Column("checked_at", "timestamp", "when, UTC; the newest of a session counts"),
+    ),
+    key=("trading_day", "checked_table", "expectation", "checked_at"),
+    partition_by=(),
+)
+
 QUALITY_TABLES: tuple[Table, ...] = (RECONCILIATION, AVAILABILITY)

@@ -10,6 +10,7 @@ bound. Several rows of one symbol are one company after the other: tickers are u
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 from stock_assets.domain.errors import PermanentError
 
+SIMULATED = re.compile(r"SIM\d+")
 COLUMNS = ("symbol", "active_from", "active_to", "renamed_to")
 Span = tuple[date, date]
 
@@ -81,7 +83,11 @@ class Universe:
 
     def accepts(self, symbol: str, day: date) -> bool:
         """Whether a record of the symbol may be about that day."""
-        return any(first <= day <= last for first, last in self.spans.get(symbol, ()))
+        return any(first <= day <= last for first, last in self.spans_of(symbol))
+
+    def spans_of(self, symbol: str) -> tuple[Span, ...]:
+        """First and last days that a record of the symbol may be about; a simulated one is of no universe and taken always."""
+        return ((date.min, date.max),) if is_simulated(symbol) else self.spans.get(symbol, ())
 
     @cached_property
     def spans(self) -> Mapping[str, tuple[Span, ...]]:
@@ -122,6 +128,11 @@ class Universe:
             if following := self.following(former):
                 found.setdefault(following, []).append(former)
         return found
+
+
+def is_simulated(symbol: str) -> bool:
+    """Whether it can be no company's: New York's symbols have no digits. Such symbols are never missing on a day."""
+    return SIMULATED.fullmatch(symbol) is not None
 
 
 def default_universe() -> Universe:

@@ -100,12 +100,16 @@ def open_or_create_table(lake_root: str, table: Table) -> DeltaTable:
 def append_rows(lake_root: str, table: Table, rows: Sequence[Mapping[str, Any]]) -> DeltaTable | None:
     """Append rows, in one commit, to a table that delta-rs writes; the handle, None when there were none."""
     import pyarrow as pa
+
+    return append_table(lake_root, table, pa.Table.from_pylist(rows, schema=table.arrow_schema())) if rows else None
+
+
+def append_table(lake_root: str, table: Table, rows: pa.Table) -> DeltaTable:
+    """Append rows with the table's columns, in one commit."""
     from deltalake import write_deltalake
 
-    if not rows:
-        return None
     handle = open_or_create_table(lake_root, table)
-    write_deltalake(handle, pa.Table.from_pylist(rows, schema=table.arrow_schema()), mode="append")
+    write_deltalake(handle, rows, mode="append")
     return handle
 
 

@@ -93,7 +93,7 @@ def strangers(universe: Universe | None, columns: Columns) -> dict[int, str]:
     accepted = np.zeros(len(rows), dtype=bool)
     for number, name in enumerate(names):
         mine = rows == number
-        for first, last in universe.spans.get(name, ()):
+        for first, last in universe.spans_of(name):
             accepted |= mine & (days >= (first - _EPOCH).days) & (days <= (last - _EPOCH).days)
     return {
         int(at): f"unknown symbol: {names[rows[at]]} is not in the universe on {_EPOCH + timedelta(int(days[at]))}"

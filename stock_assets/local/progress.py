@@ -16,36 +16,31 @@ SILENCE_S = 2.5
 Say = Callable[[str], None]
 
 
-class Narrator:
-    """``say``, and how long ago that was; for a loop that looks at something again and again."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._last = time.monotonic()
-
-    def __call__(self, line: str) -> None:
-        self._last = time.monotonic()
-        self._say(line)
-
-    def fill(self, describe: Callable[[], str]) -> None:
-        """Say what goes on, if it was silent for too long."""
-        if time.monotonic() - self._last >= SILENCE_S:
-            self(describe())
-
-
 @contextmanager
-def telling(say: Say, describe: Callable[[float], str]) -> Iterator[None]:
-    """While the body works, say every few seconds what ``describe`` makes of the seconds so far."""
-    ended, began = threading.Event(), time.monotonic()
+def telling(say: Say, describe: Callable[[float], str]) -> Iterator[Say]:
+    """While the body works, say after each silence what ``describe`` makes of the seconds so far.
 
-    def tell() -> None:
-        while not ended.wait(SILENCE_S):
-            say(describe(time.monotonic() - began))
+    The body reports by what this yields, which ends a silence. ``describe`` is called in another thread, even while the body
+    is stuck in one long call.
+    """
+    ended, lock, began = threading.Event(), threading.Lock(), time.monotonic()
+    last = began
 
-    thread = threading.Thread(target=tell, name="progress", daemon=True)
+    def report(line: str) -> None:
+        nonlocal last
+        with lock:
+            last = time.monotonic()
+            say(line)
+
+    def fill() -> None:
+        while not ended.wait(max(0.0, last + SILENCE_S - time.monotonic())):
+            if time.monotonic() - last >= SILENCE_S:
+                report(describe(time.monotonic() - began))
+
+    thread = threading.Thread(target=fill, name="progress", daemon=True)
     thread.start()
     try:
-        yield
+        yield report
     finally:
         ended.set()
         thread.join()

@@ -31,7 +31,7 @@ from stock_assets.local.preconditions import check_extra, check_ports, check_roo
 from stock_assets.local.processes import end_all, owned
 from stock_assets.local.program import Program, run_dir
 from stock_assets.local.programs import PUBLISHER, programs
-from stock_assets.local.progress import Narrator, telling
+from stock_assets.local.progress import telling
 from stock_assets.local.states import ServiceState, address_of, publishers_of, state_of
 from stock_assets.local.supervision import configuration
 from stock_assets.settings.platform import Settings
@@ -230,24 +230,27 @@ class Services:
             server.addProcessGroup(name)
 
     def _wait(self, server: Any, names: list[str], chosen: set[str], started: float) -> None:
-        waiting, say = list(names), Narrator(self.say)
-        while waiting:
-            for name in list(waiting):
-                info = server.getProcessInfo(name)
-                if info["statename"] in ("FATAL", "EXITED", "STOPPED", "UNKNOWN"):
-                    raise ServiceUnavailable(self._died(name))
-                alone = name == "dagster-daemon" and "dagster-webserver" not in names  # nobody to ask for heartbeats
-                if info["statename"] == "RUNNING" and (alone or readiness.READY[name](self.settings)):
-                    took = f"{time.monotonic() - started:.1f} s" if name in chosen else "already up"
-                    say(f"{name:<18} ready  {address_of(self.settings, name):<16} {took}")
-                    waiting.remove(name)
-            if waiting and time.monotonic() - started > START_DEADLINE_S:
-                raise ServiceUnavailable(
-                    f"{waiting[0]} is not ready after {START_DEADLINE_S} s; its log is {self.log(waiting[0])}."
-                )
-            if waiting:
-                say.fill(lambda: f"waiting for        {', '.join(waiting)}, {time.monotonic() - started:.0f} s")
-                time.sleep(0.2)
+        waiting = list(names)
+        with telling(self.say, lambda seconds: f"waiting for        {', '.join(waiting)}, {seconds:.0f} s") as say:
+            while waiting:
+                for name in list(waiting):
+                    if self._is_ready(server, name, names):
+                        took = f"{time.monotonic() - started:.1f} s" if name in chosen else "already up"
+                        say(f"{name:<18} ready  {address_of(self.settings, name):<16} {took}")
+                        waiting.remove(name)
+                if waiting and time.monotonic() - started > START_DEADLINE_S:
+                    raise ServiceUnavailable(
+                        f"{waiting[0]} is not ready after {START_DEADLINE_S} s; its log is {self.log(waiting[0])}."
+                    )
+                if waiting:
+                    time.sleep(0.2)
+
+    def _is_ready(self, server: Any, name: str, names: list[str]) -> bool:
+        info = server.getProcessInfo(name)
+        if info["statename"] in ("FATAL", "EXITED", "STOPPED", "UNKNOWN"):
+            raise ServiceUnavailable(self._died(name))
+        alone = name == "dagster-daemon" and "dagster-webserver" not in names  # nobody to ask for heartbeats
+        return info["statename"] == "RUNNING" and (alone or readiness.READY[name](self.settings))
 
     def _died(self, name: str) -> str:
         log = self.log(name)

@@ -15,6 +15,7 @@ from stock_assets.domain import sessions
 from stock_assets.domain.availability import Evidence, Phase, judge
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.tables import DAILY_BARS, RAW_BARS, RAW_TICKS
+from stock_assets.domain.universe import is_simulated
 from stock_assets.lake.tables import is_table, open_table, read_sessions, read_withheld
 from stock_assets.quality.corrections import restated
 from stock_assets.quality.judging import Judging
@@ -111,11 +112,12 @@ def expected(lake_root: str, days: Iterable[date], judging: Judging) -> dict[dat
     """Per session the symbols that should have data, or of which it should be said why they have none.
 
     All of the universe; without one those the lake has a bar of, from the first one on: a symbol does not leave by itself.
+    Simulated ones come and go.
     """
     if judging.universe is not None:
         names = list(dict.fromkeys(listing.symbol for listing in judging.universe.listings))
         return {day: names for day in days}
-    begun = first_sessions(lake_root)
+    begun = {symbol: first for symbol, first in first_sessions(lake_root).items() if not is_simulated(symbol)}
     return {day: [symbol for symbol, first in begun.items() if first <= day] for day in days}
 
 

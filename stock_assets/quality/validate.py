@@ -1,14 +1,17 @@
 """rows, suite -> verdict.
 
 Belongs here: running Great Expectations once over a frame, in one context per process.
-Does not belong here: the expectations (``suites``) and what follows from a verdict (``defs.checks``).
+Does not belong here: the expectations (``suites``), what follows from a verdict (``defs.checks``), keeping it (``results``).
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,12 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Breach:
-    """One expectation that does not hold; ``count`` in rows where it is known."""
+    """One expectation that does not hold.
+
+    Attributes:
+        count: rows that break it; None for one of the table as a whole.
+        of_session: the same per session.
+    """
 
     what: str
     critical: bool
     count: int | None
     examples: list[Any]
+    of_session: Mapping[date, int]
 
     def __str__(self) -> str:
         return f"{self.what}: {self.count if self.count is not None else 'some'} rows, e.g. {self.examples[:3]}"
@@ -35,10 +44,10 @@ class Breach:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a suite says of some rows."""
+    """What a suite says of some rows; ``expectations`` names all of them, those that hold too."""
 
     rows: int
-    expectations: int
+    expectations: tuple[str, ...]
     breaches: list[Breach]
 
     @property
@@ -49,11 +58,13 @@ class Verdict:
 def validate(table: Table, rows: pa.Table) -> Verdict:
     """Check accepted rows of a table against its suite; no rows are no breach."""
     if not rows.num_rows:
-        return Verdict(0, 0, [])
-    batch = _batches(table.path).get_batch({"dataframe": _frame(rows.select(suites.checked_columns(table)))})
+        return Verdict(0, (), [])
+    frame = _frame(rows.select(suites.checked_columns(table)))
+    batch = _batches(table.path).get_batch({"dataframe": frame})
     outcome = batch.validate(_suite(table), result_format="SUMMARY")
-    breaches = [_breach(result) for result in outcome.results if not result.success]
-    return Verdict(rows.num_rows, len(outcome.results), breaches)
+    names = tuple(_name(result.expectation_config) for result in outcome.results)
+    breaches = [_breach(result, batch, frame) for result in outcome.results if not result.success]
+    return Verdict(rows.num_rows, names, breaches)
 
 
 _TOLD_APART = Decimal(2**32)
@@ -81,18 +92,26 @@ def _largest(decimals: pa.ChunkedArray) -> Decimal:
     return max(abs(end or Decimal(0)) for end in ends.values())
 
 
-def _breach(result: Any) -> Breach:
-    config = result.expectation_config
-    about = {
-        name: config.kwargs[name] for name in ("column", "column_A", "column_B", "column_list") if name in config.kwargs
-    }
-    if result.exception_info and result.exception_info.get("exception_message"):
-        about["error"] = result.exception_info["exception_message"]
+def _name(config: Any) -> str:
+    """The expectation's type and the columns it is about."""
+    about = [config.kwargs[name] for name in ("column", "column_A", "column_B", "column_list") if name in config.kwargs]
+    return f"{config.type} {', '.join(map(str, about))}".strip()
+
+
+def _breach(result: Any, batch: Any, frame: Any) -> Breach:
+    name, error = _name(result.expectation_config), (result.exception_info or {}).get("exception_message")
+    of_session: Mapping[date, int] = {}
+    if result.result.get("unexpected_count"):
+        # asked for alone and only now: the rows' places cost more than everything else
+        again = batch.validate(result.expectation_config.to_domain_obj(), result_format="COMPLETE")
+        places = again.result["unexpected_index_list"]
+        of_session = Counter(frame["trading_day"].iloc[places])
     return Breach(
-        what=f"{config.type} {', '.join(map(str, about.values()))}",
-        critical="critical" in str(config.severity).lower(),
+        what=name,
+        critical="critical" in str(result.expectation_config.severity).lower(),
         count=result.result.get("unexpected_count"),
-        examples=list(result.result.get("partial_unexpected_list") or [result.result.get("observed_value")]),
+        examples=list(result.result.get("partial_unexpected_list") or [error or result.result.get("observed_value")]),
+        of_session=of_session,
     )
 
 

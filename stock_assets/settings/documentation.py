@@ -1,4 +1,4 @@
-"""models of the settings -> the README's table, and ``.env.example``.
+"""models of the settings -> the table of docs/settings.md, and ``.env.example``.
 
 Belongs here: how a setting is told. ``make docs`` writes both files; a test holds them against the models.
 Does not belong here: what there is to tell (each owner's fields).
@@ -18,7 +18,7 @@ HOME_ROW = f"| `{HOME}` | the working directory | folder of `.env` and `.local`,
 
 
 def table() -> str:
-    """The README's table: variable, default and meaning of every setting."""
+    """Variable, default and meaning of every setting."""
     rows = [f"| `{name}` | {_default(field)} | {field.description} |" for _, name, field in _listed()]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", HOME_ROW, *rows])
 
@@ -26,7 +26,7 @@ def table() -> str:
 def example() -> str:
     """``.env.example``: every setting by owner, none of them set."""
     lines = [
-        "# Copy to .env and change what you need; without it everything runs locally. The README tells what each means."
+        "# Copy to .env and change what you need; without it everything runs locally. docs/settings.md tells what each means."
     ]
     shown = None
     for owner, name, field in _listed():
@@ -37,9 +37,9 @@ def example() -> str:
     return "\n".join(lines) + "\n"
 
 
-def written(readme: str) -> str:
-    """The README with the table of now."""
-    before, rest = readme.split(BEGIN)
+def written(page: str) -> str:
+    """The page with the table of now."""
+    before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
@@ -71,5 +71,6 @@ def _text(value: Any) -> str:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    (folder / "README.md").write_text(written((folder / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
+    page = folder / "docs" / "settings.md"
+    page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
     (folder / ".env.example").write_text(example(), encoding="utf-8")

@@ -43,7 +43,7 @@ def setting(
     """A field that is read from the variable ``name``.
 
     Args:
-        about: its row in the README's table.
+        about: its row in the table of docs/settings.md.
         shown: what the table says of its default, where that depends on other settings.
         example: its value in ``.env.example``; the default when None.
         listed: False for what every program reads, such as PATH.

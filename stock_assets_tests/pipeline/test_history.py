@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -160,6 +161,7 @@ def test_the_command_shows_every_statement_and_which_one_counted(lake: str, monk
     )
     land(lake, RAW_ACTIONS, [action(date(2014, 6, 9), "split", 7.0, symbol="AAPL")])
     monkeypatch.setenv("LAKE_ROOT", lake)
+    monkeypatch.setenv("COLUMNS", "250")
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(as_of_command)
 
@@ -167,7 +169,7 @@ def test_the_command_shows_every_statement_and_which_one_counted(lake: str, monk
         done = CliRunner().invoke(app, ["AAPL", "--day", "2014-06-06", *words])
         assert done.exit_code == 0, done.output
         lines = [line for line in done.output.splitlines() if "2014-06-06 13:30:00" in line]
-        return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+        return [re.split(" {2,}", line.strip()) for line in lines]
 
     # counted, source, close, close as traded, partition and offset
     picked = [[(r[0], r[2], r[8], r[12], r[13]) for r in rows] for rows in (shown(), shown("--at", "2014-06-09T12:00"))]
@@ -195,13 +197,14 @@ def test_statements_are_found_under_each_name_of_the_company(lake: str, monkeypa
     land(lake, RAW_BARS, [bar(day, 338.5, symbol="FB"), bar(day, 338.6, symbol="META", source="other")])
     land(lake, RAW_BARS, [bar(date(2023, 1, 3), 124.7, symbol="META")])
     monkeypatch.setenv("LAKE_ROOT", lake)
+    monkeypatch.setenv("COLUMNS", "250")
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(as_of_command)
 
     def closes(symbol: str, day: str) -> list[str]:
         done = CliRunner().invoke(app, [symbol, "--day", day])
         assert done.exit_code == 0, done.output
-        cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in done.output.splitlines()]
+        cells = [re.split(" {2,}", line.strip()) for line in done.output.splitlines()]
         return [f"{row[1]} {row[8]}" for row in cells if row[0] == "yes"]
 
     assert closes("META", "2022-01-03") == ["META 338.6", "FB 338.5"]

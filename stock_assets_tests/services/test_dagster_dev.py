@@ -129,30 +129,40 @@ def checkout(own_settings: Settings, yahoo: FakeYahoo, tmp_path: Path, monkeypat
     return folder
 
 
-@pytest.mark.timeout(1800)
-def test_everything_of_a_session_from_set_up_alone_and_beside_a_running_platform(
-    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def settings(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     monkeypatch.setenv("STOCK_ASSETS_HOME", str(checkout))
-    settings, dev = Settings.load(), Settings.load(DAGSTER_PORT=str(free_ports(1)[0]))
-    services, log = Services(settings, print), tmp_path / "dev.log"
+    found = Settings.load()
+    services = Services(found)
     assert {state.state for state in services.status()} == {"stopped"}
-    try:
-        with dagster_dev(dev, checkout, log):
-            run_id = materialize_all(dev, DAYS[-1])
-            ended = wait_for(lambda: (status := status_of(dev, run_id)) in ENDED and status, 400)
-            assert ended == "SUCCESS", log.read_text()[-3000:]
-            for name in ("kafka", "spark", "warehouse"):
-                assert f"{name} does not run: starting it" in log.read_text()
-            # the vendor's bar was published in that run; the sensors of `dagster dev` bring it to the warehouse
-            wait_for(lambda: rows_in_warehouse(settings) == 1 and nothing_in_flight(dev), 300)
-        services.up()  # with the platform's own daemon and web server
-        with dagster_dev(dev, checkout, log):
-            wait_for(lambda: "`stock-assets up` brings them back" in log.read_text(), 120)
-            states = {state.name: state.state for state in services.status()}
-            assert states["dagster-daemon"] == states["dagster-webserver"] == "stopped"
-            assert (states["kafka"], states["spark"]) == ("running", "running")
-        services.up()
-        assert {state.state for state in services.status()} == {"running"}
-    finally:
-        services.down()
+    yield found
+    services.down()
+
+
+@pytest.mark.timeout(1200)
+def test_everything_of_a_session_from_set_up_alone(settings: Settings, checkout: Path, tmp_path: Path) -> None:
+    dev, log = Settings.load(DAGSTER_PORT=str(free_ports(1)[0])), tmp_path / "dev.log"
+    with dagster_dev(dev, checkout, log):
+        run_id = materialize_all(dev, DAYS[-1])
+        ended = wait_for(lambda: (status := status_of(dev, run_id)) in ENDED and status, 400)
+        assert ended == "SUCCESS", log.read_text()[-3000:]
+        for name in ("kafka", "spark", "warehouse"):
+            assert f"{name} does not run: starting it" in log.read_text()
+        # the vendor's bar was published in that run; the sensors of `dagster dev` bring it to the warehouse
+        wait_for(lambda: rows_in_warehouse(settings) == 1 and nothing_in_flight(dev), 300)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_beside_a_running_platform_it_takes_the_daemon_s_place(
+    settings: Settings, checkout: Path, tmp_path: Path
+) -> None:
+    dev, log, services = Settings.load(DAGSTER_PORT=str(free_ports(1)[0])), tmp_path / "dev.log", Services(settings)
+    services.up()
+    with dagster_dev(dev, checkout, log):
+        wait_for(lambda: "`stock-assets up` brings them back" in log.read_text(), 120)
+        states = {state.name: state.state for state in services.status()}
+        assert states["dagster-daemon"] == states["dagster-webserver"] == "stopped"
+        assert (states["kafka"], states["spark"]) == ("running", "running")
+    services.up()
+    assert {state.state for state in services.status()} == {"running"}

@@ -1,7 +1,9 @@
-"""The demo as a newcomer runs it, here from the wheel and in an empty folder: twice, and then the README's other commands."""
+"""The demo as a newcomer runs it, here from the wheel and in an empty folder: twice, and then what README and docs show."""
 
+import json
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
-from stock_assets_tests.checkout import PROJECT
+from stock_assets_tests.checkout import PROJECT, documentation_pages
 from stock_assets_tests.conftest import place
 from stock_assets_tests.services import wheel_program
 from stock_assets_tests.services.wheel_program import UV
@@ -67,10 +69,12 @@ def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(
     assert "There is nothing new" in run("demo")
 
 
-def test_the_readme_s_commands_run(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    use = (PROJECT / "README.md").read_text().split("## Use")[1].split("## Settings")[0]
-    lines = re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", use, re.MULTILINE)
-    assert len(lines) == 13
+def test_the_commands_of_readme_and_docs_run(run: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\n".join(page.read_text() for page in documentation_pages())
+    lines = list(dict.fromkeys(re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", text, re.MULTILINE)))
+    lines.sort(key=lambda line: line.startswith("produce csv"))  # a symbol more, once the others were looked at
+    assert len(lines) >= 15
+    (folder / "NFLX.csv").write_text("Date,Open,High,Low,Close,Volume\n2013-03-01,188.0,192.0,187.2,190.0,3000000\n")
     monkeypatch.setenv("DBT_EXECUTABLE", "")
     printed = {line.strip(): run(*shlex.split(line)) for line in lines}
     assert "WRONG" not in printed["doctor"] + printed["status"]
@@ -80,8 +84,29 @@ def test_the_readme_s_commands_run(run: Command, monkeypatch: pytest.MonkeyPatch
     assert re.search(r"Warehouse: .*, all equal", printed["verify 2013-03-01"])
     assert "ERROR=0" in printed["marts"] and "sessions rebuilt" in printed["marts"]
     assert "AAPL" in printed["availability --day 2013-03-01 --sessions 20"]
+    problems = printed["availability --day 2013-03-01 --sessions 20 --problems"]
+    assert re.search(r"roblems? in 100 symbol-sessions of 20 sessions", problems)
+    assert "published 1 to stock-market-batch" in printed["produce csv NFLX.csv"]
     (asked,) = (text for line, text in printed.items() if line.startswith("sql "))
     assert re.search(r"AAPL .*\d{4}-\d\d-\d\d .*\d\d ", asked)  # the simulator may have added a session of now
     (rows,) = (text for line, text in printed.items() if line.startswith("export "))
     assert len(rows.splitlines()) == 21 and rows.startswith("year,symbol,trading_day,")
     assert "adjusted for splits" in printed["chart AAPL --average 50"]
+
+
+def test_the_python_of_the_docs_and_the_notebook_run(run: Command, folder: Path) -> None:
+    recipes = re.findall(r"```python\n(.+?)```", (PROJECT / "docs" / "recipes.md").read_text(), re.DOTALL)
+    assert len(recipes) == 12
+    notebook = json.loads((PROJECT / "examples" / "first_look.ipynb").read_text())
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    each = "import json, sys\nfor code in json.load(sys.stdin):\n    exec(compile(code, code, 'exec'), {})"
+    done = subprocess.run(
+        [sys.executable, "-c", each],
+        input=json.dumps([*recipes, "\n".join(cells)]),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "statements about IBM were known on the evening of 27 February" in done.stdout

@@ -1,4 +1,4 @@
-"""The README is true: its commands exist, its settings are read, its files are there."""
+"""README and docs are true: their commands exist, their settings are read, their links lead somewhere."""
 
 import re
 import shlex
@@ -12,16 +12,21 @@ from stock_assets.cli import app
 from stock_assets.settings.documentation import example, written
 from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.platform import OWNERS
-from stock_assets_tests.checkout import PROJECT
+from stock_assets_tests.checkout import PROJECT, documentation_pages
 
-README = (PROJECT / "README.md").read_text()
-COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", README)
+PAGES = {str(page.relative_to(PROJECT)): page.read_text() for page in documentation_pages()}
+TEXT = "\n".join(PAGES.values())
+COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", TEXT)
 GROUPS = {"produce", "quarantine", "warehouse"}
-MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
+MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", TEXT, re.MULTILINE))
+SETTINGS = PROJECT / "docs" / "settings.md"
+LINKS = [
+    (name, link) for name, text in PAGES.items() for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link
+]
 
 
 def test_commands_were_found() -> None:
-    assert len(COMMANDS) >= 8
+    assert len(COMMANDS) >= 40 and len(LINKS) >= 20
     assert {"demo", "test", "down", "help"} <= MAKE_TARGETS
 
 
@@ -41,7 +46,7 @@ def test_each_make_target_exists(target: str) -> None:
 
 
 def test_the_table_of_settings_and_the_example_are_those_of_the_models() -> None:
-    assert written(README) == README, "run `make docs`"
+    assert written(SETTINGS.read_text()) == SETTINGS.read_text(), "run `make docs`"
     assert example() == (PROJECT / ".env.example").read_text(), "run `make docs`"
 
 
@@ -51,7 +56,7 @@ def test_each_setting_is_told_once() -> None:
     for owner in OWNERS.values():
         for name, field in owner.variables().items():
             assert field.description, name
-            assert not field.json_schema_extra["listed"] or f"`{name}`" in README
+            assert not field.json_schema_extra["listed"] or f"`{name}`" in SETTINGS.read_text()
 
 
 def test_the_example_is_a_file_that_can_be_read_and_sets_nothing(tmp_path: Path) -> None:
@@ -64,24 +69,18 @@ def test_the_example_is_a_file_that_can_be_read_and_sets_nothing(tmp_path: Path)
         owner.of({name: text for name, text in told.items() if name != "SCHEMA_REGISTRY_URL"})
 
 
-def test_pictures_and_folders_are_there() -> None:
-    for path in re.findall(r"\]\((docs/[^)]+)\)", README):
-        assert (PROJECT / path).stat().st_size > (10_000 if path.endswith(".png") else 100)
-    for folder in (
-        "domain",
-        "settings",
-        "sources",
-        "topic",
-        "lake",
-        "landing",
-        "raw",
-        "warehouse",
-        "quality",
-        "defs",
-        "observability",
-        "local",
-    ):
-        assert (PROJECT / "stock_assets" / folder).is_dir()
+def test_the_readme_is_short() -> None:
+    assert len(PAGES["README.md"].split()) <= 900
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_each_link_leads_to_a_file_and_a_heading(page: str, link: str) -> None:
+    path, _, heading = link.partition("#")
+    target = (PROJECT / page).parent / path if path else PROJECT / page
+    assert target.stat().st_size > (10_000 if path.endswith(".png") else 100)
+    if heading:
+        headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+        assert heading in {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in headings}
 
 
 def test_workspace_and_workflow_are_what_dagster_and_ci_read() -> None:

@@ -63,7 +63,14 @@ def runs(draw: st.DrawFn) -> list[bytes]:
     ]
 
 
+def ticks_at(*instants_and_ids: tuple[int, bytes]) -> list[bytes]:
+    """Ticks that have their event's id right behind its instant."""
+    tick = b'{"event_time":%d,"event_id":"%b","symbol":"A","price":1,"currency":"USD","source":"s"}'
+    return [tick % each for each in instants_and_ids]
+
+
 @given(runs())
+@example(ticks_at((10**15, b"a"), (5, b",,,,,"), (10**15, b"b")))
 def test_records_of_one_shape_become_the_values_a_parser_finds(values: list[bytes]) -> None:
     for run in (values, among(*values)):
         found = decoder.columns(run)

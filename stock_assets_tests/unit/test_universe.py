@@ -82,8 +82,15 @@ def test_a_record_outside_of_its_days_is_an_unknown_symbol() -> None:
         fields = {"price": 1.0, "currency": "USD", "source": "simulator", "event_id": f"{symbol}{day}"}
         return encode(Tick(symbol=symbol, event_time=moment, **fields))  # type: ignore[arg-type]
 
-    values = [tick("FB", BEFORE), tick("FB", AFTER), tick("META", BEFORE), tick("XYZ", AFTER), tick("META", AFTER)]
-    chunk = Chunk(0, np.arange(5), list(values), np.full(5, instant(session(AFTER).close_time) // 1000))
+    values = [
+        tick("FB", BEFORE),
+        tick("FB", AFTER),
+        tick("META", BEFORE),
+        tick("XYZ", AFTER),
+        tick("META", AFTER),
+        tick("SIM0", AFTER),
+    ]
+    chunk = Chunk(0, np.arange(6), list(values), np.full(6, instant(session(AFTER).close_time) // 1000))
     rows = rows_of(TICKS, chunk, Decoder(TICKS, default_universe()), "topic", "landing")
     bad = rows.filter(pc.is_valid(rows["rejected_because"]))
     assert bad["kafka_offset"].to_pylist() == [1, 3]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from stock_assets.domain import tables
 from stock_assets.domain.messages import Tick, instant
@@ -67,6 +68,7 @@ def test_a_late_tick_recomputes_its_session_only_and_one_more_during_the_run_aga
         assert cursor.fetchone() == (volume + 200,)
 
 
+@pytest.mark.soak
 def test_a_repeated_tick_changes_nothing_below_the_bars(platform: Platform) -> None:
     wait_for(platform.up_to_date, RUNS_S, 1)
     before, repeats = platform.newest_event(), platform.bar(TICK_DAYS[0], "IBM")["repeats"]
@@ -99,6 +101,7 @@ def test_a_backfill_of_a_range_in_the_ui_is_one_run(platform: Platform) -> None:
     assert all(proof.holds for proof in prove(platform.settings.lake_root, TICKS, list(TICK_DAYS)))
 
 
+@pytest.mark.soak
 def test_a_drain_killed_in_mid_landing_is_followed_by_one_that_completes(platform: Platform) -> None:
     from stock_assets.defs.jobs import DRAIN
 

@@ -1,0 +1,117 @@
+"""command line -> bars of files that others wrote.
+
+Belongs here: the options of ``stock-assets produce csv``, and what it prints. Does not belong here: reading and publishing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stock_assets.domain.errors import PermanentError
+from stock_assets.settings.process import load_and_export
+
+if TYPE_CHECKING:
+    from stock_assets.domain.messages import Message
+    from stock_assets.domain.universe import Universe
+    from stock_assets.sources.bar_files import BarFile
+
+SHOWN = 10
+"""Refused rows that are shown; of the others, how many there are."""
+
+
+class Basis(StrEnum):
+    """What prices are adjusted for in a file."""
+
+    as_traded = "as_traded"
+    split_adjusted = "split_adjusted"
+
+
+class Labels(StrEnum):
+    """Which end of its minute a label means."""
+
+    start = "start"
+    end = "end"
+
+
+def csv(
+    path: Annotated[Path, typer.Argument(help="A file of bars, CSV or Parquet, or a folder of them.", exists=True)],
+    symbol: Annotated[
+        str | None, typer.Option(help="Symbol of all rows; by default a column's, or the file's name.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="day=COLUMN, open=COLUMN and so on, for a header of one's own; may be given again."),
+    ] = None,
+    day_format: Annotated[str | None, typer.Option(help="How days are spelled, such as %d.%m.%Y.")] = None,
+    labels: Annotated[
+        Labels | None, typer.Option(help="Whether labels are the start or the end of each minute.")
+    ] = None,
+    basis: Annotated[
+        Basis | None, typer.Option(help="Prices; by default split-adjusted if there is an adjusted close beside.")
+    ] = None,
+    fetched: Annotated[
+        datetime | None, typer.Option(help="When split-adjusted prices were taken; by default the file's own time.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Name of the source, as BAR_SOURCES has it.")] = "csv",
+) -> None:
+    """Daily or minute bars of files as Alpha Vantage, Yahoo or Stooq write them, or with columns that you name."""
+    from stock_assets.publishers.backlog import Backlog, publish_new
+    from stock_assets.sources.bar_files import Reading, bar_files
+
+    settings = load_and_export()
+    reading = Reading(
+        source=source,
+        columns=dict(_pair(each) for each in column or ()),
+        symbol=symbol,
+        day_format=day_format,
+        labels=labels.value if labels is not None else None,
+        basis=basis.value if basis is not None else None,
+        fetched_at=fetched.astimezone() if fetched is not None else None,
+    )
+    files = bar_files(path, reading)
+    failed: list[str] = []
+    unexpected: dict[str, None] = {}
+    messages = _bars(files, settings.universe, failed, unexpected)
+    done = publish_new(settings, Backlog(str(path), messages))
+    refused = [each for file in files for each in file.refused]
+    for each in [*failed, *refused[:SHOWN]]:
+        typer.echo(f"refused: {each}", err=True)
+    if len(refused) > SHOWN:
+        typer.echo(f"refused: {len(refused) - SHOWN:,} more rows", err=True)
+    if unexpected:
+        names = ", ".join(unexpected)
+        typer.echo(
+            f"UNIVERSE does not have {names}: its records go to quarantine until it does, then redrive", err=True
+        )
+    counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(done.acknowledged.items()))
+    typer.echo(f"published {counts or 'nothing that the lake does not hold'}")
+    if len(failed) == len(files):
+        raise typer.Exit(1)
+
+
+def _bars(
+    files: list[BarFile], universe: Universe | None, failed: list[str], unexpected: dict[str, None]
+) -> Iterator[Message]:
+    """The bars of all files; of a file that cannot be read the reason joins ``failed``, and the next one follows."""
+    known = None if universe is None else {listing.symbol for listing in universe.listings}
+    for file in files:
+        try:
+            for bar in file.bars():
+                if known is not None and bar.symbol not in known:
+                    unexpected[bar.symbol] = None
+                yield bar
+        except PermanentError as broken:
+            failed.append(str(broken))
+
+
+def _pair(said: str) -> tuple[str, str]:
+    held, separator, name = said.partition("=")
+    if not separator:
+        raise PermanentError(f"--column {said}: write what it holds and its name, as in close=Schluss")
+    return held.strip(), name.strip()
