@@ -9,18 +9,17 @@ Frames are shared: nobody changes one that was got here.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stock_assets.dashboard.memory import Memory
 from stock_assets.domain.catalog import QUARANTINE
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, EXPECTATIONS, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.domain.stocks import STOCK_STATEMENTS
 from stock_assets.domain.table import Table
@@ -57,36 +56,6 @@ Versions = tuple[int | None, ...]
 def settings() -> Settings:
     """The settings of this server."""
     return load_and_export()
-
-
-class Memory:
-    """Answers by what they were made of; one is made at a time, so that ten visitors do not make the same ten times."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: OrderedDict[Hashable, Any] = OrderedDict()
-        self._known_lock, self._making = threading.Lock(), threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Found]) -> Found:
-        """What is known under ``key``, else what ``make`` returns; what it raises is not remembered."""
-        found = self._look(key)
-        if found is None:
-            with self._making:
-                found = self._look(key)
-                if found is None:
-                    found = (make(),)
-                    with self._known_lock:
-                        self._known[key] = found
-                        while len(self._known) > self._most:
-                            self._known.popitem(last=False)
-        answer: Found = found[0]
-        return answer
-
-    def _look(self, key: Hashable) -> Any:
-        with self._known_lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-            return self._known.get(key)
 
 
 _rows, _versions = Memory(REMEMBERED), Memory(200)
@@ -196,6 +165,14 @@ def availability(place: Settings) -> pd.DataFrame:
 def reconciliation(place: Settings) -> pd.DataFrame:
     """Verdicts of the newest JUDGED sessions, with their numbers; no rows without a table."""
     return _of_newest(place, RECONCILIATION, tuple(name for name in RECONCILIATION.names if name != "year"))
+
+
+def expectations(place: Settings) -> pd.DataFrame:
+    """What Great Expectations found of each table in the newest JUDGED sessions: of each expectation what was found last."""
+    names = ("trading_day", "checked_table", "expectation", "rows", "unexpected_rows", "passed", "checked_at")
+    rows = _of_newest(place, EXPECTATIONS, names)
+    key = ["trading_day", "checked_table", "expectation"]
+    return rows.sort_values("checked_at").drop_duplicates(key, keep="last") if len(rows) else rows
 
 
 def bars(place: Settings) -> pd.DataFrame:

@@ -34,6 +34,7 @@ from stock_assets_tests.browser.chromium import (
 from stock_assets_tests.fakes.market_lake import (
     HOSTILE,
     sessions_until,
+    store_expectations,
     store_market,
     store_rejected,
     store_split,
@@ -58,6 +59,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     lake = str(local / "lake")
     store_market(lake, SYMBOLS, DAYS)
     store_verdicts(lake, SYMBOLS, DAYS[-30:])
+    store_expectations(lake, DAYS[-20:])
     store_split(lake, "AAPL", DAYS[-100], 4.0)
     store_rejected(lake, [f"unknown symbol: {HOSTILE[0]}", f"{HOSTILE[0]}: x", "price: =1+1"])
     keep_observation(local / "observed" / "facts.db", DAYS[-1])
@@ -128,7 +130,7 @@ def test_the_candles_are_those_of_read(browser: webdriver.Chrome, address: str, 
     show_symbol(browser, address, "AAPL", adjusted=adjusted, range="Max")
     rows = read(place, "daily_metrics", "AAPL", adjusted=adjusted)
     last = rows.iloc[-1]
-    assert browser.find_element(By.ID, "close").text == f"{last['close']:,.2f}"
+    assert browser.find_element(By.CLASS_NAME, "sa-close").text == f"{last['close']:,.2f}"
     assert str(len(rows)) in browser.execute_script(f"return {CHART}.getAttribute('aria-label')")
     for _ in range(3):
         browser.execute_script(f"{CHART}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'PageUp'}}))")
@@ -179,6 +181,7 @@ def test_quality_shows_verdicts_scores_and_reasons(browser: webdriver.Chrome, ad
     judged = read(place, "reconciliation")
     assert f"yahoo, alpha_vantage {int((judged['verdict'] == 'agreed').sum())}" in text_of(browser).replace("\n", " ")
     assert "high is below low of AAPL" in text_of(browser)
+    assert f"expect_2 {HOSTILE[0]} 3" in text_of(browser).replace("\n", " ")
     picture(browser, "quality")
 
 
@@ -202,7 +205,7 @@ def test_hostile_names_are_text_on_every_page(browser: webdriver.Chrome, address
     assert browser.execute_script("return window.hacked ?? null") is None
     images = browser.execute_script("return [...document.images].map(i => i.getAttribute('src'))")
     assert not [each for each in images if each == "x" or "picture" in each]
-    assert complaints(browser) == []
+    assert complaints(browser, address) == []
 
 
 def test_a_pause_is_shown_and_holds(browser: webdriver.Chrome, address: str) -> None:
@@ -223,15 +226,20 @@ def test_a_page_draws_itself_again_when_its_data_changes(browser: webdriver.Chro
         wait_for_text(browser, "of 2 symbols")
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a dashboard without a lake, and without a collector."""
+    local = tmp_path_factory.mktemp("empty")
+    with dashboard(local, str(local / "lake")) as running:
+        yield running
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_without_a_lake_every_page_is_sentences(
-    browser: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory, page: str
-) -> None:
-    with dashboard(folder := tmp_path_factory.mktemp("empty"), str(folder / "lake")) as address:
-        browser.get(f"{address}/{page}")
-        wait_for_text(browser, "refreshing", "no data yet", " yet: " if page != "quality" else "Nothing was judged yet")
-        assert "Traceback" not in text_of(browser) and "nobody foresaw" not in text_of(browser)
-        assert complaints(browser) == []
+def test_without_a_lake_every_page_is_sentences(browser: webdriver.Chrome, empty: str, page: str) -> None:
+    browser.get(f"{empty}/{page}")
+    wait_for_text(browser, "refreshing", "no data yet", "Nothing was judged yet" if page == "quality" else " yet: ")
+    assert "Traceback" not in text_of(browser) and "nobody foresaw" not in text_of(browser)
+    assert complaints(browser, empty) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
