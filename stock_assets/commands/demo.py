@@ -74,7 +74,8 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     show(settings, console, published, done)
     console.print(
         f"\nservices {ready - began:.1f} s, main job {job_seconds:.1f} s, everything {time.monotonic() - began:.1f} s. "
-        f"Look at it: http://127.0.0.1:{settings.local.dagster_port}  (stop with: make down)"
+        f"The runs: http://127.0.0.1:{settings.local.dagster_port}  (stop with: make down)\n"
+        f"The dashboard: http://127.0.0.1:{settings.local.dashboard_port}"
     )
 
 

@@ -8,7 +8,7 @@ Does not belong here: commits to raw tables (``landing``, ``rebuild``); Spark's 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import PermanentError
@@ -42,6 +42,12 @@ def table_version(lake_root: str, table: Table) -> int | None:
     """Delta version of any table's newest snapshot, or None when it does not exist yet."""
     handle = _open(lake_root, table)
     return None if handle is None else handle.version()
+
+
+def committed_at(lake_root: str, table: Table) -> datetime | None:
+    """When the newest version of any table was committed, or None when it does not exist yet."""
+    handle = _open(lake_root, table)
+    return None if handle is None else datetime.fromtimestamp(handle.history(1)[0]["timestamp"] / 1000, UTC)
 
 
 def _open(lake_root: str, table: Table) -> DeltaTable | None:

@@ -1,6 +1,6 @@
 """settings -> the program of one container of ``docker/``: what it needs is checked first, then it takes this one's place.
 
-Belongs here: how Dagster, Spark, the publishers and the warehouse's stand-in run in a container of their own, where names
+Belongs here: how Dagster, the dashboard, Spark, the publishers and the warehouse's stand-in run in a container of their own, where names
 of the network stand for the loopback address of local mode. Any other command is run as it is.
 Does not belong here: Kafka, MinIO and PostgreSQL, whose images have no Python (docker/start), and which container may use
 which (docker/compose.yaml).
@@ -55,6 +55,18 @@ def daemon(settings: Settings, arguments: Sequence[str]) -> list[str]:
     return ["dagster-daemon", "run", "-w", str(_prepare_dagster(settings)), *arguments]
 
 
+def collector(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """The collector of what the dashboard shows of the platform."""
+    _prepare_dagster(settings)
+    return ["stock-assets", "collect", *arguments]
+
+
+def dashboard(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """The dashboard; it reads the lake, and what the collector keeps in the folder that they share."""
+    _check_lake(settings)
+    return [sys.executable, "-m", "stock_assets.dashboard.server", EVERYWHERE, *arguments]
+
+
 def produce(_: Settings, arguments: Sequence[str]) -> list[str]:
     """A publisher, as ``stock-assets produce`` knows it."""
     return ["stock-assets", "produce", *arguments]
@@ -101,6 +113,8 @@ ROLES: dict[str, Callable[[Settings, Sequence[str]], list[str]]] = {
     "code": code,
     "webserver": webserver,
     "daemon": daemon,
+    "collector": collector,
+    "dashboard": dashboard,
     "produce": produce,
     "warehouse": warehouse,
     "spark-master": spark_master,

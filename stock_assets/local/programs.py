@@ -29,6 +29,8 @@ def programs(settings: Settings, java: Java) -> list[Program]:
         spark_warm(settings),
         _warehouse(settings),
         *dagster(settings),
+        _collector(settings),
+        _dashboard(settings),
         *(_publisher(settings, name) for name in settings.vendors.publishers),
     ]
 
@@ -46,6 +48,17 @@ def _warehouse(settings: Settings) -> Program:
     data, port = settings.local_dir / "warehouse", settings.local.warehouse_port
     command = [sys.executable, "-m", "stock_assets.local.warehouse_server", "--db-path", str(data), "--port", str(port)]
     return Program("warehouse", command, settings.home, ports={port: "WAREHOUSE_PORT"})
+
+
+def _collector(settings: Settings) -> Program:
+    command = [sys.executable, "-m", "stock_assets.cli", "collect"]
+    return Program("collector", command, settings.home, environment={"DAGSTER_HOME": str(settings.dagster_home)})
+
+
+def _dashboard(settings: Settings) -> Program:
+    port = settings.local.dashboard_port
+    command = [sys.executable, "-m", "stock_assets.dashboard.server"]
+    return Program("dashboard", command, settings.home, ports={port: "DASHBOARD_PORT"})
 
 
 def _publisher(settings: Settings, name: str) -> Program:

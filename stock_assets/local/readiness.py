@@ -107,6 +107,11 @@ def dagster_daemon(settings: Settings) -> bool:
     return all(each["healthy"] for each in found if each["required"])
 
 
+def dashboard(settings: Settings) -> bool:
+    """Whether the dashboard says of itself that it can draw pages."""
+    return _get(f"http://{LOOPBACK}:{settings.local.dashboard_port}/_stcore/health") is not None
+
+
 def code_location_error(settings: Settings) -> str:
     """First line of why Dagster could not load the definitions; empty when it could."""
     query = "{workspaceOrError{...on Workspace{locationEntries{name locationOrLoadError{...on PythonError{message}}}}}}"
@@ -147,4 +152,6 @@ READY: dict[str, Callable[[Settings], bool]] = {
     "dagster-code": dagster_code,
     "dagster-webserver": dagster_webserver,
     "dagster-daemon": dagster_daemon,
+    "collector": lambda _: True,  # that it runs is all: what it found is told with its age
+    "dashboard": dashboard,
 }

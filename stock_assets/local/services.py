@@ -37,7 +37,7 @@ from stock_assets.local.supervision import configuration
 from stock_assets.settings.platform import Settings
 
 DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
-ALL = ("kafka", "spark", "warehouse", *DAGSTER)
+ALL = ("kafka", "spark", "warehouse", *DAGSTER, "collector", "dashboard")
 WITH_MINIO = (ALL[0], "minio", *ALL[1:])
 START_DEADLINE_S = 180
 LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment

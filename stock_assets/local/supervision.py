@@ -33,6 +33,7 @@ def configuration(settings: Settings, all_programs: list[Program], socket: Path)
         "WAREHOUSE_PORT": str(settings.local.warehouse_port),
         "DAGSTER_PORT": str(settings.local.dagster_port),
         "MINIO_PORT": str(settings.local.minio_port),
+        "DASHBOARD_PORT": str(settings.local.dashboard_port),
         "STORE": settings.lake.store,
         "LAKE_ROOT": settings.values.get("LAKE_ROOT", ""),
         **{name: value for name, value in s3_environment(settings).items() if name in OPEN_S3_NAMES},

@@ -1,13 +1,14 @@
 """settings -> the facts about the whole platform, one list for everybody.
 
 Belongs here: which facts there are and in which order, what need not be asked because what it rests on is away, and that no
-part makes the others wait. ``doctor`` and ``status`` show this list; metrics, alerts and a page will.
+part makes the others wait. ``doctor`` and ``status`` show this list, the collector keeps it for pages.
 Does not belong here: the facts themselves (the other modules), and showing them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from stock_assets.local.services import Services
@@ -22,29 +23,36 @@ PATIENCE_S = 60.0
 STORES = {"minio", "object store"}
 
 
-def facts(settings: Settings) -> list[Fact]:
+def facts(settings: Settings, wake: bool = True) -> list[Fact]:
     """All facts, in the order in which parts depend on each other; never raises for what it finds, and changes nothing.
 
     Settings that cannot be read end the list: no port and no place below can be told.
+
+    Args:
+        wake: whether a warehouse may be asked that is paid for by the minute while it is awake.
     """
     first = [machine.python_fact(), machine.settings_fact(settings)]
     if first[-1].problem:
         return first
     states = {each.name: each for each in Services(settings).status()}
-    reached = services.service_facts(settings, states)
+    asleep = frozenset({"warehouse"} if settings.metered_warehouse and not wake else ())
+    reached = services.service_facts(settings, states, asleep)
     away = {each.about for each in reached if each.problem}
     return [
         *first,
         *machine.java_facts(settings),
         *machine.disk_facts(settings),
+        *machine.memory_facts(),
         *reached,
         *services.key_facts(settings),
         *services.publisher_facts(settings, states),
-        *_of_the_data(settings, states, away),
+        *_of_the_data(settings, states, away, asleep),
     ]
 
 
-def _of_the_data(settings: Settings, states: Mapping[str, ServiceState], away: set[str]) -> Iterable[Fact]:
+def _of_the_data(
+    settings: Settings, states: Mapping[str, ServiceState], away: set[str], asleep: AbstractSet[str]
+) -> Iterable[Fact]:
     """What waits, what is stale, what is withheld, and what Dagster does about it; of services ``away`` nothing is asked."""
     from stock_assets.observability import orchestration
 
@@ -58,6 +66,8 @@ def _of_the_data(settings: Settings, states: Mapping[str, ServiceState], away: s
         "marts": (away & {"warehouse"}, lambda: list(marts.mart_facts(settings))),
         "runs": (store | away & {"postgres"}, lambda: orchestration.look(settings)),
     }
+    if asleep:
+        del asked["marts"]
     answers = side_by_side({name: ask for name, (missing, ask) in asked.items() if not missing}, PATIENCE_S)
     for name, (missing, _) in asked.items():
         if missing:

@@ -1,6 +1,6 @@
 """this machine and the settings -> facts.
 
-Belongs here: the interpreter, the settings, Java, the jars, and room on disks; nothing is changed by looking.
+Belongs here: the interpreter, the settings, Java, the jars, memory, and room on disks; nothing is changed by looking.
 Does not belong here: services (``services``), and refusing to start (``local.preconditions``).
 """
 
@@ -22,6 +22,7 @@ from stock_assets.settings.misspelled import misspelled
 from stock_assets.settings.platform import Settings
 
 PYTHONS = ((3, 11), (3, 13))
+LEAST_MEMORY = 256 * 1024**2
 LEAST_FREE_TEMPORARY_BYTES = 100 * 1024**2
 """For temporary files: native libraries that are unpacked, and what is sorted on disk."""
 
@@ -47,13 +48,14 @@ def settings_fact(settings: Settings) -> Fact:
             settings.local.warehouse_port,
         ]
         ports += [settings.local.dagster_port, settings.local.dagster_port + 1]
+        ports.append(settings.local.dashboard_port)
         ports += [settings.local.minio_port] if settings.lake.store == "minio" else []
     except StockAssetsError as error:
         return Fact(
             "settings", "settings", True, str(error), f"Mend it in {settings.home / '.env'} or the environment."
         )
     if len(set(ports)) < len(ports):
-        cure = "Set KAFKA_PORT and DAGSTER_PORT (each takes the next one too), SPARK_PORT, WAREHOUSE_PORT, MINIO_PORT apart."
+        cure = "Set KAFKA_PORT and DAGSTER_PORT (each takes the next one too), SPARK_PORT, WAREHOUSE_PORT, MINIO_PORT, DASHBOARD_PORT apart."
         return Fact("settings", "settings", True, f"two services want the same port: {sorted(ports)}", cure)
     if strange := misspelled(settings.values):
         said = "; ".join(f"nobody reads {name}: {meant} is meant?" for name, meant in strange.items())
@@ -87,6 +89,19 @@ def disk_facts(settings: Settings) -> Iterator[Fact]:
     if not settings.lake_on_s3 and not lake.is_relative_to(settings.local_dir):
         yield _disk("lake", lake, LEAST_FREE_BYTES, "LAKE_ROOT")
     yield _disk("temporary files", Path(tempfile.gettempdir()), LEAST_FREE_TEMPORARY_BYTES, "TMPDIR")
+
+
+def memory_facts(meminfo: Path = Path("/proc/meminfo")) -> Iterator[Fact]:
+    """Memory that programs could still get; nothing where the system does not say."""
+    try:
+        lines = (line.split() for line in meminfo.read_text().splitlines())
+        told = {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines if len(line) > 1}
+        free, whole = told["MemAvailable"], told["MemTotal"]
+    except (OSError, KeyError, ValueError):
+        return
+    text = f"{free / 1024**3:.1f} of {whole / 1024**3:.1f} GB can still be had"
+    cure = "End what is not needed: services are ended by the system when there is none." if free < LEAST_MEMORY else ""
+    yield Fact("free_memory", "this machine", free < LEAST_MEMORY, text, cure, free, "bytes")
 
 
 def _disk(about: str, place: Path, least: int, setting: str) -> Fact:

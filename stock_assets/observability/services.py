@@ -7,6 +7,7 @@ Does not belong here: how a service is asked (``questions``), starting services 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from stock_assets.domain.errors import StockAssetsError, TransientError
@@ -19,12 +20,19 @@ from stock_assets.observability.side_by_side import side_by_side
 from stock_assets.settings.platform import Settings
 
 SERVICE = "service"
+READY_IS_ENOUGH = dict.fromkeys(("dagster-code", "dagster-webserver", "collector", "dashboard")).keys()
+"""Embedded ones that are ours: that they are ready is all there is to ask."""
 PATIENCE_S = 15.0
 """For what takes a connection and then says nothing; whoever is away is told sooner."""
 
 
-def service_facts(settings: Settings, states: Mapping[str, ServiceState]) -> list[Fact]:
-    """Each named service: whether it runs, where that is ours to know, and whether it can be used; all are asked at once."""
+def service_facts(
+    settings: Settings, states: Mapping[str, ServiceState], asleep: AbstractSet[str] = frozenset()
+) -> list[Fact]:
+    """Each named service: whether it runs, where that is ours to know, and whether it can be used; all are asked at once.
+
+    Those ``asleep`` are not asked.
+    """
     services = Services(settings)
     idle = {
         each.name: _idle(settings, each, services.log(each.name))
@@ -32,18 +40,22 @@ def service_facts(settings: Settings, states: Mapping[str, ServiceState]) -> lis
         if each.state != "running" and each.name != "dagster-daemon" and each.verdict is None
     }
     asked = {each.name: each for each in questions(settings)}
-    open_questions = {name: each for name, each in asked.items() if each.setting or name not in idle}
+    open_questions = {
+        name: each for name, each in asked.items() if name not in asleep and (each.setting or name not in idle)
+    }
     import_for(open_questions.values())
     ready = {
         name: (lambda name=name: readiness.READY[name](settings))
-        for name in ("dagster-code", "dagster-webserver")
+        for name in READY_IS_ENOUGH & states.keys()
         if _embedded_dagster(settings) and name not in idle
     }
     answers = side_by_side({name: each.ask for name, each in open_questions.items()} | ready, PATIENCE_S)
     found: list[Fact] = []
-    for name in (*asked, "dagster-code", "dagster-webserver"):
+    for name in (*asked, *READY_IS_ENOUGH):
         if name in open_questions:
             found.append(_answered(open_questions[name], answers[name], services.log(name)))
+        elif name in asleep:
+            found.append(Fact(SERVICE, name, False, "not asked, so that it may sleep; `stock-assets doctor` asks it"))
         elif name in ready:
             found.append(_ready(states[name], answers[name] is True, services.log(name)))
         elif name in idle and (name in asked or _embedded_dagster(settings)):
@@ -64,6 +76,7 @@ def _idle(settings: Settings, state: ServiceState, log: Path) -> Fact:
         "spark": ("SPARK_PORT", settings.local.spark_port),
         "warehouse": ("WAREHOUSE_PORT", settings.local.warehouse_port),
         "dagster-webserver": ("DAGSTER_PORT", settings.local.dagster_port),
+        "dashboard": ("DASHBOARD_PORT", settings.local.dashboard_port),
     }
     setting, *wanted = ports.get(state.name, ("",))
     taken = [port for port in wanted if not readiness.port_free(int(port))]
@@ -86,7 +99,8 @@ def _answered(question: Question, answer: object, log: Path) -> Fact:
 
 def _ready(state: ServiceState, ready: bool, log: Path) -> Fact:
     if ready:
-        return Fact(SERVICE, state.name, False, f"answers at {state.address}")
+        where = f"answers at {state.address}" if state.address != "-" else "runs"
+        return Fact(SERVICE, state.name, False, where)
     cure = f"See {log}; `stock-assets down` and `up` start it afresh."
     return Fact(SERVICE, state.name, True, f"runs as {state.pid} but does not answer at {state.address}", cure)
 

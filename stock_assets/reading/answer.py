@@ -35,6 +35,8 @@ def answer(asked: Question, settings: Settings) -> pa.Table:
     Raises:
         PermanentError: the table does not exist yet, or has no row of a symbol.
     """
+    import pyarrow as pa
+
     source = (
         opened(settings.lake_root, settings.universe, asked.table) if asked.as_of is None else _known(asked, settings)
     )
@@ -59,9 +61,11 @@ def answer(asked: Question, settings: Settings) -> pa.Table:
             return _longer(connection, view, asked, settings.market.bar_sources)
         order = ["company", "trading_day"] if in_sessions else []
         order += [key for key in asked.table.key if key in shape.names and key != "trading_day"]
-        columns = ", ".join(f'"{name}"' for name in shape.names)
+        wanted = [name for name in shape.names if asked.columns is None or name in asked.columns]
+        columns = ", ".join(f'"{name}"' for name in wanted)
         found = connection.sql(f"SELECT {columns} FROM {view} ORDER BY {', '.join(order)}").to_arrow_table()
-        return found.cast(_nullable(shape))
+        fields = _nullable(shape)
+        return found.cast(pa.schema([fields.field(name) for name in wanted]))
 
 
 def _longer(connection: DuckDBPyConnection, view: str, asked: Question, bar_sources: Sequence[str]) -> pa.Table:
@@ -81,6 +85,15 @@ def _shape(asked: Question, stored: pa.Schema) -> Table:
     wanted: Sequence[str] = asked.table.names if asked.as_of is None else stored.names
     if asked.size is not None:
         wanted = PARTS["minutes" if asked.size.unit == "minutes" else "sessions"]
+    elif asked.columns is not None:
+        told = {
+            *asked.columns,
+            *asked.table.key,
+            "symbol",
+            "trading_day",
+            "source",
+        }  # by these rows are chosen and adjusted
+        wanted = [name for name in wanted if name in told]
     columns = tuple(column for column in asked.table.columns if column.name in wanted)
     return replace(asked.table, columns=columns)
 

@@ -36,6 +36,7 @@ def read(
     as_of: Instant | None = ...,
     every: str | None = ...,
     phases: Sequence[str] = ...,
+    columns: Sequence[str] | None = ...,
     as_arrow: Literal[False] = ...,
     settings: Settings | None = ...,
 ) -> pd.DataFrame: ...
@@ -51,6 +52,7 @@ def read(
     as_of: Instant | None = ...,
     every: str | None = ...,
     phases: Sequence[str] = ...,
+    columns: Sequence[str] | None = ...,
     as_arrow: Literal[True],
     settings: Settings | None = ...,
 ) -> pa.Table: ...
@@ -65,6 +67,7 @@ def read(
     as_of: Instant | None = None,
     every: str | None = None,
     phases: Sequence[str] = ("regular",),
+    columns: Sequence[str] | None = None,
     as_arrow: bool = False,
     settings: Settings | None = None,
 ) -> pd.DataFrame | pa.Table:
@@ -88,18 +91,19 @@ def read(
             one shorter; ``1w``, ``1mo``, ``3mo`` from daily_bars, labelled with their first session. Each bar is of one source
             (BAR_SOURCES), and ``symbol`` is the company's present one. A bar across a split wants ``adjusted``.
         phases: of ``every`` within a session: regular, pre, post, overnight. No bar crosses from one into another.
+        columns: of the table, in its order; all of them when None. What is not asked for is not read. Not together with ``every``.
         as_arrow: an Arrow table, with exact decimals, instead of a frame, whose prices and shares are floats.
         settings: where the lake is; those of the environment and ``.env`` when None.
 
     Returns:
-        the table's columns (``every``: those of ``lake.longer_bars``); instants in UTC; no rows when there are none in the range.
+        the table's columns, or those asked for (``every``: those of ``lake.longer_bars``); instants in UTC; no rows when there are none in the range.
 
     Raises:
         PermanentError: table, symbol, day or a choice is unknown, or the table cannot answer it; the text says what it can.
         ServiceUnavailable: the lake's store does not answer.
     """
     settings = load_and_export() if settings is None else settings
-    asked = Question.of(table, symbols, start, end, adjusted, adjusted_to, as_of, every, phases, settings)
+    asked = Question.of(table, symbols, start, end, adjusted, adjusted_to, as_of, every, phases, columns, settings)
     found = answer(asked, settings)
     return found if as_arrow else _frame(found)
 

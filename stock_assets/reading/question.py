@@ -34,6 +34,7 @@ class Question:
         bounded: whether only a range of sessions is wanted.
         until: the day whose shares are the unit of adjusted prices.
         size: of the bars to sum up to; None for rows as they are.
+        columns: what is wanted of a row; None for all of it.
         renames: what makes one company of several symbols.
     """
 
@@ -47,6 +48,7 @@ class Question:
     as_of: datetime | None
     size: BarSize | None
     phases: Sequence[str]
+    columns: Sequence[str] | None
     renames: Sequence[Rename]
 
     @classmethod
@@ -61,6 +63,7 @@ class Question:
         as_of: Instant | None,
         every: str | None,
         phases: Sequence[str],
+        columns: Sequence[str] | None,
         settings: Settings,
     ) -> Question:
         """The question that these arguments of ``read`` are.
@@ -82,6 +85,7 @@ class Question:
             as_of=None if as_of is None else _instant(as_of),
             size=None if every is None else bar_size(every),
             phases=phases,
+            columns=columns,
             renames=renames_of(settings.universe),
         )
         asked._check_rows()
@@ -111,6 +115,13 @@ class Question:
 
     def _check_figures(self) -> None:
         name = self.table.name
+        unknown_columns = [each for each in self.columns or () if each not in self.table.names]
+        if unknown_columns or (self.columns is not None and not self.columns):
+            raise PermanentError(
+                f"{name} has no column {', '.join(unknown_columns) or 'of no name'}; it has {', '.join(self.table.names)}."
+            )
+        if self.columns is not None and self.size is not None:
+            raise PermanentError("Longer bars have columns of their own: leave columns out, or every.")
         if self.adjusted not in CHOICES:
             raise PermanentError(f"Prices are adjusted for {', '.join(CHOICES)}, not {self.adjusted!r}.")
         if self.adjusted != "none" and self.table not in DERIVED_TABLES:

@@ -23,6 +23,7 @@ class LocalSettings(Owner):
     warehouse_port: int = setting("WAREHOUSE_PORT", 8085, "port of the embedded warehouse", **PORT)
     dagster_port: int = setting("DAGSTER_PORT", 3000, "port of Dagster's UI, which takes the next one, too", **PORT)
     minio_port: int = setting("MINIO_PORT", 9000, "port of the embedded MinIO", **PORT)
+    dashboard_port: int = setting("DASHBOARD_PORT", 8501, "port of the dashboard", **PORT)
     java_home: str = setting("JAVA_HOME", "", "a Java installation to prefer", listed=False)
     search_path: str = setting("PATH", "", "where programs are searched", listed=False)
     ca_bundle: str = setting("SSL_CERT_FILE", "", "PEM file of the authorities this machine trusts", listed=False)
@@ -43,6 +44,7 @@ class LocalSettings(Owner):
             "warehouse": self.warehouse_port,
             "dagster-code": self.dagster_port + 1,
             "dagster-webserver": self.dagster_port,
+            "dashboard": self.dashboard_port,
         }
 
     @property

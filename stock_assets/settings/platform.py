@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from stock_assets.domain.universe import Universe
+from stock_assets.settings.dashboard import DashboardSettings
 from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.kafka import Broker, KafkaSettings
 from stock_assets.settings.lake import LakeSettings, absolute
@@ -41,6 +42,7 @@ OWNERS: dict[str, type[Owner]] = {
     "market": MarketSettings,
     "quality": QualitySettings,
     "vendors": VendorSettings,
+    "dashboard": DashboardSettings,
 }
 """The model of each owner, by the attribute of ``Settings`` that has it."""
 
@@ -125,6 +127,10 @@ class Settings:
         return VendorSettings.of(self.values)
 
     @cached_property
+    def dashboard(self) -> DashboardSettings:
+        return DashboardSettings.of(self.values)
+
+    @cached_property
     def local_dir(self) -> Path:
         """The one folder that holds everything local: jars, logs, lake, broker and warehouse data.
 
@@ -189,6 +195,12 @@ class Settings:
     def embedded_warehouse(self) -> bool:
         """Whether the warehouse is the embedded stand-in."""
         return not self.warehouse.account and not self.warehouse.host
+
+    @cached_property
+    def metered_warehouse(self) -> bool:
+        """Whether a query wakes a warehouse that is paid for by the minute: that of an account at Snowflake."""
+        host = self.warehouse.host
+        return bool(self.warehouse.account) and (not host or host.endswith(".snowflakecomputing.com"))
 
     @cached_property
     def snowflake(self) -> Snowflake:

@@ -21,7 +21,16 @@ from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import free_ports
 
 NOWHERE = "http://127.0.0.1:9"
-PORTS = ("KAFKA_PORT", "CONTROLLER", "SPARK_PORT", "WAREHOUSE_PORT", "DAGSTER_PORT", "CODE", "MINIO_PORT")
+PORTS = (
+    "KAFKA_PORT",
+    "CONTROLLER",
+    "SPARK_PORT",
+    "WAREHOUSE_PORT",
+    "DAGSTER_PORT",
+    "CODE",
+    "MINIO_PORT",
+    "DASHBOARD_PORT",
+)
 
 
 @dataclass(frozen=True)

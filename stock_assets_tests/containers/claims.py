@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from datetime import date
 from pathlib import Path
 
@@ -32,6 +33,12 @@ BUILT_ASSETS = ("bars/minute_bars", "bars/daily_bars", "metrics/daily_metrics")
 FLOW_DEADLINE_S = 1800
 LANDING_DEADLINE_S = 300
 MARTS_DEADLINE_S = 600
+SEEN = """
+from stock_assets.dashboard import data
+from stock_assets.observability.kept import file_of, newest
+place = data.settings()
+print(data.written(place).newest, bool(newest(file_of(place))))
+"""
 BEGAN = time.monotonic()
 
 
@@ -74,6 +81,17 @@ def flow(settings: Settings, own: dict[str, str], dagster: Dagster, expected: To
     return (
         "rows = local" if not wrong else f"rows != local ({'; '.join(wrong[:3])}; failed runs: {len(dagster.failed())})"
     )
+
+
+def dashboard(stack: Stack, settings: Settings) -> str:
+    """The dashboard answers at its port, sees the lake's newest session, and the collector's facts."""
+    address = f"http://127.0.0.1:{stack.environment['DASHBOARD_PORT']}/_stcore/health"
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=30) as answer:
+        status = answer.status
+    seen = stack.compose("exec", "-T", "dashboard", "python", "-c", SEEN).split()
+    wanted = ["200", str(max(_days(settings))), "True"]
+    found = [str(status), *seen[-2:]]
+    return "dashboard = lake" if found == wanted else f"dashboard != lake ({' '.join(found)}, not {' '.join(wanted)})"
 
 
 def marts(settings: Settings) -> str:

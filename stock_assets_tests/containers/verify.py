@@ -20,6 +20,7 @@ from stock_assets.settings.process import export
 from stock_assets_tests.conftest import free_ports
 from stock_assets_tests.containers.claims import (
     COMMAND,
+    dashboard,
     flow,
     inside,
     marts,
@@ -35,12 +36,20 @@ from stock_assets_tests.containers.engine import engine, ensure_base, run, share
 from stock_assets_tests.containers.stack import TARGETS, Stack
 from stock_assets_tests.containers.totals import Totals, all_totals
 
-WANTED = ("rows = local", "marts = metrics", "spark-submit ok", "workers 1 = 2", "root 0", "off-loopback 0")
+WANTED = (
+    "rows = local",
+    "dashboard = lake",
+    "marts = metrics",
+    "spark-submit ok",
+    "workers 1 = 2",
+    "root 0",
+    "off-loopback 0",
+)
 
 
 def local_mode(folder: Path) -> Totals:
     """What the demo leaves behind in local mode, in a folder and at ports of its own."""
-    kafka, _controller, spark, warehouse, dagster, _code = free_ports(6)
+    kafka, _controller, spark, warehouse, dagster, _code, dashboard = free_ports(7)
     own = {
         "STOCK_ASSETS_LOCAL": str(folder),
         "STOCK_ASSETS_JARS": str(Settings.load().jars_dir),
@@ -48,6 +57,7 @@ def local_mode(folder: Path) -> Totals:
         "SPARK_PORT": str(spark),
         "WAREHOUSE_PORT": str(warehouse),
         "DAGSTER_PORT": str(dagster),
+        "DASHBOARD_PORT": str(dashboard),
     }
     environment = {**os.environ, **own}
     try:
@@ -79,6 +89,7 @@ def verify(folder: Path) -> list[str]:
         settings, dagster = export(Settings.load(**own)), Dagster(int(stack.environment["DAGSTER_PORT"]))
         steps: list[Callable[[], str]] = [
             lambda: flow(settings, own, dagster, expected),
+            lambda: dashboard(stack, settings),
             lambda: marts(settings),
             lambda: submit(stack, settings),
             lambda: workers(stack, settings, dagster),

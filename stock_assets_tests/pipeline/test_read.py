@@ -226,3 +226,15 @@ def test_what_cannot_be_answered_is_said_in_a_sentence(
     store_metrics(lake, NVDA)
     with pytest.raises(PermanentError, match=sentence):
         read(lake, table, **given)
+
+
+def test_columns_that_are_not_asked_for_are_not_read(lake: str) -> None:
+    store_metrics(lake, NVDA, [("NVDA", SPLIT, "split", 10.0)])
+    whole = read(lake, "metrics", "NVDA", adjusted="splits")
+    some = read(lake, "metrics", "NVDA", adjusted="splits", columns=["close", "trading_day"])
+    assert list(some.columns) == ["trading_day", "close"]
+    pd.testing.assert_frame_equal(some, whole[["trading_day", "close"]])
+    with pytest.raises(PermanentError, match="has no column closing; it has year, "):
+        read(lake, "metrics", columns=["closing"])
+    with pytest.raises(PermanentError, match="leave columns out, or every"):
+        read(lake, "daily_bars", every="1w", columns=["close"])

@@ -27,7 +27,16 @@ OURS = {name: each for name, each in SERVICES.items() if "build" in each}
 DOCS = (PROJECT / "docs" / "containers.md").read_text()
 DOCKERFILE = (DOCKER / "Dockerfile").read_text()
 OF_COMPOSE = {
-    *("DAGSTER_PORT", "KAFKA_PORT", "MINIO_PORT", "WAREHOUSE_PORT", "SPARK_UI_PORT", "KAFKA_UI_PORT", "PGADMIN_PORT"),
+    *(
+        "DAGSTER_PORT",
+        "DASHBOARD_PORT",
+        "KAFKA_PORT",
+        "MINIO_PORT",
+        "WAREHOUSE_PORT",
+        "SPARK_UI_PORT",
+        "KAFKA_UI_PORT",
+        "PGADMIN_PORT",
+    ),
     *("SECRETS_DIR", "KAFKA_HEAP", "LEAST_FREE_MB", "SPARK_DRIVER_MEMORY", "SPARK_EXECUTOR_MEMORY", "PGADMIN_EMAIL"),
 }
 """What compose itself asks for: ports on this machine, memory, where secrets are. docs/containers.md tells of them."""

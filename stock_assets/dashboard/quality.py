@@ -1,0 +1,222 @@
+"""verdicts, checks, quarantine -> the quality page.
+
+Belongs here: what stands where on the page. Does not belong here: the numbers (``quality_numbers``), the verdicts themselves.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from stock_assets.dashboard import data, marks
+from stock_assets.dashboard.figures import absent, records
+from stock_assets.dashboard.quality_numbers import (
+    Map,
+    agreements,
+    availability_map,
+    check_trends,
+    reasons,
+    scores,
+)
+from stock_assets.domain.availability import AVAILABILITIES
+from stock_assets.observability import kept
+from stock_assets.quality.score import VERSION, Score
+from stock_assets.settings.platform import Settings
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MAP_SESSIONS, MAP_SYMBOLS = 40, 40
+SHOWN = 25
+LONGEST = 14
+"""Letters of a symbol beside the map; all of them are told below the pointer."""
+
+
+def quality(place: Settings) -> None:
+    """Draw the page."""
+    judged = data.availability(place)
+    if judged.empty:
+        marks.say("Nothing was judged yet: a build does, once something is landed.")
+    else:
+        held_back = data.withheld(place)
+        found = scores(judged, data.reconciliation(place), data.bars(place), held_back)
+        st.html(_tiles(found, len(held_back)))
+        st.html('<div class="sa-title">Availability</div>')
+        drawn = availability_map(judged, MAP_SESSIONS, MAP_SYMBOLS)
+        st.plotly_chart(_map(drawn), key="map", config=marks.CHART)
+        if len(drawn.symbols) < judged["symbol"].nunique():
+            st.html(f'<p class="sa-quiet">The {len(drawn.symbols)} symbols with most that is not available.</p>')
+        st.html(f'<div class="sa-title">Quality score <small class="sa-quiet">rules {VERSION}</small></div>')
+        st.html(
+            marks.table(
+                ["Symbol", "Score", "Sessions", "Worst", "Because"],
+                [_score(*each) for each in list(found.items())[:SHOWN]],
+                "Scores",
+            )
+        )
+    _checks(place)
+    left, right = st.columns(2)
+    with left:
+        _quarantine(place)
+    with right:
+        _reconciliation(place)
+    _withheld(place)
+
+
+def _tiles(found: dict[str, Score], held_back: int) -> str:
+    values = [each.value for each in found.values() if each.value is not None]
+    worst = next(iter(found.items()), None)
+    lowest = "–" if worst is None or worst[1].value is None else f"{worst[1].value:.0f}"
+    return marks.tiles(
+        [
+            marks.tile(
+                "Mean score", f"{sum(values) / len(values):.0f}" if values else "–", f"{len(values):,} symbols judged"
+            ),
+            marks.tile("Lowest score", lowest, worst[0] if worst is not None else ""),
+            marks.tile("Held down by an overdue session", f"{sum(each.capped for each in found.values()):,}"),
+            marks.tile("Withheld daily bars", f"{held_back:,}", "in the newest sessions", "down" if held_back else ""),
+        ]
+    )
+
+
+def _score(symbol: str, found: Score) -> list[object]:
+    value = "–" if found.value is None else f"{found.value:.0f}"
+    return [
+        symbol,
+        value,
+        found.sessions,
+        "" if found.worst_day is None else f"{found.worst_day:%Y-%m-%d}",
+        found.reason,
+    ]
+
+
+def _map(drawn: Map) -> go.Figure:
+    import plotly.graph_objects as go
+
+    colours = marks.palette()
+    of = {
+        "available": colours.up, "corrected": colours.average_200, "partial": colours.warn, "degraded": colours.down,
+        "missing": colours.text, "empty": "rgba(128,128,128,.18)",
+    }  # fmt: skip
+    count = len(AVAILABILITIES)
+    scale = [[(place + side) / count, of[name]] for place, name in enumerate(AVAILABILITIES) for side in (0, 1)]
+    signs = {name: "" if name in ("available", "empty") else name[0].upper() for name in AVAILABILITIES}
+    figure = go.Figure(
+        go.Heatmap(
+            x=drawn.days,
+            y=list(range(len(drawn.symbols))),
+            z=drawn.cells,
+            customdata=[
+                [marks.text(f"{name} {each}") for each in row]
+                for name, row in zip(drawn.symbols, drawn.because, strict=True)
+            ],
+            text=[["" if each is None else signs[AVAILABILITIES[each]] for each in row] for row in drawn.cells],
+            texttemplate="%{text}",
+            textfont={"size": 10, "color": colours.ground},
+            hovertemplate="%{x}<br>%{customdata}<extra></extra>",
+            colorscale=scale,
+            zmin=-0.5,
+            zmax=count - 0.5,
+            xgap=1,
+            ygap=1,
+            colorbar={
+                "tickvals": list(range(count)),
+                "ticktext": list(AVAILABILITIES),
+                "thickness": 10,
+                "orientation": "h",
+                "y": 1.0,
+                "yanchor": "bottom",
+            },
+        )
+    )
+    figure.update_xaxes(type="category", nticks=5, showgrid=False)
+    short = [marks.text(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…") for name in drawn.symbols]
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=list(range(len(short))), ticktext=short)
+    figure.update_layout(height=150 + 18 * max(len(drawn.symbols), 4), margin={"t": 28, "l": 0, "r": 0, "b": 0})
+    return figure
+
+
+def _checks(place: Settings) -> None:
+    st.html('<div class="sa-title">Checks</div>')
+    trends = check_trends(kept.checks(kept.file_of(place)))
+    if not trends:
+        marks.say("No check was seen yet: the collector keeps what each run finds.")
+        return
+    rows = []
+    for each in trends:
+        state = "available" if each.newest.passed else "degraded" if each.newest.severity == "error" else "partial"
+        word = "passed" if each.newest.passed else "failed" if each.newest.severity == "error" else "warns"
+        when = f"{datetime.fromtimestamp(each.newest.at, UTC):%Y-%m-%d %H:%M}"
+        rows.append(
+            [
+                each.newest.asset,
+                each.newest.name,
+                marks.Mark(state, word),
+                f"{each.passed} of {each.evaluations}",
+                each.trend,
+                when,
+                each.newest.text[:160],
+            ]
+        )
+    st.html(marks.table(["Asset", "Check", "Newest", "Passed", "Trend", "When, UTC", "Says"], rows, "Checks"))
+
+
+def _quarantine(place: Settings) -> None:
+    st.html('<div class="sa-title">Quarantine</div>')
+    found = reasons(data.quarantine(place))
+    if not found:
+        marks.say("No record is in quarantine.", "current")
+        return
+    st.html(
+        marks.table(
+            ["Stage", "Reason", "Records"],
+            [[stage, reason, f"{count:,}"] for stage, reason, count in found[:SHOWN]],
+            "Quarantine",
+        )
+    )
+
+
+def _reconciliation(place: Settings) -> None:
+    st.html('<div class="sa-title">Reconciliation</div>')
+    rows = data.reconciliation(place)
+    found = agreements(rows)
+    if not found:
+        marks.say("No two sources were compared yet.")
+        return
+    st.html(
+        marks.table(
+            ["Sources", "Agreed", "Disagree", "Moving", "One missing"],
+            [[f"{each.first}, {each.second}", each.agreed, each.disagree, each.moving, each.missing] for each in found],
+            "Reconciliation",
+        )
+    )
+    differ = rows[rows["verdict"] == "disagree"].sort_values("trading_day", ascending=False).head(SHOWN)
+    if len(differ):
+        cells = [
+            [
+                f"{row['trading_day']:%Y-%m-%d}",
+                row["symbol"],
+                *(_figure(row[name]) for name in ("first_close", "second_close", "close_bps", "volume_percent")),
+            ]
+            for row in records(differ)
+        ]
+        st.html(
+            marks.table(["Session", "Symbol", "First", "Second", "Close, bps", "Volume, %"], cells, "Disagreements")
+        )
+
+
+def _withheld(place: Settings) -> None:
+    rows = data.withheld(place)
+    if rows:
+        st.html('<div class="sa-title">Withheld</div>')
+        cells = [
+            [marks.Mark("withheld", str(row["trading_day"])), row["symbol"], row["source"], row["withheld_because"]]
+            for row in rows[-SHOWN:]
+        ]
+        st.html(marks.table(["Session", "Symbol", "Source", "Breaks"], cells, "Withheld"))
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None or absent(value) else f"{value:,.2f}"
