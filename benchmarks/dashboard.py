@@ -7,7 +7,6 @@ Does not belong here: limits as tests (timings are no tests).
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -93,7 +92,7 @@ def peer(folder: Path, lake: str) -> Iterator[str]:
         "true",
     ]
     command += ["--browser.gatherUsageStats", "false", "--server.address", "127.0.0.1"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         time.sleep(8)  # it has nothing that says more than that it listens
         yield f"http://127.0.0.1:{port}"

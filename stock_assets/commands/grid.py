@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stock_assets.domain.shares import show_shares
+
 _BETWEEN = 3
 _NUMBER = re.compile(r"[+-]?[\d,]+(\.\d+)?%?|")
 
@@ -35,7 +37,7 @@ def show_table(
         droppable: columns that are left out, the first one first, while the lines are too long for the console.
         styles: of each row.
     """
-    cells = [[each if isinstance(each, Text) else Text(short(each)) for each in row] for row in rows]
+    cells = [[Text(_cell(name, each)) for name, each in zip(columns, row, strict=True)] for row in rows]
     widths = [max(map(cell_len, (name, *(row[place].plain for row in cells)))) for place, name in enumerate(columns)]
     shown = list(range(len(columns)))
     dropped: list[str] = []
@@ -55,6 +57,10 @@ def show_table(
     console.print(table, crop=False, soft_wrap=True)
     if dropped:
         console.print(f"not shown, as the lines are too short: {', '.join(dropped)}", style="dim", soft_wrap=True)
+
+
+def _cell(column: str, value: object) -> str:
+    return show_shares(value) if column == "volume" and isinstance(value, Decimal) else short(value)
 
 
 def short(value: object) -> str:

@@ -60,6 +60,7 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
             _tell_steps(instance, records, told, report)
             _tell_ended(settings, instance, records, told, report)
             if not instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+                doing = "looking    for what is left to do"
                 waiting = _waiting(settings)
                 # a sensor may have asked for a run while the tables were looked at
                 if not waiting and not instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1):
@@ -113,7 +114,7 @@ def _tell_steps(
                 told.add(step)
                 about = event.step_key.replace("__", "/")
                 sessions = f" of {run.tags[SESSIONS_TAG]}" if SESSIONS_TAG in run.tags else ""
-                say(f"{run.job_name:<10} {about}{sessions} in {event.step_success_data.duration_ms / 1000:.1f} s")
+                say(f"{_name(run):<10} {about}{sessions} in {event.step_success_data.duration_ms / 1000:.1f} s")
 
 
 def _tell_ended(
@@ -135,7 +136,7 @@ def _tell_ended(
             raise PermanentError(
                 f"run {run.run_id[:8]} of {run.job_name} failed: {told_why} {_look(settings, run.run_id)}"
             )
-        say(f"{run.job_name:<10} run {run.run_id[:8]} done in {_seconds(record):.1f} s")
+        say(f"{_name(run):<10} run {run.run_id[:8]} done in {_seconds(record):.1f} s")
 
 
 def _at_work(instance: dg.DagsterInstance) -> str:
@@ -145,8 +146,13 @@ def _at_work(instance: dg.DagsterInstance) -> str:
         run = record.dagster_run
         steps = [s for s in instance.get_run_step_stats(run.run_id) if s.start_time and not s.end_time]
         doing = [f"{s.step_key.replace('__', '/')} for {now - (s.start_time or now):.0f} s" for s in steps]
-        lines.append(f"{run.job_name:<10} {', '.join(doing) or 'is starting'}")
+        lines.append(f"{_name(run):<10} {', '.join(doing) or 'is starting'}")
     return "; ".join(lines) or "waiting    for the next run"
+
+
+def _name(run: dg.DagsterRun) -> str:
+    """The job's; what Dagster's own automation asks for has none that a reader knows."""
+    return "automation" if run.job_name.startswith("__") else run.job_name
 
 
 def _look(settings: Settings, run_id: str = "") -> str:
