@@ -90,7 +90,7 @@ def written(place: Settings, table: Table = DAILY_METRICS) -> Written:
         newest = _newest(place, table)
         return Written(newest, committed_at(place.lake_root, table))
 
-    return _remembered(place, "written", (table,), (table.path,), make)
+    return remembered(place, "written", (table,), (table.path,), make)
 
 
 def market(place: Settings) -> pd.DataFrame:
@@ -103,7 +103,7 @@ def market(place: Settings) -> pd.DataFrame:
         first = sessions_between(newest - timedelta(days=3 * CARD_SESSIONS), newest)[-CARD_SESSIONS:][0]
         return read("daily_metrics", None, first, newest, adjusted="splits", columns=MARKET_COLUMNS, settings=place)
 
-    return _remembered(place, "market", (DAILY_METRICS, RAW_ACTIONS), (), make)
+    return remembered(place, "market", (DAILY_METRICS, RAW_ACTIONS), (), make)
 
 
 def symbols(place: Settings) -> list[str]:
@@ -116,7 +116,7 @@ def symbols(place: Settings) -> list[str]:
         with answer_of(query, place.lake_root, place.universe) as rows:
             return [symbol for (symbol,) in rows.fetchall()]
 
-    return _remembered(place, "symbols", (DAILY_METRICS,), (), make)
+    return remembered(place, "symbols", (DAILY_METRICS,), (), make)
 
 
 def history(place: Settings, symbol: str, adjusted: Adjusted) -> pd.DataFrame:
@@ -126,7 +126,7 @@ def history(place: Settings, symbol: str, adjusted: Adjusted) -> pd.DataFrame:
         PermanentError: there is no such symbol, or no table.
     """
     today = datetime.now(UTC).date()
-    return _remembered(
+    return remembered(
         place,
         "history",
         (DAILY_METRICS, RAW_ACTIONS),
@@ -142,7 +142,7 @@ def actions(place: Settings, symbol: str) -> pd.DataFrame:
     def make() -> pd.DataFrame:
         return _or_none(lambda: read("actions", symbol, columns=names, settings=place), names)
 
-    return _remembered(place, "actions", (RAW_ACTIONS,), (symbol,), make)
+    return remembered(place, "actions", (RAW_ACTIONS,), (symbol,), make)
 
 
 def stocks(place: Settings) -> pd.DataFrame:
@@ -153,7 +153,7 @@ def stocks(place: Settings) -> pd.DataFrame:
         rows = _or_none(lambda: read("stocks", columns=names, settings=place), names)
         return rows.sort_values("valid_to").drop_duplicates("symbol", keep="last")
 
-    return _remembered(place, "stocks", (STOCK_STATEMENTS, DAILY_BARS), (), make)
+    return remembered(place, "stocks", (STOCK_STATEMENTS, DAILY_BARS), (), make)
 
 
 def availability(place: Settings) -> pd.DataFrame:
@@ -189,7 +189,7 @@ def withheld(place: Settings, table: Table = DAILY_BARS) -> list[dict[str, Any]]
         rows: list[dict[str, Any]] = read_withheld(place.lake_root, table, first).to_pylist()
         return rows
 
-    return _remembered(place, "withheld", (table,), (table.path,), make)
+    return remembered(place, "withheld", (table,), (table.path,), make)
 
 
 def quarantine(place: Settings) -> pd.DataFrame:
@@ -199,7 +199,7 @@ def quarantine(place: Settings) -> pd.DataFrame:
     def make() -> pd.DataFrame:
         return _or_none(lambda: read(QUARANTINE.name, columns=names, settings=place), names)
 
-    return _remembered(place, "quarantine", (RAW_TICKS, RAW_BARS, RAW_ACTIONS), (), make)
+    return remembered(place, "quarantine", (RAW_TICKS, RAW_BARS, RAW_ACTIONS), (), make)
 
 
 def _of_newest(place: Settings, table: Table, names: Sequence[str]) -> pd.DataFrame:
@@ -210,7 +210,7 @@ def _of_newest(place: Settings, table: Table, names: Sequence[str]) -> pd.DataFr
         days = sessions_between(newest - timedelta(days=2 * JUDGED), newest)[-JUDGED:]
         return read(table.name, None, days[0], newest, columns=list(names), settings=place)
 
-    return _remembered(place, "newest sessions", (table,), (table.path, tuple(names)), make)
+    return remembered(place, "newest sessions", (table,), (table.path, tuple(names)), make)
 
 
 def _newest(place: Settings, table: Table) -> date | None:
@@ -223,9 +223,10 @@ def _newest(place: Settings, table: Table) -> date | None:
     return found
 
 
-def _remembered(
+def remembered(
     place: Settings, what: str, tables: Sequence[Table], about: Hashable, make: Callable[[], Found]
 ) -> Found:
+    """What ``make`` returned for these versions of the tables; it must not ask for anything that is remembered itself."""
     versions: Versions = tuple(version(place, table) for table in tables)
     return _rows.get((place.lake_root, what, about, versions), make)
 

@@ -93,6 +93,13 @@ def show_symbol(browser: webdriver.Chrome, address: str, symbol: str, **chosen: 
     wait_for(browser, f"{CHART}?.getAttribute('data-drawn') === {symbol!r}", f"candles of {symbol}")
 
 
+def press(browser: webdriver.Chrome, label: str) -> None:
+    """Press a button, found and pressed at once: the page may draw itself again at any moment."""
+    button = f"[...document.querySelectorAll('button')].find(b => b.innerText.includes({label!r}))"
+    wait_for(browser, button, f"a button {label}")
+    browser.execute_script(f"{button}.click()")
+
+
 def test_the_market_s_cards_are_the_newest_metrics(browser: webdriver.Chrome, address: str, place: Settings) -> None:
     open_page(browser, address, "")
     cards = f"{SHADOWS}.flatMap(s => [...s.querySelectorAll('.card')])"
@@ -144,8 +151,7 @@ def test_the_candles_are_those_of_read(browser: webdriver.Chrome, address: str, 
 def test_the_address_keeps_what_was_chosen(browser: webdriver.Chrome, address: str) -> None:
     show_symbol(browser, address, "IBM", adjusted="all", range="3M")
     assert {"symbol=IBM", "range=3M", "adjusted=all"} <= set(browser.current_url.partition("?")[2].split("&"))
-    label = next(each for each in browser.find_elements(By.CSS_SELECTOR, "button") if each.text == "as traded")
-    label.click()
+    press(browser, "as traded")
     wait_for(browser, "location.search.includes('adjusted=none')", "the choice in the address")
     shared = browser.current_url
     with chromium() as another:
@@ -165,7 +171,7 @@ def test_the_csv_is_the_rows_of_read_and_holds_no_formula(
 ) -> None:
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     show_symbol(browser, address, "=cmd()", adjusted="none", range="Max")
-    next(each for each in browser.find_elements(By.CSS_SELECTOR, "button") if "CSV" in each.text).click()
+    press(browser, "CSV")
     WebDriverWait(browser, DEADLINE_S).until(lambda _: list(tmp_path.glob("*.csv")), message="no file came")
     (file,) = tmp_path.glob("*.csv")
     assert file.name == "_cmd___Max_none.csv"
@@ -194,8 +200,10 @@ def test_pipeline_and_health_show_what_was_collected(browser: webdriver.Chrome, 
     picture(browser, "health")
 
 
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("symbol", HOSTILE)
+@pytest.mark.parametrize(
+    ("page", "symbol"),
+    [*((page, "") for page in PAGES if page != "symbol"), *(("symbol", symbol) for symbol in HOSTILE)],
+)
 def test_hostile_names_are_text_on_every_page(browser: webdriver.Chrome, address: str, page: str, symbol: str) -> None:
     if page == "symbol":
         show_symbol(browser, address, symbol)
