@@ -98,22 +98,21 @@ def _heat_map(shown: list[Card]) -> go.Figure:
     change = [card.change or 0.0 for card in shown]
     figure = go.Figure(
         go.Treemap(
-            ids=[f"s {sector}" for sector in sectors] + [f"c {card.symbol}" for card in shown],
-            labels=[marks.text(sector) for sector in sectors] + [marks.text(card.symbol) for card in shown],
-            parents=[""] * len(sectors) + [f"s {card.sector}" for card in shown],
-            values=[0.0] * len(sectors) + worth,
-            text=[""] * len(sectors) + [marks.signed(each, unit=" %") for each in change],
+            ids=["market", *(f"s {sector}" for sector in sectors)] + [f"c {card.symbol}" for card in shown],
+            labels=["", *map(marks.text, sectors)] + [marks.text(card.symbol) for card in shown],
+            parents=["", *["market"] * len(sectors)] + [f"s {card.sector}" for card in shown],
+            values=[0.0] * (1 + len(sectors)) + worth,
+            text=[""] * (1 + len(sectors)) + [marks.signed(each, unit=" %") for each in change],
             texttemplate="%{label}<br>%{text}",
             hovertemplate="%{label} %{text}<extra></extra>",
             marker={
-                "colors": [0.0] * len(sectors) + change,
+                "colors": [0.0] * (1 + len(sectors)) + change,
                 "colorscale": [[0, colours.down], [0.5, colours.ground], [1, colours.up]],
                 "cmin": -WIDEST_PERCENT,
                 "cmax": WIDEST_PERCENT,
                 "line": {"color": colours.muted, "width": 0.5},
                 "colorbar": {"title": "%", "thickness": 10, "len": 0.9},
             },
-            root={"color": "rgba(0,0,0,0)"},
             pathbar={"visible": False},
             tiling={"pad": 2},
         )
