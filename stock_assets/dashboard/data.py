@@ -9,18 +9,17 @@ Frames are shared: nobody changes one that was got here.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stock_assets.dashboard.memory import Memory
 from stock_assets.domain.catalog import QUARANTINE
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, EXPECTATIONS, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.domain.stocks import STOCK_STATEMENTS
 from stock_assets.domain.table import Table
@@ -59,36 +58,6 @@ def settings() -> Settings:
     return load_and_export()
 
 
-class Memory:
-    """Answers by what they were made of; one is made at a time, so that ten visitors do not make the same ten times."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: OrderedDict[Hashable, Any] = OrderedDict()
-        self._known_lock, self._making = threading.Lock(), threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Found]) -> Found:
-        """What is known under ``key``, else what ``make`` returns; what it raises is not remembered."""
-        found = self._look(key)
-        if found is None:
-            with self._making:
-                found = self._look(key)
-                if found is None:
-                    found = (make(),)
-                    with self._known_lock:
-                        self._known[key] = found
-                        while len(self._known) > self._most:
-                            self._known.popitem(last=False)
-        answer: Found = found[0]
-        return answer
-
-    def _look(self, key: Hashable) -> Any:
-        with self._known_lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-            return self._known.get(key)
-
-
 _rows, _versions = Memory(REMEMBERED), Memory(200)
 
 
@@ -121,7 +90,7 @@ def written(place: Settings, table: Table = DAILY_METRICS) -> Written:
         newest = _newest(place, table)
         return Written(newest, committed_at(place.lake_root, table))
 
-    return _remembered(place, "written", (table,), (table.path,), make)
+    return remembered(place, "written", (table,), (table.path,), make)
 
 
 def market(place: Settings) -> pd.DataFrame:
@@ -134,7 +103,7 @@ def market(place: Settings) -> pd.DataFrame:
         first = sessions_between(newest - timedelta(days=3 * CARD_SESSIONS), newest)[-CARD_SESSIONS:][0]
         return read("daily_metrics", None, first, newest, adjusted="splits", columns=MARKET_COLUMNS, settings=place)
 
-    return _remembered(place, "market", (DAILY_METRICS, RAW_ACTIONS), (), make)
+    return remembered(place, "market", (DAILY_METRICS, RAW_ACTIONS), (), make)
 
 
 def symbols(place: Settings) -> list[str]:
@@ -147,7 +116,7 @@ def symbols(place: Settings) -> list[str]:
         with answer_of(query, place.lake_root, place.universe) as rows:
             return [symbol for (symbol,) in rows.fetchall()]
 
-    return _remembered(place, "symbols", (DAILY_METRICS,), (), make)
+    return remembered(place, "symbols", (DAILY_METRICS,), (), make)
 
 
 def history(place: Settings, symbol: str, adjusted: Adjusted) -> pd.DataFrame:
@@ -157,7 +126,7 @@ def history(place: Settings, symbol: str, adjusted: Adjusted) -> pd.DataFrame:
         PermanentError: there is no such symbol, or no table.
     """
     today = datetime.now(UTC).date()
-    return _remembered(
+    return remembered(
         place,
         "history",
         (DAILY_METRICS, RAW_ACTIONS),
@@ -173,7 +142,7 @@ def actions(place: Settings, symbol: str) -> pd.DataFrame:
     def make() -> pd.DataFrame:
         return _or_none(lambda: read("actions", symbol, columns=names, settings=place), names)
 
-    return _remembered(place, "actions", (RAW_ACTIONS,), (symbol,), make)
+    return remembered(place, "actions", (RAW_ACTIONS,), (symbol,), make)
 
 
 def stocks(place: Settings) -> pd.DataFrame:
@@ -184,7 +153,7 @@ def stocks(place: Settings) -> pd.DataFrame:
         rows = _or_none(lambda: read("stocks", columns=names, settings=place), names)
         return rows.sort_values("valid_to").drop_duplicates("symbol", keep="last")
 
-    return _remembered(place, "stocks", (STOCK_STATEMENTS, DAILY_BARS), (), make)
+    return remembered(place, "stocks", (STOCK_STATEMENTS, DAILY_BARS), (), make)
 
 
 def availability(place: Settings) -> pd.DataFrame:
@@ -196,6 +165,14 @@ def availability(place: Settings) -> pd.DataFrame:
 def reconciliation(place: Settings) -> pd.DataFrame:
     """Verdicts of the newest JUDGED sessions, with their numbers; no rows without a table."""
     return _of_newest(place, RECONCILIATION, tuple(name for name in RECONCILIATION.names if name != "year"))
+
+
+def expectations(place: Settings) -> pd.DataFrame:
+    """What Great Expectations found of each table in the newest JUDGED sessions: of each expectation what was found last."""
+    names = ("trading_day", "checked_table", "expectation", "rows", "unexpected_rows", "passed", "checked_at")
+    rows = _of_newest(place, EXPECTATIONS, names)
+    key = ["trading_day", "checked_table", "expectation"]
+    return rows.sort_values("checked_at").drop_duplicates(key, keep="last") if len(rows) else rows
 
 
 def bars(place: Settings) -> pd.DataFrame:
@@ -212,7 +189,7 @@ def withheld(place: Settings, table: Table = DAILY_BARS) -> list[dict[str, Any]]
         rows: list[dict[str, Any]] = read_withheld(place.lake_root, table, first).to_pylist()
         return rows
 
-    return _remembered(place, "withheld", (table,), (table.path,), make)
+    return remembered(place, "withheld", (table,), (table.path,), make)
 
 
 def quarantine(place: Settings) -> pd.DataFrame:
@@ -222,7 +199,7 @@ def quarantine(place: Settings) -> pd.DataFrame:
     def make() -> pd.DataFrame:
         return _or_none(lambda: read(QUARANTINE.name, columns=names, settings=place), names)
 
-    return _remembered(place, "quarantine", (RAW_TICKS, RAW_BARS, RAW_ACTIONS), (), make)
+    return remembered(place, "quarantine", (RAW_TICKS, RAW_BARS, RAW_ACTIONS), (), make)
 
 
 def _of_newest(place: Settings, table: Table, names: Sequence[str]) -> pd.DataFrame:
@@ -233,7 +210,7 @@ def _of_newest(place: Settings, table: Table, names: Sequence[str]) -> pd.DataFr
         days = sessions_between(newest - timedelta(days=2 * JUDGED), newest)[-JUDGED:]
         return read(table.name, None, days[0], newest, columns=list(names), settings=place)
 
-    return _remembered(place, "newest sessions", (table,), (table.path, tuple(names)), make)
+    return remembered(place, "newest sessions", (table,), (table.path, tuple(names)), make)
 
 
 def _newest(place: Settings, table: Table) -> date | None:
@@ -246,9 +223,10 @@ def _newest(place: Settings, table: Table) -> date | None:
     return found
 
 
-def _remembered(
+def remembered(
     place: Settings, what: str, tables: Sequence[Table], about: Hashable, make: Callable[[], Found]
 ) -> Found:
+    """What ``make`` returned for these versions of the tables; it must not ask for anything that is remembered itself."""
     versions: Versions = tuple(version(place, table) for table in tables)
     return _rows.get((place.lake_root, what, about, versions), make)
 

@@ -12,6 +12,9 @@ import streamlit as st
 from stock_assets.dashboard import data, marks
 from stock_assets.dashboard.cards import show_cards
 from stock_assets.dashboard.market_numbers import Breadth, Card, breadth, cards, movers, of_newest
+from stock_assets.domain.quality_tables import AVAILABILITY
+from stock_assets.domain.stocks import STOCK_STATEMENTS
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_ACTIONS
 from stock_assets.settings.platform import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +32,9 @@ def market(place: Settings) -> None:
     if rows.empty:
         marks.say("There are no metrics yet: `make demo` fills every table, or a build does once something is landed.")
         return
-    every = cards(rows, data.stocks(place), data.availability(place), data.withheld(place))
+    parts = data.stocks(place), data.availability(place), data.withheld(place)
+    tables = (DAILY_METRICS, DAILY_BARS, RAW_ACTIONS, AVAILABILITY, STOCK_STATEMENTS)
+    every = data.remembered(place, "cards", tables, (), lambda: cards(rows, *parts))
     st.html(_breadth(breadth(of_newest(rows))))
     sectors = sorted({card.sector for card in every})
     left, right = st.columns([2, 3])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from stock_assets.dashboard.figures import absent, records
@@ -73,22 +75,28 @@ def cards(
     }
     kept_back = {row["symbol"]: row["trading_day"] for row in withheld}
     found = []
-    for symbol, own in rows.sort_values("trading_day").groupby("symbol", sort=True):
-        last = own.iloc[-1]
-        state, words = _state(str(symbol), last["trading_day"], newest, judged, kept_back)
+    columns = ("symbol", "trading_day", "close", "change_percent", "volume")
+    ordered = rows.sort_values(["symbol", "trading_day"])
+    each = zip(
+        *(ordered[name].tolist() for name in columns), strict=True
+    )  # a frame for each symbol would cost a second
+    for symbol, own in groupby(each, key=itemgetter(0)):
+        sessions = list(own)
+        _, day, close, change, volume = sessions[-1]
+        state, words = _state(str(symbol), day, newest, judged, kept_back)
         about = known.get(symbol, {})
         found.append(
             Card(
                 symbol=str(symbol),
                 name=_known(about.get("name")),
                 sector=_known(about.get("sector")) or NO_SECTOR,
-                day=f"{last['trading_day']:%Y-%m-%d}",
-                close=float(last["close"]),
-                change=_number(last["change_percent"]),
-                volume=_number(last["volume"]),
+                day=f"{day:%Y-%m-%d}",
+                close=float(close),
+                change=_number(change),
+                volume=_number(volume),
                 state=state,
                 words=words,
-                closes=[round(float(close), 4) for close in own["close"]],
+                closes=[round(float(session[2]), 4) for session in sessions],
             )
         )
     return found

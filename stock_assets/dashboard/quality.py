@@ -6,32 +6,26 @@ Belongs here: what stands where on the page. Does not belong here: the numbers (
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from stock_assets.dashboard import data, marks
 from stock_assets.dashboard.figures import absent, records
+from stock_assets.dashboard.quality_map import map_figure
 from stock_assets.dashboard.quality_numbers import (
-    Map,
     agreements,
     availability_map,
     check_trends,
+    expectations_held,
     reasons,
     scores,
 )
-from stock_assets.domain.availability import AVAILABILITIES
 from stock_assets.observability import kept
 from stock_assets.quality.score import VERSION, Score
 from stock_assets.settings.platform import Settings
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 MAP_SESSIONS, MAP_SYMBOLS = 40, 40
 SHOWN = 25
-LONGEST = 14
-"""Letters of a symbol beside the map; all of them are told below the pointer."""
 
 
 def quality(place: Settings) -> None:
@@ -45,7 +39,7 @@ def quality(place: Settings) -> None:
         st.html(_tiles(found, len(held_back)))
         st.html('<div class="sa-title">Availability</div>')
         drawn = availability_map(judged, MAP_SESSIONS, MAP_SYMBOLS)
-        st.plotly_chart(_map(drawn), key="map", config=marks.CHART)
+        st.plotly_chart(map_figure(drawn), key="map", config=marks.CHART)
         if len(drawn.symbols) < judged["symbol"].nunique():
             st.html(f'<p class="sa-quiet">The {len(drawn.symbols)} symbols with most that is not available.</p>')
         st.html(f'<div class="sa-title">Quality score <small class="sa-quiet">rules {VERSION}</small></div>')
@@ -56,6 +50,7 @@ def quality(place: Settings) -> None:
                 "Scores",
             )
         )
+    _expectations(place)
     _checks(place)
     left, right = st.columns(2)
     with left:
@@ -92,50 +87,32 @@ def _score(symbol: str, found: Score) -> list[object]:
     ]
 
 
-def _map(drawn: Map) -> go.Figure:
+def _expectations(place: Settings) -> None:
     import plotly.graph_objects as go
 
-    colours = marks.palette()
-    of = {
-        "available": colours.up, "corrected": colours.average_200, "partial": colours.warn, "degraded": colours.down,
-        "missing": colours.text, "empty": "rgba(128,128,128,.18)",
-    }  # fmt: skip
-    count = len(AVAILABILITIES)
-    scale = [[(place + side) / count, of[name]] for place, name in enumerate(AVAILABILITIES) for side in (0, 1)]
-    signs = {name: "" if name in ("available", "empty") else name[0].upper() for name in AVAILABILITIES}
-    figure = go.Figure(
-        go.Heatmap(
-            x=drawn.days,
-            y=list(range(len(drawn.symbols))),
-            z=drawn.cells,
-            customdata=[
-                [marks.text(f"{name} {each}") for each in row]
-                for name, row in zip(drawn.symbols, drawn.because, strict=True)
-            ],
-            text=[["" if each is None else signs[AVAILABILITIES[each]] for each in row] for row in drawn.cells],
-            texttemplate="%{text}",
-            textfont={"size": 10, "color": colours.ground},
-            hovertemplate="%{x}<br>%{customdata}<extra></extra>",
-            colorscale=scale,
-            zmin=-0.5,
-            zmax=count - 0.5,
-            xgap=1,
-            ygap=1,
-            colorbar={
-                "tickvals": list(range(count)),
-                "ticktext": list(AVAILABILITIES),
-                "thickness": 10,
-                "orientation": "h",
-                "y": 1.0,
-                "yanchor": "bottom",
-            },
-        )
+    st.html('<div class="sa-title">Great Expectations</div>')
+    rows = data.expectations(place)
+    if rows.empty:
+        marks.say("No expectation was checked yet: each build does.")
+        return
+    figure = go.Figure()
+    for table, days, share in expectations_held(rows):
+        figure.add_scatter(x=days, y=share, name=marks.text(table), mode="lines+markers")
+    figure.update_layout(
+        height=240, margin={"t": 28, "l": 0, "r": 8, "b": 0}, yaxis_title="% that hold", legend={"orientation": "h"}
     )
-    figure.update_xaxes(type="category", nticks=5, showgrid=False)
-    short = [marks.text(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…") for name in drawn.symbols]
-    figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=list(range(len(short))), ticktext=short)
-    figure.update_layout(height=150 + 18 * max(len(drawn.symbols), 4), margin={"t": 28, "l": 0, "r": 0, "b": 0})
-    return figure
+    st.plotly_chart(figure, key="expectations", config=marks.CHART)
+    broken = records(rows[~rows["passed"].astype(bool)].sort_values("trading_day", ascending=False).head(SHOWN))
+    cells = [
+        [f"{row['trading_day']:%Y-%m-%d}", row["checked_table"], row["expectation"], _count(row["unexpected_rows"])]
+        for row in broken
+    ]
+    if cells:
+        st.html(marks.table(["Session", "Table", "Expectation", "Rows"], cells, "Expectations that do not hold"))
+
+
+def _count(value: float | None) -> str:
+    return "–" if value is None or absent(value) else f"{value:,.0f}"
 
 
 def _checks(place: Settings) -> None:

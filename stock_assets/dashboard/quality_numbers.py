@@ -96,6 +96,15 @@ def agreements(rows: pd.DataFrame) -> list[Agreement]:
     return found
 
 
+def expectations_held(rows: pd.DataFrame) -> list[tuple[str, list[str], list[float]]]:
+    """Per table the sessions that were checked, and the percent of their expectations that hold."""
+    found = []
+    for table, own in rows.groupby("checked_table", sort=True):
+        share = own.groupby("trading_day", sort=True)["passed"].mean()
+        found.append((str(table), [f"{day:%Y-%m-%d}" for day in share.index], [100 * float(each) for each in share]))
+    return found
+
+
 @dataclass(frozen=True)
 class CheckTrend:
     """A check's evaluations, oldest first: ``trend`` has a sign for each of the newest."""

@@ -77,8 +77,8 @@ def warm(settings: Settings) -> None:
         from stock_assets.dashboard import data
 
         try:
-            data.market(settings)
-            data.stocks(settings)
+            for part in (data.market, data.stocks, data.availability, data.withheld, data.symbols, data.written):
+                part(settings)
         except Exception as away:  # noqa: BLE001 - the page itself will say it
             log.info("Nothing was read before the first visitor: %s", away)
 

@@ -97,9 +97,9 @@ def _head(place: Settings, chosen: str, rows: pd.DataFrame) -> str:
     moved = "" if absent(change) else marks.signed(float(change), unit=" %")
     tone = "down" if moved.startswith("−") else "up"
     return (
-        f'<div class="sa-line"><span class="sa-title" id="symbol">{marks.text(chosen)}</span>'
+        f'<div class="sa-line"><span class="sa-title sa-symbol">{marks.text(chosen)}</span>'
         f'<span class="sa-quiet">{marks.text(about)}</span>'
-        f'<span class="sa-title" id="close">{last["close"]:,.2f}</span>'
+        f'<span class="sa-title sa-close">{last["close"]:,.2f}</span>'
         f'<span class="sa-badge sa-{tone}">{moved}</span><span class="sa-quiet">{last["trading_day"]:%a %Y-%m-%d}</span>{state}</div>'
     )
 

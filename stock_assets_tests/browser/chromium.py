@@ -113,13 +113,15 @@ def text_of(browser: webdriver.Chrome) -> str:
     return browser.find_element(By.TAG_NAME, "body").text
 
 
-def complaints(browser: webdriver.Chrome) -> list[str]:
-    """What the page logged as errors since it was asked last, but the probing that belongs to Streamlit."""
+def complaints(browser: webdriver.Chrome, address: str) -> list[str]:
+    """What pages of a server logged as errors since it was asked last, but the probing that belongs to Streamlit."""
     logged = browser.get_log("browser")  # type: ignore[no-untyped-call]
     return [
         entry["message"]
         for entry in logged
-        if entry["level"] == "SEVERE" and not (PROBED in entry["message"] and "404" in entry["message"])
+        if entry["level"] == "SEVERE"
+        and address in entry["message"]
+        and not (PROBED in entry["message"] and "404" in entry["message"])
     ]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, EXPECTATIONS, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.domain.stocks import STOCK_STATEMENTS
 from stock_assets.domain.table import WITHHELD, Table
@@ -123,6 +123,18 @@ def store_verdicts(lake: str, symbols: Sequence[str], days: Sequence[date]) -> N
     _rows(lake, AVAILABILITY, available)
     _rows(lake, RECONCILIATION, reconciled)
     _rows(lake, DAILY_BARS, bars)
+
+
+def store_expectations(lake: str, days: Sequence[date]) -> None:
+    """What Great Expectations found: one expectation breaks in the newest session."""
+    rows = [
+        {
+            "trading_day": day, "checked_table": "bars/daily_bars", "expectation": f"expect_{number} {HOSTILE[0]}",
+            "rows": 10, "unexpected_rows": 0 if passed else 3, "passed": passed, "checked_at": KNOWN_AT,
+        }
+        for day in days for number in range(3) for passed in (number < 2 or day != days[-1],)
+    ]  # fmt: skip
+    _rows(lake, EXPECTATIONS, rows)
 
 
 def store_rejected(lake: str, reasons: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from stock_assets.dashboard.quality_numbers import (
     agreements,
     availability_map,
     check_trends,
+    expectations_held,
     reasons,
     scores,
 )
@@ -201,6 +202,19 @@ def test_reasons_and_agreements_are_counted() -> None:
         ]
     )
     assert agreements(compared) == [Agreement("x", "y", 2, 1, 0, 1)]
+
+
+def test_expectations_are_told_as_the_share_that_holds() -> None:
+    rows = pd.DataFrame(
+        [
+            {"checked_table": table, "trading_day": DAYS[day], "passed": passed}
+            for table, day, passed in (("b", 0, True), ("a", 1, True), ("a", 1, False), ("a", 0, True))
+        ]
+    )
+    assert expectations_held(rows) == [
+        ("a", ["2024-03-04", "2024-03-05"], [100.0, 50.0]),
+        ("b", ["2024-03-04"], [100.0]),
+    ]
 
 
 def test_a_trend_is_the_newest_evaluations_and_failed_checks_come_first() -> None:

@@ -1,0 +1,81 @@
+"""How the dashboard is served, and what it remembers for all its visitors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from streamlit import config
+
+from stock_assets.dashboard.memory import Memory
+from stock_assets.dashboard.server import options
+from stock_assets.settings.platform import Settings
+from stock_assets_tests.checkout import PROJECT
+
+
+def test_it_listens_on_loopback_is_protected_and_tells_nobody() -> None:
+    told = options(Settings({"DASHBOARD_PORT": "9999", "DASHBOARD_HOSTS": "a.example, 127.0.0.1"}))
+    assert (told["server.address"], told["server.port"]) == ("127.0.0.1", 9999)
+    assert told["server.enableCORS"] and told["server.enableXsrfProtection"]
+    assert told["server.allowedHosts"] == ["a.example", "127.0.0.1"]
+    assert not told["browser.gatherUsageStats"] and told["client.showErrorDetails"] == "none"
+    assert options(Settings({}))["server.allowedHosts"] == ["127.0.0.1", "localhost"]
+
+
+def test_every_option_is_one_of_streamlit_s() -> None:
+    assert set(options(Settings({}))) <= set(config.get_config_options())
+
+
+def test_neither_the_package_nor_the_definitions_import_what_draws() -> None:
+    script = (
+        "import sys, stock_assets, stock_assets.cli, stock_assets.definitions\n"
+        "sys.exit(', '.join({'streamlit', 'plotly'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_answer_is_made_once_however_many_ask_at_once() -> None:
+    memory, made, begun = Memory(10), list[str](), threading.Barrier(8)
+
+    def make() -> str:
+        made.append("x")
+        return "answer"
+
+    def ask() -> None:
+        begun.wait()
+        assert memory.get("key", make) == "answer"
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == ["x"]
+
+
+def test_what_was_asked_for_longest_ago_is_forgotten() -> None:
+    memory = Memory(2)
+    for key in ("a", "b", "a", "c"):
+        memory.get(key, lambda key=key: key)
+    made: list[str] = []
+    for key in ("a", "c", "b"):
+        memory.get(key, lambda key=key: made.append(key))
+    assert made == ["b"]
+
+
+def test_nothing_is_an_answer_and_an_error_is_none() -> None:
+    memory, made = Memory(2), list[int]()
+    for _ in range(2):
+        memory.get("nothing", lambda: made.append(1))
+    assert made == [1]
+
+    def broken() -> None:
+        raise OSError
+
+    for _ in range(2):
+        with pytest.raises(OSError):
+            memory.get("broken", broken)
+    assert memory.get("broken", lambda: 7) == 7
