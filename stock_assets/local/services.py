@@ -231,7 +231,7 @@ class Services:
 
     def _wait(self, server: Any, names: list[str], chosen: set[str], started: float) -> None:
         waiting = list(names)
-        with telling(self.say, lambda seconds: f"waiting for        {', '.join(waiting)}, {seconds:.0f} s") as say:
+        with telling(self.say, lambda seconds: f"waiting for        {_first_of(waiting)}, {seconds:.0f} s") as say:
             while waiting:
                 for name in list(waiting):
                     if self._is_ready(server, name, names):
@@ -273,3 +273,8 @@ def _wait_until(condition: Callable[[], bool], deadline_s: float) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+def _first_of(names: list[str]) -> str:
+    """The names, as far as a line of 80 characters has room for them."""
+    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
