@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,10 +86,12 @@ def test_kills_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert load_s and marts_s
     killed = {"load": 0, "marts": 0}
     for _ in range(ROUNDS):
-        some = sorted(chance.sample(DAYS, 5))
+        some = chance.sample(DAYS, 5)
         for day in some:
             closes[chance.choice(SYMBOLS), day] = Decimal(chance.randrange(50, 150))
-        marts_load.store(file, closes, some)
+        # as a build does, with the sessions whose previous close that is
+        following = [after for before, after in pairwise(DAYS) if before in some]
+        marts_load.store(file, closes, sorted({*some, *following}))
         killed["load"] += run(load, chance.uniform(0.4, 1) * load_s) is None
         run(load)
         killed["marts"] += run(marts, chance.uniform(0.1, 1) * marts_s) is None
