@@ -216,7 +216,8 @@ def merge_changed(rows: DataFrame, lake_root: str, table: Table, scope: Column) 
     differing = {kind for _, _, kind, _, _ in named} - {"same"}
     changes = differences.where("difference != 'same'")
     if differing == {"new"}:
-        changes.drop("difference").coalesce(1).write.format("delta").mode("append").save(location(lake_root, table))
+        ordered = changes.drop("difference").coalesce(1).sortWithinPartitions(*table.partition_by, *table.key)
+        ordered.write.format("delta").mode("append").save(location(lake_root, table))
     elif differing:
         _merge(changes, lake_root, table)
     per_session: dict[date, int] = {}

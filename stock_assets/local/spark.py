@@ -46,6 +46,8 @@ SPARK_PROPERTIES = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
+    # files are sorted by symbol: who reads one of hundreds reads a few of these groups, and not whole years
+    "spark.hadoop.parquet.block.size": str(1 << 20),
 }
 """What the stages need of Spark wherever it runs; local mode and containers add where that is."""
 
