@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stock_assets.commands.day_argument import day_of
+from stock_assets.commands.publishing import publish_and_report
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
@@ -256,15 +257,10 @@ def _session_ticks(day: str, seed: int) -> list[Tick]:
 
 
 def _publish_new(source: str, folder: Path | None, given: Mapping[str, str] | None = None) -> None:
-    from stock_assets.publishers.backlog import backlog_of, publish_new
+    from stock_assets.publishers.backlog import backlog_of
 
     settings = load_and_export(**(given or {}))
-    backlog = backlog_of(settings, source, folder)
-    done = publish_new(settings, backlog)
-    for refused in backlog.refused:
-        typer.echo(f"refused: {refused}", err=True)
-    counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(done.acknowledged.items()))
-    typer.echo(f"published {counts or 'nothing: the lake holds every record already'}")
+    publish_and_report(settings, backlog_of(settings, source, folder))
 
 
 def _stream(records: Iterator[Due], name: str = "") -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stock_assets.commands.publishing import publish_and_report
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.process import load_and_export
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from stock_assets.domain.messages import Message
     from stock_assets.domain.universe import Universe
     from stock_assets.sources.bar_files import BarFile
-
-SHOWN = 10
-"""Refused rows that are shown; of the others, how many there are."""
 
 
 class Basis(StrEnum):
@@ -61,7 +59,7 @@ def csv(
     source: Annotated[str, typer.Option(help="Name of the source, as BAR_SOURCES has it.")] = "csv",
 ) -> None:
     """Daily or minute bars of files as Alpha Vantage, Yahoo or Stooq write them, or with columns that you name."""
-    from stock_assets.publishers.backlog import Backlog, publish_new
+    from stock_assets.publishers.backlog import Backlog
     from stock_assets.sources.bar_files import Reading, bar_files
 
     settings = load_and_export()
@@ -75,39 +73,36 @@ def csv(
         fetched_at=fetched.astimezone() if fetched is not None else None,
     )
     files = bar_files(path, reading)
-    failed: list[str] = []
-    unexpected: dict[str, None] = {}
-    messages = _bars(files, settings.universe, failed, unexpected)
-    done = publish_new(settings, Backlog(str(path), messages))
-    refused = [each for file in files for each in file.refused]
-    for each in [*failed, *refused[:SHOWN]]:
+    unread: list[str] = []
+    refused: list[str] = []
+    strangers: dict[str, None] = {}
+    messages = _bars(files, settings.universe, unread, refused, strangers)
+    publish_and_report(settings, Backlog(str(path), messages, refused))
+    for each in unread:
         typer.echo(f"refused: {each}", err=True)
-    if len(refused) > SHOWN:
-        typer.echo(f"refused: {len(refused) - SHOWN:,} more rows", err=True)
-    if unexpected:
-        names = ", ".join(unexpected)
+    if strangers:
+        names = ", ".join(strangers)
         typer.echo(
             f"UNIVERSE does not have {names}: its records go to quarantine until it does, then redrive", err=True
         )
-    counts = ", ".join(f"{count:,} to {topic}" for topic, count in sorted(done.acknowledged.items()))
-    typer.echo(f"published {counts or 'nothing that the lake does not hold'}")
-    if len(failed) == len(files):
+    if len(unread) == len(files):
         raise typer.Exit(1)
 
 
 def _bars(
-    files: list[BarFile], universe: Universe | None, failed: list[str], unexpected: dict[str, None]
+    files: list[BarFile], universe: Universe | None, unread: list[str], refused: list[str], strangers: dict[str, None]
 ) -> Iterator[Message]:
-    """The bars of all files; of a file that cannot be read the reason joins ``failed``, and the next one follows."""
+    """The bars of all files; a file that cannot be read is told in ``unread``, and the next one follows."""
     known = None if universe is None else {listing.symbol for listing in universe.listings}
     for file in files:
         try:
             for bar in file.bars():
                 if known is not None and bar.symbol not in known:
-                    unexpected[bar.symbol] = None
+                    strangers[bar.symbol] = None
                 yield bar
         except PermanentError as broken:
-            failed.append(str(broken))
+            unread.append(str(broken))
+        refused += file.refused
 
 
 def _pair(said: str) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def options(settings: Settings, address: str = "127.0.0.1") -> dict[str, Any]:
 
 
 def warm(settings: Settings) -> None:
-    """Import what pages need, then read what the first page shows; what cannot be read now is not missed."""
+    """Import what pages need, then read what the first pages show; what cannot be read now is not missed."""
     for name in HEAVY:
         import_module(name)
     import_module("stock_assets.dashboard.navigation")
@@ -79,6 +79,9 @@ def warm(settings: Settings) -> None:
         try:
             for part in (data.market, data.stocks, data.availability, data.withheld, data.symbols, data.written):
                 part(settings)
+            for symbol in data.symbols(settings)[:1]:
+                data.history(settings, symbol, "splits")
+                data.actions(settings, symbol)
         except Exception as away:  # noqa: BLE001 - the page itself will say it
             log.info("Nothing was read before the first visitor: %s", away)
 
