@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stock_assets.commands.day_argument import session_of
-from stock_assets.domain.availability import AVAILABILITIES, Availability
+from stock_assets.domain.availability import AVAILABILITIES, NO_PROBLEM, Availability
 from stock_assets.domain.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def show_availability(console: Console, rows: Sequence[Row]) -> None:
 
 def show_problems(console: Console, rows: Sequence[Row], last: date, sessions: int) -> None:
     """Print the reason of every cell that is a problem, newest session first."""
-    found = [row for row in rows if row["availability"] not in ("available", "empty")]
+    found = [row for row in rows if row["availability"] not in NO_PROBLEM]
     among = f"{len(rows):,} symbol-sessions of {sessions} sessions up to {last}"
     console.print(f"{len(found):,} problems in {among}" if found else f"No problem in {among}", highlight=False)
     _print_reasons(console, sorted(found, key=lambda row: row["trading_day"], reverse=True))

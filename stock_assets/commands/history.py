@@ -54,21 +54,9 @@ def as_of(
 
 
 _HEADINGS = (
-    *(
-        "counted",
-        "symbol",
-        "source",
-        "start (UTC)",
-        "known at (UTC)",
-        "open",
-        "high",
-        "low",
-        "close",
-        "volume",
-        "basis",
-    ),
-    *("final", "close as traded", "partition offset"),
-)
+    "counted", "symbol", "source", "start (UTC)", "known at (UTC)", "open", "high", "low", "close", "volume", "basis", "final",
+    "close as traded", "partition offset",
+)  # fmt: skip
 
 
 def _cells(statement: Statement) -> list[str]:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,20 +22,6 @@ if TYPE_CHECKING:
     from stock_assets.sources.bar_files import BarFile
 
 
-class Basis(StrEnum):
-    """What prices are adjusted for in a file."""
-
-    as_traded = "as_traded"
-    split_adjusted = "split_adjusted"
-
-
-class Labels(StrEnum):
-    """Which end of its minute a label means."""
-
-    start = "start"
-    end = "end"
-
-
 def csv(
     path: Annotated[Path, typer.Argument(help="A file of bars, CSV or Parquet, or a folder of them.", exists=True)],
     symbol: Annotated[
@@ -48,10 +33,11 @@ def csv(
     ] = None,
     day_format: Annotated[str | None, typer.Option(help="How days are spelled, such as %d.%m.%Y.")] = None,
     labels: Annotated[
-        Labels | None, typer.Option(help="Whether labels are the start or the end of each minute.")
+        Literal["start", "end"] | None, typer.Option(help="Whether labels are the start or the end of each minute.")
     ] = None,
     basis: Annotated[
-        Basis | None, typer.Option(help="Prices; by default split-adjusted if there is an adjusted close beside.")
+        Literal["as_traded", "split_adjusted"] | None,
+        typer.Option(help="Prices; by default split-adjusted if there is an adjusted close beside."),
     ] = None,
     fetched: Annotated[
         datetime | None, typer.Option(help="When split-adjusted prices were taken; by default the file's own time.")
@@ -68,31 +54,28 @@ def csv(
         columns=dict(_pair(each) for each in column or ()),
         symbol=symbol,
         day_format=day_format,
-        labels=labels.value if labels is not None else None,
-        basis=basis.value if basis is not None else None,
+        labels=labels,
+        basis=basis,
         fetched_at=fetched.astimezone() if fetched is not None else None,
     )
     files = bar_files(path, reading)
-    unread: list[str] = []
     refused: list[str] = []
     strangers: dict[str, None] = {}
-    messages = _bars(files, settings.universe, unread, refused, strangers)
+    messages = _bars(files, settings.universe, refused, strangers)
     publish_and_report(settings, Backlog(str(path), messages, refused))
-    for each in unread:
-        typer.echo(f"refused: {each}", err=True)
     if strangers:
         names = ", ".join(strangers)
         typer.echo(
             f"UNIVERSE does not have {names}: its records go to quarantine until it does, then redrive", err=True
         )
-    if len(unread) == len(files):
+    if all(file.unreadable for file in files):
         raise typer.Exit(1)
 
 
 def _bars(
-    files: list[BarFile], universe: Universe | None, unread: list[str], refused: list[str], strangers: dict[str, None]
+    files: list[BarFile], universe: Universe | None, refused: list[str], strangers: dict[str, None]
 ) -> Iterator[Message]:
-    """The bars of all files; a file that cannot be read is told in ``unread``, and the next one follows."""
+    """The bars of all files; what cannot be taken joins ``refused``, symbols that the universe does not have ``strangers``."""
     known = None if universe is None else {listing.symbol for listing in universe.listings}
     for file in files:
         try:
@@ -101,7 +84,8 @@ def _bars(
                     strangers[bar.symbol] = None
                 yield bar
         except PermanentError as broken:
-            unread.append(str(broken))
+            file.unreadable = True
+            refused.append(str(broken))
         refused += file.refused
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 LOOK_S = 2.0
 """For how long a version counts as the newest: ten visitors ask the store no more often than one."""
 REMEMBERED = 64
+NO_METRICS = "There are no metrics yet: `make demo` fills every table, or a build does once something is landed."
 CARD_SESSIONS = 30
 JUDGED = 60
 MARKET_COLUMNS = (

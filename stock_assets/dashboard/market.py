@@ -30,7 +30,7 @@ def market(place: Settings) -> None:
     """Draw the page."""
     rows = data.market(place)
     if rows.empty:
-        marks.say("There are no metrics yet: `make demo` fills every table, or a build does once something is landed.")
+        marks.say(data.NO_METRICS)
         return
     parts = data.stocks(place), data.availability(place), data.withheld(place)
     tables = (DAILY_METRICS, DAILY_BARS, RAW_ACTIONS, AVAILABILITY, STOCK_STATEMENTS)

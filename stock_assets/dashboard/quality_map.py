@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stock_assets.dashboard import marks
 from stock_assets.dashboard.quality_numbers import Map
-from stock_assets.domain.availability import AVAILABILITIES
+from stock_assets.domain.availability import AVAILABILITIES, NO_PROBLEM
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -29,7 +29,7 @@ def map_figure(drawn: Map) -> go.Figure:
     }  # fmt: skip
     count = len(AVAILABILITIES)
     scale = [[(place + side) / count, of[name]] for place, name in enumerate(AVAILABILITIES) for side in (0, 1)]
-    signs = {name: "" if name in ("available", "empty") else name[0].upper() for name in AVAILABILITIES}
+    signs = {name: "" if name in NO_PROBLEM else name[0].upper() for name in AVAILABILITIES}
     figure = go.Figure(
         go.Heatmap(
             x=drawn.days,

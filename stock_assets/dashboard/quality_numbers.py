@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stock_assets.dashboard.figures import absent, records
-from stock_assets.domain.availability import AVAILABILITIES
+from stock_assets.domain.availability import AVAILABILITIES, NO_PROBLEM
 from stock_assets.observability.observation import CheckSeen
 from stock_assets.quality.score import Score, score
 from stock_assets.quality.score_evidence import evidence_by_symbol
@@ -37,7 +37,7 @@ def availability_map(rows: pd.DataFrame, sessions: int, symbols: int) -> Map:
         return Map([], [], [], [])
     days = sorted(rows["trading_day"].unique())[-sessions:]
     recent = rows[rows["trading_day"] >= days[0]]
-    fine = recent["availability"].isin(("available", "empty"))
+    fine = recent["availability"].isin(NO_PROBLEM)
     faults = (~fine).groupby(recent["symbol"]).sum().sort_index().sort_values(ascending=False, kind="stable")
     names = [str(name) for name in faults.index[:symbols]]
     known = {(row["symbol"], row["trading_day"]): (row["availability"], row["because"]) for row in records(recent)}

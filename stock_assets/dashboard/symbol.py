@@ -23,7 +23,7 @@ from stock_assets.dashboard.symbol_numbers import (
     momentum,
     volume_profile,
 )
-from stock_assets.domain.messages import BUILT_SUFFIXES
+from stock_assets.domain.messages import vendor_of
 from stock_assets.reading.adjusted import CHOICES, Adjusted
 from stock_assets.settings.platform import Settings
 
@@ -43,7 +43,7 @@ def symbol(place: Settings) -> None:
     """Draw the page."""
     names = data.symbols(place)
     if not names:
-        marks.say("There are no metrics yet: `make demo` fills every table, or a build does once something is landed.")
+        marks.say(data.NO_METRICS)
         return
     left, middle, right = st.columns([2, 3, 3], vertical_alignment="bottom")
     with left:
@@ -58,10 +58,7 @@ def symbol(place: Settings) -> None:
         return
     st.html(_head(place, chosen, rows))
     first = first_shown(rows["trading_day"], span)
-    vendor = str(rows["source"].iloc[-1])
-    for suffix in BUILT_SUFFIXES:
-        vendor = vendor.removesuffix(suffix)
-    actions = action_marks(data.actions(place, chosen), vendor)
+    actions = action_marks(data.actions(place, chosen), vendor_of(str(rows["source"].iloc[-1])))
     show_candles(chosen, rows, first, actions, BASIS[adjusted])
     shown = rows.iloc[first:]
     left, right = st.columns([2, 3])

@@ -13,6 +13,7 @@ import dagster as dg
 
 from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.raw_assets import COMPLETENESS, RAW_KEYS
+from stock_assets.observability.runs import SESSIONS_TAG
 
 HISTORY_LEVEL = "history_level"
 
@@ -36,9 +37,6 @@ def build_config(first: date, last: date) -> dict[str, Any]:
     """Run configuration of ``build`` for the sessions from ``first`` to ``last``."""
     given = {"config": {"first": first.isoformat(), "last": last.isoformat()}}
     return {"ops": {key.to_python_identifier(): given for key in BUILT_KEYS}}
-
-
-SESSIONS_TAG = "stock_assets/sessions"
 
 
 def sessions_of_tags(tags: Mapping[str, str]) -> tuple[date, date] | None:

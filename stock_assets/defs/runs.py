@@ -14,13 +14,12 @@ from typing import Any
 
 import dagster as dg
 
-from stock_assets.defs.jobs import SESSIONS_TAG
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import read_lags, stale_sessions
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.local.progress import telling
-from stock_assets.observability.orchestration import UNFINISHED, causes
-from stock_assets.observability.runs import SENSORS, link
+from stock_assets.observability.orchestration import UNFINISHED, causes, events_of, job_title
+from stock_assets.observability.runs import SENSORS, SESSIONS_TAG, link
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
@@ -109,12 +108,12 @@ def _tell_steps(
         run = record.dagster_run
         if run.run_id in told:
             continue
-        for event in _events(instance, run.run_id, dg.DagsterEventType.STEP_SUCCESS):
+        for event in events_of(instance, run.run_id, dg.DagsterEventType.STEP_SUCCESS):
             if (step := f"{run.run_id} {event.step_key}") not in told:
                 told.add(step)
                 about = event.step_key.replace("__", "/")
                 sessions = f" of {run.tags[SESSIONS_TAG]}" if SESSIONS_TAG in run.tags else ""
-                say(f"{_name(run):<10} {about}{sessions} in {event.step_success_data.duration_ms / 1000:.1f} s")
+                say(f"{job_title(run):<10} {about}{sessions} in {event.step_success_data.duration_ms / 1000:.1f} s")
 
 
 def _tell_ended(
@@ -134,9 +133,9 @@ def _tell_ended(
                 f"{step}: {said}" if step else said for step, said in causes(instance, run.run_id).items()
             )
             raise PermanentError(
-                f"run {run.run_id[:8]} of {run.job_name} failed: {told_why} {_look(settings, run.run_id)}"
+                f"run {run.run_id[:8]} of {job_title(run)} failed: {told_why} {_look(settings, run.run_id)}"
             )
-        say(f"{_name(run):<10} run {run.run_id[:8]} done in {_seconds(record):.1f} s")
+        say(f"{job_title(run):<10} run {run.run_id[:8]} done in {_seconds(record):.1f} s")
 
 
 def _at_work(instance: dg.DagsterInstance) -> str:
@@ -146,13 +145,8 @@ def _at_work(instance: dg.DagsterInstance) -> str:
         run = record.dagster_run
         steps = [s for s in instance.get_run_step_stats(run.run_id) if s.start_time and not s.end_time]
         doing = [f"{s.step_key.replace('__', '/')} for {now - (s.start_time or now):.0f} s" for s in steps]
-        lines.append(f"{_name(run):<10} {', '.join(doing) or 'is starting'}")
+        lines.append(f"{job_title(run):<10} {', '.join(doing) or 'is starting'}")
     return "; ".join(lines) or "waiting    for the next run"
-
-
-def _name(run: dg.DagsterRun) -> str:
-    """The job's; what Dagster's own automation asks for has none that a reader knows."""
-    return "automation" if run.job_name.startswith("__") else run.job_name
 
 
 def _look(settings: Settings, run_id: str = "") -> str:
@@ -169,13 +163,13 @@ def _outcome(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> M
     for record in records:
         run_id = record.dagster_run.run_id
         steps = {stats.step_key: stats for stats in instance.get_run_step_stats(run_id)}
-        for event in _events(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
+        for event in events_of(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
             asset = event.step_materialization_data.materialization.asset_key
             stats = steps.pop(asset.to_python_identifier(), None)  # once per run, however many sessions it reports
             spent = (stats.end_time or 0) - (stats.start_time or 0) if stats is not None else 0.0
             name = asset.to_user_string()
             seconds[name] = seconds.get(name, 0.0) + spent
-        for event in _events(instance, run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        for event in events_of(instance, run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
             checks[event.asset_check_evaluation_data.asset_check_key] = event.asset_check_evaluation_data
     return MainJob(
         runs=[(record.dagster_run.job_name, _seconds(record)) for record in records],
@@ -187,7 +181,3 @@ def _outcome(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> M
             if not check.passed
         ],
     )
-
-
-def _events(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> list[Any]:
-    return [entry.dagster_event for entry in instance.all_logs(run_id, of_type=kind)]

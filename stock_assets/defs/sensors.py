@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from stock_assets.defs.built_assets import BUILT_KEYS
-from stock_assets.defs.jobs import BUILD, DRAIN, SESSIONS_TAG, build_config, build_partition, build_tags
+from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags
 from stock_assets.defs.pacing import Pacing, in_flight, seconds_to_wait
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
@@ -21,6 +21,7 @@ from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.domain import sessions
 from stock_assets.domain.errors import TransientError
 from stock_assets.observability.orchestration import UNFINISHED, topic_tag
+from stock_assets.observability.runs import SESSIONS_TAG
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings

@@ -31,6 +31,7 @@ from typing import Literal
 Availability = Literal["available", "corrected", "partial", "degraded", "missing", "empty"]
 AVAILABILITIES: tuple[Availability, ...] = ("available", "corrected", "partial", "degraded", "missing", "empty")
 """``empty`` is empty and legitimately so."""
+NO_PROBLEM: frozenset[Availability] = frozenset({"available", "empty"})
 
 Phase = Literal["before", "open", "over"]
 """Of a session, at the moment of judging; it is over when closing prints can come no more."""

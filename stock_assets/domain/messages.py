@@ -43,7 +43,8 @@ SHARE_FIELDS = ("size", "day_volume", "volume")
 BUILT_SUFFIXES = ("_ticks", "_minutes")
 """What a source's name carries when the bar was built here from the vendor's ticks or minute bars. No vendor's own bar may: two
 rows would have one key, and no bar of any symbol could be stored."""
-_OF_A_VENDOR = {"not": {"pattern": f"({'|'.join(BUILT_SUFFIXES)})$"}}
+_BUILT = re.compile(f"({'|'.join(BUILT_SUFFIXES)})$")
+_OF_A_VENDOR = {"not": {"pattern": _BUILT.pattern}}
 
 
 class CountsShares(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -120,6 +121,11 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 
 Message = Tick | Bar | Action
+
+
+def vendor_of(source: str) -> str:
+    """The vendor of a bar's source, also where the bar was built here."""
+    return _BUILT.sub("", source)
 
 
 def instant(moment: datetime) -> int:

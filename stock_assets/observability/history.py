@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterator
 import dagster as dg
 
 from stock_assets.observability.observation import CheckSeen, RunSeen, StepSeen
-from stock_assets.observability.orchestration import opened
+from stock_assets.observability.orchestration import events_of, job_title, opened
+from stock_assets.observability.runs import SESSIONS_TAG
 from stock_assets.settings.platform import Settings
 
 LOOKED_AT = 50
-SESSIONS_TAG = "stock_assets/sessions"
 RANGE_TAG = "dagster/asset_partition_range_start"
 ROWS = "dagster/row_count"
 
@@ -35,7 +35,7 @@ def _seen(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunSeen:
     over = run.is_finished
     return RunSeen(
         run_id=run.run_id,
-        job="materialization" if run.job_name == "__ASSET_JOB" else run.job_name,
+        job=job_title(run),
         status=run.status.value.lower(),
         requested=record.create_timestamp.timestamp(),
         ended=(record.end_time or record.update_timestamp.timestamp()) if over else None,
@@ -48,9 +48,7 @@ def _seen(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunSeen:
 def _steps(instance: dg.DagsterInstance, run_id: str, of_range: bool) -> tuple[StepSeen, ...]:
     """The ended steps; each partition of a range tells the rows of all of them."""
     rows: Counter[str] = Counter()
-    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
-        event = entry.dagster_event
-        assert event is not None
+    for event in events_of(instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION):
         written = event.step_materialization_data.materialization
         count = written.metadata.get(ROWS)
         if count is not None and isinstance(count.value, int):

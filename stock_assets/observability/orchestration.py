@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -132,9 +132,9 @@ def failed_in_a_row(
 
 def causes(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
     """What each failed step says, by its key; under an empty key what the run itself says when no step failed."""
-    failed = _events(instance, run_id, dg.DagsterEventType.STEP_FAILURE)
+    failed = events_of(instance, run_id, dg.DagsterEventType.STEP_FAILURE)
     if not failed:
-        said = [event.message or "" for event in _events(instance, run_id, dg.DagsterEventType.RUN_FAILURE)]
+        said = [event.message or "" for event in events_of(instance, run_id, dg.DagsterEventType.RUN_FAILURE)]
         return {"": "; ".join(filter(None, said)) or "it was ended from outside"}
     return {event.step_key: _said(instance, run_id, event) for event in failed}
 
@@ -149,13 +149,18 @@ def _said(instance: dg.DagsterInstance, run_id: str, event: Any) -> str:
     if data.error.cls_name == "DagsterAssetCheckFailedError":
         checks = [
             each.asset_check_evaluation_data
-            for each in _events(instance, run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+            for each in events_of(instance, run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         ]
         wrong = [f"{each.asset_key.to_user_string()} {each.check_name}: {each.description}"
                  for each in checks if not each.passed and each.severity == dg.AssetCheckSeverity.ERROR]  # fmt: skip
         if wrong:
             return "; ".join(wrong)
     return _innermost(data.error)
+
+
+def job_title(run: dg.DagsterRun) -> str:
+    """The job's name; Dagster's own names for jobs that nobody defined tell a reader nothing."""
+    return "materialization" if run.job_name.startswith("__") else run.job_name
 
 
 def _purposes(run: dg.DagsterRun) -> list[str]:
@@ -220,5 +225,6 @@ def _innermost(error: Any) -> str:
     return (str(error.message).strip().splitlines() or [str(error.cls_name)])[0]
 
 
-def _events(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> Sequence[Any]:
+def events_of(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> list[Any]:
+    """A run's events of one kind, in order."""
     return [entry.dagster_event for entry in instance.all_logs(run_id, of_type=kind)]

@@ -15,6 +15,8 @@ from stock_assets.local.states import ServiceState
 from stock_assets.observability.fact import Fact, command_in, duration
 from stock_assets.settings.platform import Settings
 
+SESSIONS_TAG = "stock_assets/sessions"
+"""Tag of a build: its first and last session."""
 DRAIN, BUILD, STALENESS_SENSOR = "drain", "build", "staleness_sensor"
 SENSORS = ("drain_sensor", STALENESS_SENSOR)
 """Without these nothing is landed and built by itself."""

@@ -56,11 +56,12 @@ class Reading:
 
 @dataclass
 class BarFile:
-    """One file, its bars, and once they were read, what could not be taken and why."""
+    """One file, its bars, and once they were read, which rows could not be taken and why."""
 
     path: Path
     reading: Reading
     refused: list[str] = field(default_factory=list)
+    unreadable: bool = False
 
     def bars(self) -> Iterator[Bar]:
         """Bars in the file's order; a row that cannot be taken is told in ``refused``.

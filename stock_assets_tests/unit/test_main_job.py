@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 
 from stock_assets.defs import runs
-from stock_assets.defs.jobs import SESSIONS_TAG
 from stock_assets.domain.errors import PermanentError
+from stock_assets.observability.runs import SESSIONS_TAG
 from stock_assets.settings.platform import Settings
 
 S = dg.DagsterRunStatus
