@@ -70,11 +70,6 @@ class Reader(BulkReader):
             fetcher._completed_fetches.append(fetched)
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "NO_ANSWER_S", 0.5)
-
-
 def closed(reader: Reader) -> list[int]:
     try:
         return [offset for chunk in reader.chunks() for offset in chunk.offsets.tolist()]
@@ -106,7 +101,8 @@ def test_a_connection_that_fails_for_a_while_is_waited_for(monkeypatch: pytest.M
     assert closed(reader) == [0, 1, 2]
 
 
-def test_a_broker_that_sends_nothing_is_not_waited_for_for_ever() -> None:
+def test_a_broker_that_sends_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "NO_ANSWER_S", 0.5)
     with pytest.raises(ServiceUnavailable, match="sent nothing"):
         closed(Reader({0: 3}, []))
 
