@@ -30,14 +30,14 @@ def show_candles(symbol: str, rows: pd.DataFrame, first: int, actions: list[Acti
     """Draw every session of ``rows``, scrolled to those from position ``first`` on."""
     table = rows[list(SERIES)].round(6)
     table.insert(0, "time", rows["trading_day"].astype("datetime64[s]").astype("int64").astype("float64"))
-    known = {f"{day:%Y-%m-%d}" for day in rows["trading_day"]}
+    known = set(rows["trading_day"].dt.date)
     given = {
         "rows": table,
         "symbol": symbol,
         "note": currency_note,
         "first": first,
         "actions": [
-            {"day": str(each.day), "kind": each.kind, "text": each.text} for each in actions if str(each.day) in known
+            {"day": str(each.day), "kind": each.kind, "text": each.text} for each in actions if each.day in known
         ],
         "colours": marks.palette()._asdict(),
     }

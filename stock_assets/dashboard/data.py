@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 2.0
 """For how long a version counts as the newest: ten visitors ask the store no more often than one."""
-REMEMBERED = 64
+REMEMBERED = 80
 NO_METRICS = "There are no metrics yet: `make demo` fills every table, or a build does once something is landed."
 CARD_SESSIONS = 30
 JUDGED = 60
@@ -216,18 +216,22 @@ def _of_newest(place: Settings, table: Table, names: Sequence[str]) -> pd.DataFr
 
 def _newest(place: Settings, table: Table) -> date | None:
     """The newest session of a table; None without a row."""
-    if version(place, table) is None:
-        return None
-    with answer_of(f"SELECT max(trading_day) FROM {table.name}", place.lake_root, place.universe) as rows:
-        ((newest,),) = rows.fetchall()
-    found: date | None = newest
-    return found
+
+    def make() -> date | None:
+        if version(place, table) is None:
+            return None
+        with answer_of(f"SELECT max(trading_day) FROM {table.name}", place.lake_root, place.universe) as rows:
+            ((newest,),) = rows.fetchall()
+        found: date | None = newest
+        return found
+
+    return remembered(place, "newest", (table,), (table.path,), make)
 
 
 def remembered(
     place: Settings, what: str, tables: Sequence[Table], about: Hashable, make: Callable[[], Found]
 ) -> Found:
-    """What ``make`` returned for these versions of the tables; it must not ask for anything that is remembered itself."""
+    """What ``make`` returned for these versions of the tables."""
     versions: Versions = tuple(version(place, table) for table in tables)
     return _rows.get((place.lake_root, what, about, versions), make)
 

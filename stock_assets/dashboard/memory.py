@@ -15,12 +15,15 @@ Found = TypeVar("Found")
 
 
 class Memory:
-    """Answers by what they were made of; one is made at a time, so that ten visitors do not make the same ten times."""
+    """Answers by what they were made of; one is made at a time, so that ten visitors do not make the same ten times.
+
+    What makes one may ask for others.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: OrderedDict[Hashable, Any] = OrderedDict()
-        self._known_lock, self._making = threading.Lock(), threading.Lock()
+        self._known_lock, self._making = threading.Lock(), threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], Found]) -> Found:
         """What is known under ``key``, else what ``make`` returns; what it raises is not remembered."""

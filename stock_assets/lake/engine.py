@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.table import Type
@@ -37,11 +38,17 @@ _TYPES: dict[Type, str] = {
 
 
 def connect() -> DuckDBPyConnection:
-    """A database of its own, in UTC, whose settings cannot be changed any more; it holds nothing but what is registered."""
+    """A connection in UTC whose settings cannot be changed any more; it sees what is registered with it, and its own TEMP views."""
+    return _database().cursor()
+
+
+@cache
+def _database() -> DuckDBPyConnection:
+    """One for the process, empty: to start one takes as long as most answers."""
     import duckdb
 
     opened = duckdb.connect(config=dict(_CLOSED))
-    opened.execute("SET TimeZone = 'UTC'")
+    opened.execute("SET GLOBAL TimeZone = 'UTC'")
     opened.execute("SET lock_configuration = true")
     return opened
 

@@ -47,7 +47,7 @@ def answer(asked: Question, settings: Settings) -> pa.Table:
         in_sessions = {"symbol", "trading_day"} <= set(shape.names)
         company = company_column(asked.renames) if in_sessions else "NULL"
         connection.execute(
-            f"CREATE VIEW given AS SELECT *, {company} AS company FROM (SELECT {declared(shape, rows.schema)} FROM stored)"
+            f"CREATE TEMP VIEW given AS SELECT *, {company} AS company FROM (SELECT {declared(shape, rows.schema)} FROM stored)"
         )
         view = "given"
         if asked.adjusted != "none":
@@ -55,7 +55,7 @@ def answer(asked: Question, settings: Settings) -> pa.Table:
             query = adjust(
                 connection, view, settings.lake_root, shape, asked.adjusted, asked.until, asked.renames, symbols
             )
-            connection.execute(f"CREATE VIEW adjusted AS {query}")
+            connection.execute(f"CREATE TEMP VIEW adjusted AS {query}")
             view = "adjusted"
         if asked.size is not None:
             return _longer(connection, view, asked, settings.market.bar_sources)
@@ -71,7 +71,7 @@ def answer(asked: Question, settings: Settings) -> pa.Table:
 def _longer(connection: DuckDBPyConnection, view: str, asked: Question, bar_sources: Sequence[str]) -> pa.Table:
     assert asked.size is not None
     connection.execute(
-        f"CREATE VIEW parts AS SELECT * EXCLUDE (company) REPLACE (company AS symbol), symbol AS traded_as FROM {view}"
+        f"CREATE TEMP VIEW parts AS SELECT * EXCLUDE (company) REPLACE (company AS symbol), symbol AS traded_as FROM {view}"
     )
     if asked.size.unit == "minutes":
         minutes = sum_minutes(connection, "parts", asked.size, bar_sources, asked.phases)

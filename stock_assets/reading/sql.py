@@ -54,7 +54,7 @@ def answer_of(query: str, lake_root: str, universe: Universe | None) -> Iterator
                         raise
                     connection.register(f"lake_{name}", rows)
                     columns = declared(table, rows.schema)
-                    connection.execute(f'CREATE VIEW "{name}" AS SELECT {columns} FROM "lake_{name}"')
+                    connection.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {columns} FROM "lake_{name}"')
             yield connection.sql(query)
         except duckdb.Error as wrong:
             raise PermanentError(str(wrong).strip()) from None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from deltalake import write_deltalake
+from deltalake import WriterProperties, write_deltalake
 
 from stock_assets.domain.quality_tables import AVAILABILITY, EXPECTATIONS, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
@@ -28,6 +28,8 @@ HOSTILE = (
     "![x](http://127.0.0.1:9/picture) :red[**bold**]",
 )
 SECTORS = ("Technology", "Financial Services", "Healthcare", "Energy", "Consumer Cyclical", "Industrials")
+ROW_GROUP = 5000
+"""Rows of metrics in what Spark writes as a group of a megabyte."""
 KNOWN_AT = datetime(2012, 1, 1, tzinfo=UTC)
 
 
@@ -38,7 +40,7 @@ def walk(seed: int, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def store_market(lake: str, symbols: Sequence[str], days: Sequence[date]) -> None:
-    """Metrics of every symbol and session, by session as a build leaves them; master data of every symbol."""
+    """Metrics of every symbol and session, by symbol as a build of many sessions leaves them; master data of every symbol."""
     by_year: dict[int, list[int]] = {}
     for place, day in enumerate(days):
         by_year.setdefault(day.year, []).append(place)
@@ -46,11 +48,11 @@ def store_market(lake: str, symbols: Sequence[str], days: Sequence[date]) -> Non
     for year, places in by_year.items():
         first, last = places[0], places[-1] + 1
         parts = {
-            name: pa.array(np.stack([own[name][first:last] for own in columns], axis=1).ravel(), from_pandas=True)
+            name: pa.array(np.concatenate([own[name][first:last] for own in columns]), from_pandas=True)
             for name in columns[0]
         }
-        parts["trading_day"] = pa.array(np.repeat(np.array(days[first:last], "datetime64[D]"), len(symbols)))
-        parts["symbol"] = pa.array(list(symbols) * len(places))
+        parts["trading_day"] = pa.array(np.tile(np.array(days[first:last], "datetime64[D]"), len(symbols)))
+        parts["symbol"] = pa.array(np.repeat(symbols, len(places)))
         _write(lake, DAILY_METRICS, {**parts, "year": pa.array([year] * len(places) * len(symbols))})
     about = [
         {
@@ -214,7 +216,13 @@ def _write(lake: str, table: Table, parts: dict[str, pa.Array]) -> None:
         else:
             columns.append(pa.array([same.get(field.name)] * count, field.type))
     arrow = pa.Table.from_arrays(columns, schema=table.stored.arrow_schema())
-    write_deltalake(f"{lake}/{table.path}", arrow, mode="append", partition_by=list(table.partition_by))
+    write_deltalake(
+        f"{lake}/{table.path}",
+        arrow.sort_by([(name, "ascending") for name in table.key]),
+        mode="append",
+        partition_by=list(table.partition_by),
+        writer_properties=WriterProperties(max_row_group_size=ROW_GROUP),
+    )
 
 
 def _rows(lake: str, table: Table, rows: Sequence[Row]) -> None:

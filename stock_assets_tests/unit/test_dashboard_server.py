@@ -79,3 +79,9 @@ def test_nothing_is_an_answer_and_an_error_is_none() -> None:
         with pytest.raises(OSError):
             memory.get("broken", broken)
     assert memory.get("broken", lambda: 7) == 7
+
+
+def test_what_makes_an_answer_may_ask_for_others() -> None:
+    memory = Memory(3)
+    assert memory.get("market", lambda: memory.get("newest", lambda: 3) + 1) == 4
+    assert memory.get("newest", lambda: 0) == 3

@@ -1,0 +1,42 @@
+"""How little is opened for an answer, and that answers made at once do not see each other."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+
+from stock_assets.domain.quality_tables import AVAILABILITY
+from stock_assets.lake.engine import connect
+from stock_assets.lake.tables import append_rows, of_sessions, visible_rows
+
+
+def test_files_of_other_years_sessions_and_symbols_are_not_opened(lake: str) -> None:
+    first, second, third = date(2023, 12, 28), date(2023, 12, 29), date(2024, 1, 3)
+    for symbol in ("A", "M", "Z"):
+        for day in (first, second, third):
+            key = {"year": day.year, "trading_day": day, "symbol": symbol}
+            append_rows(lake, AVAILABILITY, [{**key, "availability": "empty", "because": "", "inputs": ""}])
+    rows = visible_rows(lake, AVAILABILITY)
+    assert rows is not None
+    assert len(list(rows.get_fragments())) == 9
+    assert len(list(rows.get_fragments(of_sessions(AVAILABILITY, second, third)))) == 6
+    wanted = (ds.field("symbol") == "M") & of_sessions(AVAILABILITY, second, second)
+    assert len(list(rows.get_fragments(wanted))) == 1
+    assert rows.to_table(filter=wanted).num_rows == 1
+
+
+def test_connections_of_a_process_do_not_see_each_other_s_tables() -> None:
+    with connect() as mine, connect() as another:
+        mine.register("rows", pa.table({"a": [1]}))
+        mine.execute("CREATE TEMP VIEW seen AS SELECT * FROM rows")
+        assert mine.sql("SHOW TABLES").fetchall() == [("rows",), ("seen",)]
+        assert another.sql("SHOW TABLES").fetchall() == []
+        assert another.sql("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+        with pytest.raises(duckdb.Error, match="locked"):
+            another.execute("SET TimeZone = 'America/New_York'")
+    with connect() as later:
+        assert later.sql("SHOW TABLES").fetchall() == []
