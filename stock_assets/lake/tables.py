@@ -15,6 +15,7 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.table import WITHHELD, Table
 from stock_assets.lake.evolve import conformed, evolve
 from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
+from stock_assets.lake.versions import as_it_was
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,10 +53,11 @@ def committed_at(lake_root: str, table: Table) -> datetime | None:
     return None if handle is None else datetime.fromtimestamp(handle.history(1)[0]["timestamp"] / 1000, UTC)
 
 
-def _open(lake_root: str, table: Table) -> DeltaTable | None:
+def _open(lake_root: str, table: Table, as_of: datetime | None = None) -> DeltaTable | None:
     from deltalake import DeltaTable
 
-    return DeltaTable(table_uri(lake_root, table)) if is_table(lake_root, table.path) else None
+    found = DeltaTable(table_uri(lake_root, table)) if is_table(lake_root, table.path) else None
+    return found if found is None or as_of is None else as_it_was(found, table, as_of)
 
 
 def open_to_write(lake_root: str, table: Table) -> DeltaTable | None:
@@ -155,6 +157,7 @@ def read_sessions(
     accepted_only: bool = False,
     withheld_too: bool = False,
     symbols: Collection[str] | None = None,
+    as_of: datetime | None = None,
 ) -> pa.Table:
     """The rows of the sessions from ``first`` to ``last``; no rows when the table does not exist yet.
 
@@ -162,6 +165,7 @@ def read_sessions(
         accepted_only: of a raw table, leave out what is in quarantine.
         withheld_too: of a derived table, all rows; else those that break no critical rule.
         symbols: of these alone.
+        as_of: the table as it was at this instant; None for now.
     """
     import pyarrow as pa
     import pyarrow.dataset as ds
@@ -172,25 +176,29 @@ def read_sessions(
         wanted &= ds.field("symbol").isin(list(symbols))
     if accepted_only:
         wanted &= ds.field("rejected_because").is_null()
-    dataset = _rows(lake_root, table) if withheld_too else visible_rows(lake_root, table)
+    dataset = _rows(lake_root, table, as_of) if withheld_too else visible_rows(lake_root, table, as_of)
     if dataset is None:
         return schema.empty_table()
     rows = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=wanted)
     return conformed(rows, schema)
 
 
-def visible_rows(lake_root: str, table: Table) -> ds.Dataset | None:
-    """A table's rows that no check refused, in the columns that are stored, read only when asked; None without a table."""
+def visible_rows(lake_root: str, table: Table, as_of: datetime | None = None) -> ds.Dataset | None:
+    """A table's rows that no check refused, in the columns that are stored, read only when asked; None without a table.
+
+    Raises:
+        PermanentError: the table as it was at ``as_of`` cannot be read; the text says why.
+    """
     import pyarrow.dataset as ds
 
-    dataset = _rows(lake_root, table)
+    dataset = _rows(lake_root, table, as_of)
     if dataset is not None and table.withholds and WITHHELD.name in dataset.schema.names:
         return dataset.filter(ds.field(WITHHELD.name).is_null())
     return dataset
 
 
-def _rows(lake_root: str, table: Table) -> ds.Dataset | None:
-    handle = _open(lake_root, table)
+def _rows(lake_root: str, table: Table, as_of: datetime | None) -> ds.Dataset | None:
+    handle = _open(lake_root, table, as_of)
     return None if handle is None else _dataset(handle, table)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from stock_assets.domain.messages import BUILT_SUFFIXES
@@ -43,14 +43,16 @@ def adjust(
     until: date,
     renames: Sequence[Rename],
     symbols: set[str] | None,
+    as_of: datetime | None,
 ) -> str:
     """A query for ``rows``, a view of ``connection``, as seen from ``until``, in the same columns; later rows are left out.
 
     Args:
         rows: has ``company``, ``source``, ``trading_day``.
         symbols: all that the rows may have; None for any.
+        as_of: with what was known then; None for now.
     """
-    found = _spans(connection, lake_root, kind, until, renames, symbols)
+    found = _spans(connection, lake_root, kind, until, renames, symbols, as_of)
     connection.register("adjustment_spans", found)
     names = {name for name in table.names if name in PRICE_COLUMNS}
     cast = {column.name: type_name(column.type) for column in table.columns}
@@ -79,13 +81,14 @@ def _spans(
     until: date,
     renames: Sequence[Rename],
     symbols: set[str] | None,
+    as_of: datetime | None,
 ) -> pa.Table:
     """company, vendor, first_day, last_day (no day twice), and what prices and shares between them are multiplied by."""
     import pyarrow as pa
 
-    counted = _counted(connection, lake_root, renames, symbols, until)
+    counted = _counted(connection, lake_root, renames, symbols, until, as_of)
     if kind == "all":
-        counted = _with_closes_before(connection, lake_root, counted, renames, symbols)
+        counted = _with_closes_before(connection, lake_root, counted, renames, symbols, as_of)
     spans: list[dict[str, Any]] = []
     of_vendor: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in counted:
@@ -122,9 +125,10 @@ def _counted(
     renames: Sequence[Rename],
     symbols: set[str] | None,
     until: date,
+    as_of: datetime | None,
 ) -> list[dict[str, Any]]:
     """Per company and vendor that states any the actions up to ``until`` that count, and those for any other vendor."""
-    connection.register("stated_actions", actions_as_of(lake_root))
+    connection.register("stated_actions", actions_as_of(lake_root, as_of))
     company = company_column(renames, day="ex_date")
     stated: dict[str, list[Stated]] = defaultdict(list)
     names = ", ".join(Stated._fields)
@@ -146,13 +150,16 @@ def _with_closes_before(
     counted: list[dict[str, Any]],
     renames: Sequence[Rename],
     symbols: set[str] | None,
+    as_of: datetime | None,
 ) -> list[dict[str, Any]]:
     """The actions, each with the close of the session before the one at which it counts; None without."""
     import pyarrow as pa
 
     if not counted:
         return []
-    held = read_sessions(lake_root, DAILY_METRICS, ["symbol", "trading_day", "previous_close"], symbols=symbols)
+    held = read_sessions(
+        lake_root, DAILY_METRICS, ["symbol", "trading_day", "previous_close"], symbols=symbols, as_of=as_of
+    )
     connection.register("sessions_priced", held)
     connection.register("counted_actions", pa.Table.from_pylist(counted))
     priced = f"SELECT {company_column(renames)} AS company, trading_day, previous_close FROM sessions_priced"

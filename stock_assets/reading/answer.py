@@ -38,7 +38,9 @@ def answer(asked: Question, settings: Settings) -> pa.Table:
     import pyarrow as pa
 
     source = (
-        opened(settings.lake_root, settings.universe, asked.table) if asked.as_of is None else _known(asked, settings)
+        _known(asked, settings)
+        if asked.of_statements
+        else opened(settings.lake_root, settings.universe, asked.table, asked.as_of)
     )
     shape = _shape(asked, source.schema)
     rows = _rows(asked, source, shape)
@@ -53,7 +55,15 @@ def answer(asked: Question, settings: Settings) -> pa.Table:
         if asked.adjusted != "none":
             symbols = None if asked.companies is None else asked.names
             query = adjust(
-                connection, view, settings.lake_root, shape, asked.adjusted, asked.until, asked.renames, symbols
+                connection,
+                view,
+                settings.lake_root,
+                shape,
+                asked.adjusted,
+                asked.until,
+                asked.renames,
+                symbols,
+                asked.as_of,
             )
             connection.execute(f"CREATE TEMP VIEW adjusted AS {query}")
             view = "adjusted"
@@ -82,7 +92,7 @@ def _longer(connection: DuckDBPyConnection, view: str, asked: Question, bar_sour
 
 def _shape(asked: Question, stored: pa.Schema) -> Table:
     """The table with the columns alone that are read."""
-    wanted: Sequence[str] = asked.table.names if asked.as_of is None else stored.names
+    wanted: Sequence[str] = stored.names if asked.of_statements else asked.table.names
     if asked.size is not None:
         wanted = PARTS["minutes" if asked.size.unit == "minutes" else "sessions"]
     elif asked.columns is not None:
@@ -100,7 +110,7 @@ def _shape(asked: Question, stored: pa.Schema) -> Table:
 
 def _rows(asked: Question, source: ds.Dataset, shape: Table) -> ds.Dataset | pa.Table:
     """What is wanted of the source: of given symbols in memory, of all of them read as the answer goes on."""
-    wanted = of_sessions(asked.table, asked.start, asked.end) if asked.bounded and asked.as_of is None else None
+    wanted = of_sessions(asked.table, asked.start, asked.end) if asked.bounded and not asked.of_statements else None
     if asked.companies is None:
         return source if wanted is None else source.filter(wanted)
     chosen = _of_symbols(asked)

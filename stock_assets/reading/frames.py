@@ -85,8 +85,9 @@ def read(
             as a vendor's adjusted close. Figures that look back (averages, previous close) take the factor of their own session.
             For minute_bars, daily_bars and daily_metrics.
         adjusted_to: the day whose shares are the unit; today's in New York when None. Later rows are left out.
-        as_of: an instant, UTC unless it says otherwise; what vendors had said by then, for bars and actions: of each the statement
-            that counted.
+        as_of: an instant, UTC unless it says otherwise. For bars and actions what vendors had said by then: of each the statement that
+            counted, however late it was landed. For other tables what a reader would have got then, as far back as replaced files are
+            kept (a week at least). ``adjusted`` counts what was known, and in the shares of that day unless ``adjusted_to`` says another.
         every: sums up: minutes of a session (``5min``, ``65min``, ``1h``) from minute_bars, counted from the session's open, the last
             one shorter; ``1w``, ``1mo``, ``3mo`` from daily_bars, labelled with their first session. Each bar is of one source
             (BAR_SOURCES), and ``symbol`` is the company's present one. A bar across a split wants ``adjusted``.

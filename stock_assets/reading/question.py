@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from stock_assets.domain.bar_sizes import BarSize, bar_size
-from stock_assets.domain.catalog import table_named
+from stock_assets.domain.catalog import QUARANTINE, table_named
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.sessions import EXCHANGE_ZONE, PHASES
+from stock_assets.domain.stocks import STOCKS
 from stock_assets.domain.table import Table
 from stock_assets.domain.tables import DAILY_BARS, DERIVED_TABLES, MINUTE_BARS, RAW_ACTIONS, RAW_BARS
 from stock_assets.domain.universe import Rename, renames_of
@@ -74,6 +75,7 @@ class Question:
         named = [symbols] if isinstance(symbols, str) else symbols
         if adjusted_to is not None and adjusted == "none":
             raise PermanentError("adjusted_to says of which day; say what for with adjusted, splits or all.")
+        instant = None if as_of is None else _instant(as_of)
         asked = cls(
             table=table_named(table),
             companies=None if named is None else {symbol: company_of(symbol, settings.universe) for symbol in named},
@@ -81,8 +83,8 @@ class Question:
             end=_day(end, date.max),
             bounded=start is not None or end is not None,
             adjusted=adjusted,
-            until=_day(adjusted_to, datetime.now(EXCHANGE_ZONE).date()),
-            as_of=None if as_of is None else _instant(as_of),
+            until=_day(adjusted_to, (instant or datetime.now(UTC)).astimezone(EXCHANGE_ZONE).date()),
+            as_of=instant,
             size=None if every is None else bar_size(every),
             phases=phases,
             columns=columns,
@@ -91,6 +93,11 @@ class Question:
         asked._check_rows()
         asked._check_figures()
         return asked
+
+    @property
+    def of_statements(self) -> bool:
+        """Whether vendors' statements are to be chosen from by when they were made, not versions of a table."""
+        return self.as_of is not None and self.table in (RAW_BARS, RAW_ACTIONS)
 
     @property
     def names(self) -> set[str]:
@@ -107,10 +114,9 @@ class Question:
             raise PermanentError("An empty list names no symbol; leave symbols out to read all of them.")
         if self.bounded and "trading_day" not in self.table.names:
             raise PermanentError(f"{name} has no sessions to choose from: leave start and end out.")
-        if self.as_of is not None and self.table not in (RAW_BARS, RAW_ACTIONS):
+        if self.as_of is not None and self.table in (QUARANTINE, STOCKS):
             raise PermanentError(
-                f"{name} cannot be read as of an instant: it holds what is known now. {RAW_BARS.name} and {RAW_ACTIONS.name} "
-                "keep every statement of a vendor, and can."
+                f"{name} cannot be read as of an instant: it is no table that is kept, but put together from others as they are now."
             )
 
     def _check_figures(self) -> None:

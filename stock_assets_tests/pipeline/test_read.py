@@ -161,8 +161,6 @@ def test_what_a_vendor_had_said_by_an_instant(lake: str) -> None:
     assert values(later, "bars", "close") == [101.0]
     assert values("2024-01-03T11:59+00:00", "actions", "value") == [2.0]
     assert values(later, "actions", "value") == [3.0]
-    with pytest.raises(PermanentError, match="daily_bars cannot be read as of an instant"):
-        read(lake, "daily_bars", as_of=later)
 
 
 def test_minutes_are_summed_up_by_phase_and_adjusted_first(lake: str) -> None:
