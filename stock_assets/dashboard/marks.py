@@ -141,6 +141,9 @@ def styles() -> str:
     .sa-said {{border-left:.25rem solid {colours.muted}; padding:.5rem .9rem; border-radius:.2rem;
         background:color-mix(in srgb, {colours.text} 5%, transparent)}}
     .sa-title {{font-size:1.55rem; font-weight:700; line-height:1.2; overflow-wrap:anywhere}}
+    .sa-profile div {{display:flex; gap:.6rem; align-items:center; height:.95rem; font-size:.7rem}}
+    .sa-profile span {{flex:0 0 4.2rem; text-align:right; opacity:.75; font-variant-numeric:tabular-nums}}
+    .sa-profile i {{background:{colours.accent}; height:.7rem; min-width:1px}} .sa-profile div:hover {{outline:1px solid {colours.muted}}}
     .block-container, [data-testid="stMainBlockContainer"] {{padding-top:4.2rem; padding-bottom:2rem; max-width:90rem}}
     @media (max-width: 640px) {{
         .sa-line .sa-badge {{white-space:normal}}

@@ -23,6 +23,8 @@ HERE = Path(__file__).parent
 ASSETS = "/candles"
 HEAVY = ("pandas", "pyarrow.dataset", "duckdb", "deltalake", "plotly.graph_objects", "plotly.express")
 """What pages import, in the order in which it is imported before anybody asks."""
+READ_FIRST_S = 10
+"""How long visitors wait for the first reading at most: who comes during it waits longer than for the rest of it."""
 log = logging.getLogger(__name__)
 
 LIGHT = {
@@ -85,7 +87,9 @@ def warm(settings: Settings) -> None:
         except Exception as away:  # noqa: BLE001 - the page itself will say it
             log.info("Nothing was read before the first visitor: %s", away)
 
-    threading.Thread(target=read, name="first read", daemon=True).start()
+    first = threading.Thread(target=read, name="first read", daemon=True)
+    first.start()
+    first.join(READ_FIRST_S)
 
 
 def serve(address: str = "127.0.0.1") -> None:

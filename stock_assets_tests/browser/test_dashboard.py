@@ -18,6 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 import stock_assets
+from stock_assets.dashboard.symbol_numbers import volume_profile
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.browser.chromium import (
     CHROMIUM,
@@ -145,6 +146,11 @@ def test_the_candles_are_those_of_read(browser: webdriver.Chrome, address: str, 
     legend = browser.execute_script(f"return {LEGEND}.textContent")
     assert legend.startswith(f"AAPL {at['trading_day']:%Y-%m-%d}O {at['open']:,.2f}H {at['high']:,.2f}")
     assert f"C {at['close']:,.2f}" in legend and f"MA50 {at['sma_50']:,.2f}" in legend
+    shares = browser.execute_script("return [...document.querySelectorAll('.sa-profile div')].map(d => d.title)")
+    levels = volume_profile(rows)
+    assert shares == [f"{of.low:,.2f} to {of.high:,.2f}: {of.volume:,.0f} shares" for of in reversed(levels)]
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name).join(' ')")
+    assert "lightweight-charts" in loaded and "Plotly" not in loaded
     picture(browser, f"symbol-{adjusted}")
 
 
