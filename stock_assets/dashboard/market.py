@@ -1,29 +1,23 @@
 """the newest sessions -> the market page: cards, breadth, heat map, movers.
 
-Belongs here: what stands where on the page. Does not belong here: the numbers (``market_numbers``), the cards' script (``cards``).
+Belongs here: what stands where on the page. Does not belong here: the numbers (``market_numbers``), the cards' script (``cards``), the map (``heat_map``).
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from stock_assets.dashboard import data, marks
 from stock_assets.dashboard.cards import show_cards
+from stock_assets.dashboard.heat_map import heat_map
 from stock_assets.dashboard.market_numbers import Breadth, Card, breadth, cards, movers, of_newest
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.stocks import STOCK_STATEMENTS
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_ACTIONS
 from stock_assets.settings.platform import Settings
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 SHOWN = 48
 MOVERS = 5
-WIDEST_PERCENT = 4.0
-"""Change at which the heat map's colours end."""
 
 
 def market(place: Settings) -> None:
@@ -54,7 +48,7 @@ def market(place: Settings) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.html('<div class="sa-title">By sector</div>')
-        st.plotly_chart(_heat_map(shown or every), key="heat", config=marks.CHART)
+        st.html(heat_map(shown or every))
     with right:
         st.html('<div class="sa-title">Movers</div>')
         rose, fell = movers(every, MOVERS)
@@ -86,36 +80,3 @@ def _percent(share: float | None) -> str:
 
 def _mover(card: Card) -> list[object]:
     return [card.symbol, card.name, f"{card.close:,.2f}", marks.signed(card.change or 0.0, unit=" %")]
-
-
-def _heat_map(shown: list[Card]) -> go.Figure:
-    """Area: traded value; colour: change."""
-    import plotly.graph_objects as go
-
-    colours = marks.palette()
-    sectors = sorted({card.sector for card in shown})
-    worth = [max(card.close * (card.volume or 0.0), 1.0) for card in shown]
-    change = [card.change or 0.0 for card in shown]
-    figure = go.Figure(
-        go.Treemap(
-            ids=["market", *(f"s {sector}" for sector in sectors)] + [f"c {card.symbol}" for card in shown],
-            labels=["", *map(marks.text, sectors)] + [marks.text(card.symbol) for card in shown],
-            parents=["", *["market"] * len(sectors)] + [f"s {card.sector}" for card in shown],
-            values=[0.0] * (1 + len(sectors)) + worth,
-            text=[""] * (1 + len(sectors)) + [marks.signed(each, unit=" %") for each in change],
-            texttemplate="%{label}<br>%{text}",
-            hovertemplate="%{label} %{text}<extra></extra>",
-            marker={
-                "colors": [0.0] * (1 + len(sectors)) + change,
-                "colorscale": [[0, colours.down], [0.5, colours.ground], [1, colours.up]],
-                "cmin": -WIDEST_PERCENT,
-                "cmax": WIDEST_PERCENT,
-                "line": {"color": colours.muted, "width": 0.5},
-                "colorbar": {"title": "%", "thickness": 10, "len": 0.9},
-            },
-            pathbar={"visible": False},
-            tiling={"pad": 2},
-        )
-    )
-    figure.update_layout(height=420, margin={"t": 28, "l": 0, "r": 0, "b": 0})
-    return figure

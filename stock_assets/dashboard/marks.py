@@ -141,6 +141,12 @@ def styles() -> str:
     .sa-said {{border-left:.25rem solid {colours.muted}; padding:.5rem .9rem; border-radius:.2rem;
         background:color-mix(in srgb, {colours.text} 5%, transparent)}}
     .sa-title {{font-size:1.55rem; font-weight:700; line-height:1.2; overflow-wrap:anywhere}}
+    .sa-map {{position:relative; width:100%; aspect-ratio:2}}
+    .sa-map > div, .sa-map a {{position:absolute; overflow:hidden; border:1px solid {colours.ground}}}
+    .sa-map b {{position:absolute; inset:0 0 auto; height:1.1rem; font-size:.72rem; white-space:nowrap}}
+    .sa-map > div > div {{position:absolute; inset:1.1rem 0 0}}
+    .sa-map a {{color:{colours.text}; text-decoration:none; font-size:.66rem; line-height:1.15; padding:.1rem .15rem; white-space:nowrap}}
+    .sa-map a:hover, .sa-map a:focus {{outline:2px solid {colours.accent}; outline-offset:-2px}}
     .sa-profile div {{display:flex; gap:.6rem; align-items:center; height:.95rem; font-size:.7rem}}
     .sa-profile span {{flex:0 0 4.2rem; text-align:right; opacity:.75; font-variant-numeric:tabular-nums}}
     .sa-profile i {{background:{colours.accent}; height:.7rem; min-width:1px}} .sa-profile div:hover {{outline:1px solid {colours.muted}}}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from selenium import webdriver
@@ -121,6 +121,11 @@ def test_the_market_s_cards_are_the_newest_metrics(browser: webdriver.Chrome, ad
     wait_for_text(browser, "Rose", "Movers", f"of {len(SYMBOLS)} symbols")
     rose = browser.execute_script("return document.querySelector('.sa-tile b').textContent")
     assert rose == str(int((rows["change_percent"] > 0).sum()))
+    tiles = browser.execute_script("return [...document.querySelectorAll('.sa-map a')].map(a => [a.title, a.href])")
+    assert any(title.startswith("IBM IBM Incorporated ") and title.endswith(" %") for title, _ in tiles)
+    assert {unquote(href.partition("symbol=")[2]) for _, href in tiles} == set(SYMBOLS)
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name).join(' ')")
+    assert "BidiComponent" in loaded and "Plotly" not in loaded
     picture(browser, "market")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,7 @@ from deltalake import DeltaTable
 
 from stock_assets.definitions import build_definitions
 from stock_assets.defs.resources import Lake
-from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
+from stock_assets.domain.quality_tables import AVAILABILITY, EXPECTATIONS, RECONCILIATION
 from stock_assets.domain.table import WITHHELD, Table
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES
 from stock_assets.lake.transactions import offsets_of
@@ -54,8 +55,16 @@ def test_an_older_lake_and_warehouse_become_today_s_without_help_and_lose_no_row
     judged, reconciled = rows(lake, "quality/condition"), rows(lake, RECONCILIATION.path)
     assert sum(found.total() for found in raw.values()) > 1000 and offsets and judged and reconciled
 
+    assert not DeltaTable.is_deltatable(f"{lake}/{EXPECTATIONS.path}")  # it came later
+
     told = converge(old)
 
+    found = DeltaTable(f"{lake}/{EXPECTATIONS.path}").to_pyarrow_table()
+    assert found.schema.names == list(EXPECTATIONS.names) and all(found["passed"].to_pylist())
+    checked = {(row["checked_table"], row["trading_day"]) for row in found.to_pylist()}
+    assert checked >= {
+        (table.path, day) for table in (MINUTE_BARS, DAILY_BARS, DAILY_METRICS) for day in days_of(lake, table)
+    }
     assert {stage: rows(lake, table.path) for stage, table in RAW_TABLES.items()} == raw
     assert next_offsets(lake) == offsets
     assert all(proof.holds for topic in TOPICS.values() for proof in prove(lake, topic))
@@ -111,6 +120,10 @@ def rows(lake: str, path: str) -> Counter[str]:
 def plain(value: Any) -> str:
     text = str(value)
     return text.rstrip("0").rstrip(".") if type(value).__name__ == "Decimal" and "." in text else text
+
+
+def days_of(lake: str, table: Table) -> set[date]:
+    return {*DeltaTable(f"{lake}/{table.path}").to_pyarrow_table(columns=["trading_day"])["trading_day"].to_pylist()}
 
 
 def next_offsets(lake: str) -> dict[tuple[str, str, int], int]:
