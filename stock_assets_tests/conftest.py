@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # a developer's real accounts and clusters must not be reached by a test
 ELSEWHERE = (
     "DAGSTER_HOME",
+    "DAGSTER_PG_URL",
     "SNOWFLAKE_ACCOUNT",
     "SNOWFLAKE_HOST",
     "SNOWFLAKE_PORT",
@@ -110,7 +111,7 @@ def _is_free(port: int) -> bool:
 
 def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settings:
     """Settings with a folder and ports of their own, also for every process started from here."""
-    kafka, _controller, spark, warehouse, dagster, _code, minio, dashboard = free_ports(8)
+    kafka, _controller, spark, warehouse, dagster, _code, minio, dashboard, postgres = free_ports(9)
     patch.setenv("STOCK_ASSETS_JARS", str(Settings.load().jars_dir))
     patch.setenv("STOCK_ASSETS_LOCAL", str(local_dir))
     patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
@@ -119,6 +120,7 @@ def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settin
     patch.setenv("WAREHOUSE_PORT", str(warehouse))
     patch.setenv("DAGSTER_PORT", str(dagster))
     patch.setenv("MINIO_PORT", str(minio))
+    patch.setenv("POSTGRES_PORT", str(postgres))
     patch.setenv("DASHBOARD_PORT", str(dashboard))
     # or marts would follow every build of every test's platform; those that are about marts take ``installed_dbt``
     patch.setenv("DBT_EXECUTABLE", str(local_dir / "no-dbt"))

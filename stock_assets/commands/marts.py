@@ -30,8 +30,10 @@ def marts(
     from stock_assets.local.dagster import ensure_home
     from stock_assets.local.services import Services
 
-    if settings.embedded_warehouse:
-        Services(settings, typer.echo).up(["warehouse"])
+    needed = ["postgres"] if settings.embedded_postgres and not docs else []
+    needed += ["warehouse"] if settings.embedded_warehouse else []
+    if needed:
+        Services(settings, typer.echo).up(needed)
     dbt.install(settings, typer.echo)
     if docs:
         typer.echo(f"marts      {dbt.write_docs(settings)}")

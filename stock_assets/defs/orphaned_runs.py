@@ -18,6 +18,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from stock_assets.defs.storage import keep_connections
+
 CHECK_S = 20.0
 SLACK_S = 5.0
 """The clock of processes ticks in hundredths, that of the records in microseconds; a clock may be set."""
@@ -38,6 +40,7 @@ def watch(port: int, every_s: float = CHECK_S) -> None:
     while True:
         try:
             with dg.DagsterInstance.get() as instance:  # kept open: opening it costs ten times as much as a look
+                keep_connections(instance)
                 while True:
                     fail_orphans(instance, port)
                     time.sleep(every_s)

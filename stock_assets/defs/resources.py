@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from stock_assets.defs.storage import keep_connections
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.spark import SMALL_BUILD_ROWS
@@ -27,7 +28,9 @@ class Lake(dg.ConfigurableResource[Any]):
     root: str
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Start the embedded store when the lake lies on it and it does not run."""
+        """Start the embedded store when the lake lies on it and it does not run; a run's events go over kept connections."""
+        if context.instance is not None and context.run is not None:
+            keep_connections(context.instance)
         settings = Settings.load()
         if settings.lake.store == "minio" and self.root == settings.lake_root:
             _ensure(settings, "minio")

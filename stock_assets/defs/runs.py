@@ -16,6 +16,7 @@ import dagster as dg
 
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import read_lags, stale_sessions
+from stock_assets.defs.storage import keep_connections
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.local.progress import telling
 from stock_assets.observability.orchestration import UNFINISHED, causes, events_of, job_title
@@ -54,6 +55,7 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
     """
     told, deadline, doing = set[str](), time.monotonic() + LONGEST_WAIT_S, "looking    at Dagster's runs"
     with telling(say, lambda _: doing) as report, dg.DagsterInstance.get() as instance:
+        keep_connections(instance)
         while True:
             records = instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
             _tell_steps(instance, records, told, report)

@@ -1,21 +1,80 @@
-"""DAGSTER_HOME -> Dagster's databases, created.
+"""PostgreSQL -> Dagster's runs, events and schedules.
 
-Belongs here: creating them once, in one process. The web server and the daemon would both do it at their first start, at
-the same time, and one of them would fail. Run as ``python -m stock_assets.defs.storage``.
+Belongs here: opening them, with a sentence where that fails, and creating their tables. Run as
+``python -m stock_assets.defs.storage`` it does the latter: the web server and the daemon would both do it at their first
+start, at the same time, and one of them would fail.
+Does not belong here: the server (``local.postgres``), and Dagster's configuration (``local.dagster``).
 """
 
 from __future__ import annotations
 
+import sys
+from typing import Any, Self
+
 import dagster as dg
+from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import Pool
+
+from stock_assets.domain.errors import PermanentError, ServiceUnavailable, StockAssetsError
+from stock_assets.local.on_demand import ensure
+from stock_assets.settings.platform import Settings
 
 
-def create_storage() -> None:
-    """Touch the run, event and schedule storages of the instance, which creates what is missing."""
-    with dg.DagsterInstance.get() as instance:
-        instance.get_runs_count()
-        instance.all_asset_keys()
-        instance.all_instigator_state()
+class Storage(DagsterPostgresStorage):
+    """Dagster's own storage on PostgreSQL. ``dagster dev`` starts the embedded server with it, where nothing else has."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Self:
+        """Open it.
+
+        Raises:
+            ServiceUnavailable: the server does not answer.
+        """
+        settings = Settings.load()
+        if settings.local.dagster_dev and settings.embedded_postgres:
+            ensure(settings, "postgres")
+        # an own server's URL may hold a password, so it is in no file
+        url = config_value["postgres_url"] or settings.dagster_pg_url
+        try:
+            return cls(url, config_value.get("should_autocreate_tables", True), inst_data)
+        except (DagsterPostgresException, SQLAlchemyError) as broken:
+            raise ServiceUnavailable(f"Dagster's records cannot be opened: {broken.__cause__ or broken}") from broken
+
+
+def keep_connections(instance: dg.DagsterInstance) -> None:
+    """Let an instance that writes many events keep its connections: a new one for each takes 20 ms, the event 5.
+
+    Not for whoever opens many instances: each would keep its own, and the server lets in a hundred.
+    """
+    if not event.contains(Pool, "checkout", _ask_again):
+        event.listen(Pool, "checkout", _ask_again)
+    instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
+
+
+def _ask_again(connection: Any, *_: Any) -> None:
+    """A connection that was kept may have ended with its server: another one takes its place then."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except connection.Error as gone:
+        raise DisconnectionError from gone
+
+
+def create_tables(url: str) -> None:
+    """Create what is missing, and bring tables of an older Dagster to the form of today's."""
+    from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
+
+    for storage in (PostgresRunStorage, PostgresEventLogStorage, PostgresScheduleStorage):
+        storage(url).upgrade()
 
 
 if __name__ == "__main__":
-    create_storage()
+    try:
+        create_tables(Settings.load().dagster_pg_url)
+    except StockAssetsError as fault:
+        sys.exit(str(fault))
+    except (DagsterPostgresException, SQLAlchemyError) as broken:
+        raise PermanentError(str(broken.__cause__ or broken)) from broken

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stock_assets.domain.errors import PermanentError, StockAssetsError
+from stock_assets.local.dagster import EVENTS_TOGETHER, configuration, create_dagster_tables
 from stock_assets.local.program import HERE, property_lines
 from stock_assets.local.spark import SPARK_PROPERTIES, s3a
 from stock_assets.settings.platform import Settings
@@ -25,13 +26,6 @@ CODE_PORT = 4000
 WAREHOUSE_PORT = 8085
 SCRATCH = Path("/scratch")
 LEAST_FREE_BYTES = 512 * 1024**2
-
-STORAGE = """
-storage:
-  postgres:
-    postgres_url:
-      env: DAGSTER_PG_URL
-"""
 
 
 def code(settings: Settings, arguments: Sequence[str]) -> list[str]:
@@ -153,14 +147,15 @@ def _check_room(folder: Path) -> None:
 def _prepare_dagster(settings: Settings) -> Path:
     """Write Dagster's configuration and return that of its workspace. The three containers share the folder."""
     _check_room(settings.local_dir)
-    if not settings.dagster_pg_url:
-        raise PermanentError("DAGSTER_PG_URL is not set: containers keep Dagster's runs in PostgreSQL")
+    if settings.embedded_postgres:
+        raise PermanentError("DAGSTER_PG_URL is not set: containers share one PostgreSQL")
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     workspace = home / "workspace.yaml"
-    _write(home / "dagster.yaml", (HERE / "dagster.yaml").read_text() + STORAGE)
+    _write(home / "dagster.yaml", configuration(settings))
     _write(workspace, f"load_from:\n  - grpc_server: {{host: code, port: {CODE_PORT}, location_name: stock_assets}}\n")
-    os.environ |= {"DAGSTER_HOME": str(home), "DAGSTER_PG_URL": settings.dagster_pg_url}
+    os.environ |= {"DAGSTER_HOME": str(home), **EVENTS_TOGETHER}
+    create_dagster_tables(settings, print)
     return workspace
 
 

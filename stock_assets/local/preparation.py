@@ -1,6 +1,6 @@
 """a fresh checkout -> everything that `dagster dev` needs beforehand.
 
-Belongs here: jars, Dagster's home with its databases, and the line of ``.env`` that tells Dagster where that is.
+Belongs here: jars, Dagster's home, and the line of ``.env`` that tells Dagster where that is.
 Does not belong here: packages (the Makefile), and running anything (``services``).
 """
 

@@ -39,6 +39,7 @@ class Program:
     once: bool = False
     publisher: bool = False
     stop_wait_s: int = 20
+    stop_signal: str = "TERM"
 
 
 def run_dir(settings: Settings) -> Path:

@@ -12,6 +12,7 @@ from stock_assets.local.dagster import dagster
 from stock_assets.local.java import Java
 from stock_assets.local.kafka import kafka
 from stock_assets.local.minio import program as minio_program
+from stock_assets.local.postgres import postgres
 from stock_assets.local.program import LOOPBACK, WITH_STORE_KEYS, Program
 from stock_assets.local.spark import spark, spark_warm
 from stock_assets.settings.platform import Settings
@@ -24,6 +25,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
     """All embedded services, in the order in which they are started and shown; publishers last."""
     return [
         kafka(settings, java),
+        *([postgres(settings)] if settings.embedded_postgres else []),
         *([_minio(settings)] if settings.lake.store == "minio" else []),
         spark(settings, java),
         spark_warm(settings),

@@ -87,6 +87,19 @@ def warehouse(settings: Settings) -> bool:
     return port_open(settings.local.warehouse_port)
 
 
+def postgres(settings: Settings) -> bool:
+    """Whether the server lets Dagster in."""
+    if not port_open(settings.local.postgres_port):
+        return False
+    import psycopg2
+
+    try:
+        psycopg2.connect(libpq(settings.dagster_pg_url), connect_timeout=int(ANSWER_S)).close()
+    except psycopg2.Error:
+        return False
+    return True
+
+
 def dagster_code(settings: Settings) -> bool:
     """Whether the code server listens; it does so only once the definitions are loaded."""
     return port_open(settings.local.dagster_port + 1)
@@ -139,6 +152,11 @@ def _get(url: str, body: bytes | None = None) -> bytes | None:
         return None
 
 
+def libpq(url: str) -> str:
+    """A URL of SQLAlchemy as PostgreSQL's own library reads it."""
+    return url.replace("postgresql+psycopg2://", "postgresql://", 1)
+
+
 def listens(settings: Settings, name: str) -> bool:
     """Whether something listens where the embedded service ``name`` would; asked often, so no more than that."""
     return port_open(settings.local.ports[name])
@@ -146,6 +164,7 @@ def listens(settings: Settings, name: str) -> bool:
 
 READY: dict[str, Callable[[Settings], bool]] = {
     "kafka": kafka,
+    "postgres": postgres,
     "minio": minio,
     "spark": spark,
     "warehouse": warehouse,

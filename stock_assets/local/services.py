@@ -22,11 +22,12 @@ from typing import Any
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.local import readiness
 from stock_assets.local.causes import first_cause
-from stock_assets.local.dagster import create_dagster_storage
+from stock_assets.local.dagster import create_dagster_tables
 from stock_assets.local.jars import fetch
 from stock_assets.local.java import find_java
 from stock_assets.local.kafka import format_kafka
 from stock_assets.local.minio import build
+from stock_assets.local.postgres import prepare_postgres
 from stock_assets.local.preconditions import check_extra, check_ports, check_room
 from stock_assets.local.processes import end_all, owned
 from stock_assets.local.program import Program, run_dir
@@ -37,16 +38,19 @@ from stock_assets.local.supervision import configuration
 from stock_assets.settings.platform import Settings
 
 DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
-ALL = ("kafka", "spark", "warehouse", *DAGSTER, "collector", "dashboard")
-WITH_MINIO = (ALL[0], "minio", *ALL[1:])
+ALL = ("kafka", "postgres", "spark", "warehouse", *DAGSTER, "collector", "dashboard")
+WITH_MINIO = (*ALL[:2], "minio", *ALL[2:])
+NEEDS_TABLES = ("dagster-webserver", "dagster-daemon", "collector")
 START_DEADLINE_S = 180
 LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
 GONE = (OSError, xmlrpc.client.Error)
 
 
 def names_of(settings: Settings) -> tuple[str, ...]:
-    """The services of these settings, in starting order: ``ALL``, and MinIO when the lake lies on it."""
-    return WITH_MINIO if settings.lake.store == "minio" else ALL
+    """The services of these settings, in starting order: MinIO when the lake lies on it, PostgreSQL unless another is named."""
+    unwanted = {"minio"} if settings.lake.store != "minio" else set()
+    unwanted |= set() if settings.embedded_postgres else {"postgres"}
+    return tuple(name for name in WITH_MINIO if name not in unwanted)
 
 
 class Services:
@@ -93,9 +97,9 @@ class Services:
                 check_ports(chosen)
                 if any(each.name == "kafka" for each in chosen):
                     format_kafka(self.settings, java)
+                if any(each.name == "postgres" for each in chosen):
+                    prepare_postgres(self.settings)
                 started = time.monotonic()
-                if {each.name for each in chosen} & set(DAGSTER):
-                    create_dagster_storage(self.settings)
             try:
                 self._start(server, chosen, names, started)
             except BaseException:
@@ -109,16 +113,31 @@ class Services:
             if each.fresh:
                 shutil.rmtree(each.directory)
                 each.directory.mkdir()
-            if not each.publisher:
+            if not each.publisher and each.name not in NEEDS_TABLES:
                 server.startProcess(each.name, False)
         if any(each.name == "spark" for each in chosen):
             server.startProcess("spark-warm", False)
+        of_dagster = [each.name for each in chosen if each.name in NEEDS_TABLES]
+        if of_dagster or any(each.name == "postgres" for each in chosen):
+            self._create_tables(server)
+        for name in of_dagster:
+            server.startProcess(name, False)
         answering = [name for name in names_of(self.settings) if name in names]
         self._wait(server, answering, {each.name for each in chosen}, started)
         for each in chosen:
             if each.publisher:  # what they publish to answers now; how they do is theirs to tell
                 server.startProcess(each.name, False)
                 self.say(f"{each.name:<18} started  `stock-assets status` tells how it does")
+
+    def _create_tables(self, server: Any) -> None:
+        """Dagster's, while the other services start."""
+        with telling(self.say, lambda seconds: f"services   creating Dagster's tables, {seconds:.0f} s"):
+            deadline = time.monotonic() + START_DEADLINE_S
+            while self.settings.embedded_postgres and not self._is_ready(server, "postgres", []):
+                if time.monotonic() > deadline:
+                    raise ServiceUnavailable(f"postgres is not ready; its log is {self.log('postgres')}.")
+                time.sleep(0.1)
+            create_dagster_tables(self.settings, self.say)
 
     def stop(self, names: Sequence[str]) -> list[str]:
         """Stop some services and leave the others; returns those that ran."""

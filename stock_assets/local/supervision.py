@@ -34,6 +34,7 @@ def configuration(settings: Settings, all_programs: list[Program], socket: Path)
         "DAGSTER_PORT": str(settings.local.dagster_port),
         "MINIO_PORT": str(settings.local.minio_port),
         "DASHBOARD_PORT": str(settings.local.dashboard_port),
+        "POSTGRES_PORT": str(settings.local.postgres_port),
         "STORE": settings.lake.store,
         "LAKE_ROOT": settings.values.get("LAKE_ROOT", ""),
         **{name: value for name, value in s3_environment(settings).items() if name in OPEN_S3_NAMES},
@@ -71,6 +72,7 @@ environment={pairs}
 autostart=false
 {_restarts(each)}
 stopwaitsecs={each.stop_wait_s}
+stopsignal={each.stop_signal}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true

@@ -126,8 +126,8 @@ def _runs(settings: Settings, kept: Kept) -> list[RunSeen]:
 
 
 def _services(settings: Settings) -> Iterable[ServiceSeen]:
-    if settings.dagster_pg_url:
-        return  # containers: nobody here knows more of them than that they answer, which the facts tell
+    if settings.local.container:
+        return  # nobody here knows more of them than that they answer, which the facts tell
     memory = memory_by_service(settings.local_dir)
     for each in Services(settings).status():
         held = memory.get(each.name) if each.pid else None

@@ -89,7 +89,7 @@ def _of_the_data(
     if "runs" not in told:
         yield from sessions.stale_facts(stale, None)
         return
-    daemon = runs.daemon_fact(settings, seen, None if settings.dagster_pg_url else states[runs.DAEMON])
+    daemon = runs.daemon_fact(settings, seen, None if settings.local.container else states[runs.DAEMON])
     yield daemon
     yield from sessions.stale_facts(stale, runs.unbuilt(settings, seen, daemon))
     yield from runs.run_facts(settings, seen, "sessions" not in told or any(stale.values()))

@@ -7,7 +7,6 @@ Does not belong here: what of it is a problem (``runs``).
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -57,10 +56,6 @@ def opened(settings: Settings) -> Iterator[dg.DagsterInstance | None]:
     if home is None:
         yield None
         return
-    if settings.dagster_pg_url:
-        os.environ["DAGSTER_PG_URL"] = (
-            settings.dagster_pg_url
-        )  # its file names the variable, which may lack the password
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
 

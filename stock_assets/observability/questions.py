@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.local.readiness import libpq
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.warehouse import Snowflake
@@ -59,11 +60,10 @@ def questions(settings: Settings) -> list[Question]:
                  ("pandas", "pyarrow.dataset", "pyspark.sql.connect.session")),
         Question("warehouse", place, account, lambda: ask_warehouse(snowflake), ("pandas", "snowflake.connector")),
     ]  # fmt: skip
-    if settings.dagster_pg_url:
-        url = settings.dagster_pg_url
-        database = urlsplit(url)
-        where = f"{database.hostname}:{database.port}{database.path}"
-        found.append(Question("postgres", where, "DAGSTER_PG_URL", lambda: ask_postgres(url, where), ("psycopg2",)))
+    url, named = settings.dagster_pg_url, "" if settings.embedded_postgres else "DAGSTER_PG_URL"
+    database = urlsplit(url)
+    where = f"{database.hostname}:{database.port}{database.path}"
+    found.append(Question("postgres", where, named, lambda: ask_postgres(url, where), ("psycopg2",)))
     return found
 
 
@@ -138,7 +138,7 @@ def ask_postgres(url: str, where: str) -> None:
     import psycopg2
 
     try:
-        psycopg2.connect(url.replace("postgresql+psycopg2://", "postgresql://"), connect_timeout=int(CONNECT_S)).close()
+        psycopg2.connect(libpq(url), connect_timeout=int(CONNECT_S)).close()
     except psycopg2.Error as broken:
         said = str(broken).strip().splitlines()[:1] or [type(broken).__name__]
         raise ServiceUnavailable(f"PostgreSQL at {where} does not let us in: {said[0]}") from None

@@ -47,7 +47,7 @@ def service_facts(
     ready = {
         name: (lambda name=name: readiness.READY[name](settings))
         for name in READY_IS_ENOUGH & states.keys()
-        if _embedded_dagster(settings) and name not in idle
+        if not settings.local.container and name not in idle
     }
     answers = side_by_side({name: each.ask for name, each in open_questions.items()} | ready, PATIENCE_S)
     found: list[Fact] = []
@@ -58,14 +58,9 @@ def service_facts(
             found.append(Fact(SERVICE, name, False, "not asked, so that it may sleep; `stock-assets doctor` asks it"))
         elif name in ready:
             found.append(_ready(states[name], answers[name] is True, services.log(name)))
-        elif name in idle and (name in asked or _embedded_dagster(settings)):
+        elif name in idle and (name in asked or not settings.local.container):
             found.append(idle[name])
     return found
-
-
-def _embedded_dagster(settings: Settings) -> bool:
-    """Whether web server and code server are supervisor's: those that keep their records in PostgreSQL are containers."""
-    return not settings.dagster_pg_url
 
 
 def _idle(settings: Settings, state: ServiceState, log: Path) -> Fact:
@@ -74,6 +69,7 @@ def _idle(settings: Settings, state: ServiceState, log: Path) -> Fact:
         "kafka": ("KAFKA_PORT", settings.local.kafka_port, settings.local.kafka_port + 1),
         "minio": ("MINIO_PORT", settings.local.minio_port),
         "spark": ("SPARK_PORT", settings.local.spark_port),
+        "postgres": ("POSTGRES_PORT", settings.local.postgres_port),
         "warehouse": ("WAREHOUSE_PORT", settings.local.warehouse_port),
         "dagster-webserver": ("DAGSTER_PORT", settings.local.dagster_port),
         "dashboard": ("DASHBOARD_PORT", settings.local.dashboard_port),

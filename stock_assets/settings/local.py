@@ -24,6 +24,7 @@ class LocalSettings(Owner):
     dagster_port: int = setting("DAGSTER_PORT", 3000, "port of Dagster's UI, which takes the next one, too", **PORT)
     minio_port: int = setting("MINIO_PORT", 9000, "port of the embedded MinIO", **PORT)
     dashboard_port: int = setting("DASHBOARD_PORT", 8501, "port of the dashboard", **PORT)
+    postgres_port: int = setting("POSTGRES_PORT", 15432, "port of the embedded PostgreSQL", **PORT)
     java_home: str = setting("JAVA_HOME", "", "a Java installation to prefer", listed=False)
     search_path: str = setting("PATH", "", "where programs are searched", listed=False)
     ca_bundle: str = setting("SSL_CERT_FILE", "", "PEM file of the authorities this machine trusts", listed=False)
@@ -32,6 +33,7 @@ class LocalSettings(Owner):
     no_proxy: str = setting("NO_PROXY", "", "hosts that are reached without the proxy", listed=False)
     no_proxy_lower: str = setting("no_proxy", "", "the same, as other programs spell it", listed=False)
     dagster_dev: bool = setting("DAGSTER_IS_DEV_CLI", False, "set by `dagster dev` for what it starts", listed=False)
+    container: bool = setting("STOCK_ASSETS_CONTAINER", False, "set by our images", listed=False)
     service: str = setting("STOCK_ASSETS_SERVICE", "", "the embedded service that this process is", listed=False)
 
     @property
@@ -42,6 +44,7 @@ class LocalSettings(Owner):
             "minio": self.minio_port,
             "spark": self.spark_port,
             "warehouse": self.warehouse_port,
+            "postgres": self.postgres_port,
             "dagster-code": self.dagster_port + 1,
             "dagster-webserver": self.dagster_port,
             "dashboard": self.dashboard_port,

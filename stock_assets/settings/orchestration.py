@@ -32,8 +32,8 @@ class DagsterSettings(Owner):
     pg_url: str = setting(
         "DAGSTER_PG_URL",
         "",
-        "PostgreSQL for Dagster's runs and events, in containers: `postgresql://USER@HOST:PORT/DATABASE`",
-        shown="SQLite",
+        "a PostgreSQL server of your own for Dagster's runs and events: `postgresql://USER@HOST:PORT/DATABASE`",
+        shown="the embedded one",
         example="postgresql://dagster@postgres:5432/dagster",
         repr=False,
     )

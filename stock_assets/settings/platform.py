@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 from stock_assets.domain.universe import Universe
 from stock_assets.settings.dashboard import DashboardSettings
@@ -212,13 +213,26 @@ class Settings:
         return absolute(self.dagster.home, self.home) if self.dagster.home else self.local_dir / "dagster"
 
     @cached_property
+    def embedded_postgres(self) -> bool:
+        """Whether Dagster's runs and events are in the embedded PostgreSQL."""
+        return not self.dagster.pg_url
+
+    @cached_property
+    def postgres_passwords(self) -> Path:
+        """The embedded PostgreSQL's passwords, one a line, as libpq reads them; its data is beside it."""
+        return self.local_dir / "postgres" / "passwords"
+
+    @cached_property
     def dagster_pg_url(self) -> str:
-        """PostgreSQL that holds Dagster's runs and events, its password in the URL; empty for SQLite in ``dagster_home``.
+        """PostgreSQL that holds Dagster's runs and events; an own server's password is in it, the embedded one's is not.
 
         Raises:
             PermanentError: it is no URL of a PostgreSQL.
         """
-        return self.dagster.postgres_url()
+        if not self.embedded_postgres:
+            return self.dagster.postgres_url()
+        place = f"dagster@127.0.0.1:{self.local.postgres_port}/dagster"
+        return f"postgresql+psycopg2://{place}?passfile={quote(str(self.postgres_passwords))}"
 
     @cached_property
     def symbols(self) -> Sequence[str]:
