@@ -9,6 +9,7 @@ Does not belong here: the server (``local.postgres``), and Dagster's configurati
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from typing import Any, Self
 
 import dagster as dg
@@ -57,9 +58,9 @@ def keep_connections(instance: dg.DagsterInstance) -> None:
 def _ask_again(connection: Any, *_: Any) -> None:
     """A connection that was kept may have ended with its server: another one takes its place then."""
     try:
-        with connection.cursor() as cursor:
+        with closing(connection.cursor()) as cursor:
             cursor.execute("SELECT 1")
-    except connection.Error as gone:
+    except Exception as gone:  # noqa: BLE001  of whichever driver
         raise DisconnectionError from gone
 
 

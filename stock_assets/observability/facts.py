@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from stock_assets.local.dagster import instance_home
 from stock_assets.local.services import Services
 from stock_assets.local.states import ServiceState
 from stock_assets.observability import machine, marts, runs, services, sessions, topics
@@ -57,6 +58,7 @@ def _of_the_data(
     from stock_assets.observability import orchestration
 
     store = away & STORES
+    records = away & {"postgres"} if instance_home(settings) else set()
     asked: dict[str, tuple[set[str], Callable[[], Any]]] = {
         "definitions": (set(), lambda: list(services.definitions_facts(settings, states))),
         "schemas": (set(), lambda: list(services.registry_facts(settings))),
@@ -64,7 +66,7 @@ def _of_the_data(
         "sessions": (store, lambda: sessions.stale_sessions(settings)),
         "rows": (store, lambda: list(sessions.withheld_facts(settings.lake_root))),
         "marts": (away & {"warehouse"}, lambda: list(marts.mart_facts(settings))),
-        "runs": (store | away & {"postgres"}, lambda: orchestration.look(settings)),
+        "runs": (store | records, lambda: orchestration.look(settings)),
     }
     if asleep:
         del asked["marts"]
@@ -86,10 +88,13 @@ def _of_the_data(
         yield from topics.topic_facts(stage, waiting, age_s, settings.landing_max_delay_s, draining)
     yield from told.get("rows", ())
     yield from told.get("marts", ())
+    state = None if settings.local.container else states[runs.DAEMON]
     if "runs" not in told:
+        if state is not None and state.state != "running":
+            yield runs.daemon_fact(settings, None, state)
         yield from sessions.stale_facts(stale, None)
         return
-    daemon = runs.daemon_fact(settings, seen, None if settings.local.container else states[runs.DAEMON])
+    daemon = runs.daemon_fact(settings, seen, state)
     yield daemon
     yield from sessions.stale_facts(stale, runs.unbuilt(settings, seen, daemon))
     yield from runs.run_facts(settings, seen, "sessions" not in told or any(stale.values()))

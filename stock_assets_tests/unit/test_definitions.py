@@ -154,7 +154,6 @@ ENVIRONMENT = {
     "stock_assets/commands/demo.py": "Dagster reads DAGSTER_HOME nowhere else",
     "stock_assets/commands/marts.py": "Dagster reads DAGSTER_HOME nowhere else",
     "stock_assets/quality/validate.py": "Great Expectations reads nowhere else that it must not phone home",
-    "stock_assets/observability/orchestration.py": "Dagster reads the address of its database nowhere else",
     "benchmarks/main_job.py": "sets what the measured process finds",
     "benchmarks/own_services.py": "sets what the measured process finds",
 }

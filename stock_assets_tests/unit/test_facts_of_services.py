@@ -40,7 +40,7 @@ def named(settings: Settings) -> dict[str, tuple[str, str]]:
 
 def test_the_services_asked_are_those_that_the_settings_name() -> None:
     embedded = named(Settings({"STOCK_ASSETS_LOCAL": "/x", "STORE": "minio", "SPARK_PORT": "15555"}))
-    assert set(embedded) == {"kafka", "minio", "spark", "warehouse"}
+    assert set(embedded) == {"kafka", "minio", "spark", "warehouse", "postgres"}
     assert {setting for _, setting in embedded.values()} == {""}
     assert embedded["spark"][0] == "127.0.0.1:15555"
     elsewhere = {
@@ -81,9 +81,12 @@ def test_a_service_elsewhere_that_is_away_is_told_by_its_setting_and_the_embedde
     tmp_path: Path, closed: str
 ) -> None:
     host, port = closed.split(":")
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").touch()
     settings = Settings(
         {
             "STOCK_ASSETS_LOCAL": str(tmp_path),
+            "STOCK_ASSETS_CONTAINER": "true",
             "KAFKA_BOOTSTRAP_SERVERS": closed,
             "SPARK_REMOTE": f"sc://{closed}",
             "SNOWFLAKE_HOST": host,

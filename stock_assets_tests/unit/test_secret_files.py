@@ -65,5 +65,8 @@ def test_a_url_of_something_else_is_refused(url: str) -> None:
         _ = Settings({"DAGSTER_PG_URL": url}).dagster_pg_url
 
 
-def test_without_a_url_there_is_none() -> None:
-    assert Settings({}).dagster_pg_url == ""
+def test_without_a_url_it_is_the_embedded_server_s_with_a_file_for_the_password(tmp_path: Path) -> None:
+    settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path / "a b"), "POSTGRES_PORT": "5444"})
+    url = make_url(settings.dagster_pg_url)
+    assert (url.host, url.port, url.password) == ("127.0.0.1", 5444, None)
+    assert url.query["passfile"] == str(tmp_path / "a b" / "postgres" / "passwords") == str(settings.postgres_passwords)
