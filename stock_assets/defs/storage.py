@@ -60,7 +60,7 @@ def _ask_again(connection: Any, *_: Any) -> None:
     try:
         with closing(connection.cursor()) as cursor:
             cursor.execute("SELECT 1")
-    except Exception as gone:  # noqa: BLE001  of whichever driver
+    except Exception as gone:
         raise DisconnectionError from gone
 
 
