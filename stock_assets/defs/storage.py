@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
@@ -40,19 +41,25 @@ class Storage(DagsterPostgresStorage):
         # an own server's URL may hold a password, so it is in no file
         url = config_value["postgres_url"] or settings.dagster_pg_url
         try:
-            return cls(url, config_value.get("should_autocreate_tables", True), inst_data)
+            storage = cls(url, config_value.get("should_autocreate_tables", True), inst_data)
         except (DagsterPostgresException, SQLAlchemyError) as broken:
             raise ServiceUnavailable(f"Dagster's records cannot be opened: {broken.__cause__ or broken}") from broken
+        if Path(sys.argv[0]).name == "dagster-daemon":  # it has one instance, and looks every second
+            keep_connections(storage)
+        return storage
 
 
-def keep_connections(instance: dg.DagsterInstance) -> None:
-    """Let an instance that writes many events keep its connections: a new one for each takes 20 ms, the event 5.
+def keep_connections(opened: dg.DagsterInstance | Storage) -> None:
+    """Keep the connections of an instance that asks or tells a lot: a new one for each event takes 20 ms, the event 5.
 
     Not for whoever opens many instances: each would keep its own, and the server lets in a hundred.
     """
     if not event.contains(Pool, "checkout", _ask_again):
         event.listen(Pool, "checkout", _ask_again)
-    instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
+    parts = (opened.run_storage, opened.event_log_storage, opened.schedule_storage)
+    for part in parts:
+        if part is not None:
+            part.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
 
 
 def _ask_again(connection: Any, *_: Any) -> None:
