@@ -57,8 +57,12 @@ def _any_of(keys: Sequence[dg.AssetKey], condition: dg.AutomationCondition[Any])
 WHEN_ANYTHING_CHANGED = (
     _any_of(ABOVE, dg.AutomationCondition.newly_updated()).since(dg.AutomationCondition.newly_requested())
     & ~dg.AutomationCondition.in_progress()
+    & ~_any_of(ABOVE, dg.AutomationCondition.in_progress())
 )
-"""Of all loads alike, as one step makes them. Loses no change: what happens during a run counts once that has ended."""
+"""Of all loads alike, as one step makes them. Loses no change: what happens during a run counts once that has ended.
+
+Nor while a build writes what they read: dimensions would be older than facts, and all of it would be built again.
+"""
 WITH_THE_LOADS = _any_of(LOADED_KEYS, dg.AutomationCondition.will_be_requested())
 INTERVAL_S = 15
 KEPT = ("partial_parse.msgpack", RUN_RESULTS)

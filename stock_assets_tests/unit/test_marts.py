@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stock_assets.definitions import build_definitions
-from stock_assets.defs.built_assets import WAREHOUSE_KEY
+from stock_assets.defs.built_assets import MINUTE_BARS_KEY, WAREHOUSE_KEY
 from stock_assets.defs.marts import LOADED_KEYS
 from stock_assets.domain.bar_sizes import bar_starts
 from stock_assets.domain.errors import PermanentError
@@ -52,6 +52,21 @@ def test_loads_and_all_models_below_follow_any_change_in_one_run(defs: dg.Defini
         asked, cursor = requested(defs, instance, cursor)
         assert asked == {*LOADED_KEYS, *models_below}
         assert requested(defs, instance, cursor)[0] == set()
+
+
+def test_nothing_is_asked_for_while_a_build_writes_what_is_read(defs: dg.Definitions) -> None:
+    day = {"dagster/partition": "2024-07-02"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor = requested(defs, instance)[1]
+        build = instance.create_run_for_job(
+            defs.resolve_job_def("build"), status=dg.DagsterRunStatus.STARTED, tags=day, asset_selection={WAREHOUSE_KEY}
+        )
+        instance.report_runless_asset_event(dg.AssetMaterialization(MINUTE_BARS_KEY, partition="2024-07-02"))
+        asked, cursor = requested(defs, instance, cursor)
+        assert asked == set()
+        ended = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "build")
+        instance.report_dagster_event(ended, build.run_id)
+        assert requested(defs, instance, cursor)[0] >= set(LOADED_KEYS)
 
 
 def test_a_stale_manifest_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
