@@ -16,6 +16,7 @@ import dagster as dg
 
 from stock_assets.defs.failures import RETRIES, RETRIES_ON_SPARK, tells_failures
 from stock_assets.defs.imports import import_meanwhile
+from stock_assets.defs.materializations import report_sessions
 from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table, sparkline
 from stock_assets.defs.partitions import asked_sessions, within
 from stock_assets.defs.raw_assets import RAW_KEYS
@@ -260,26 +261,6 @@ def _report_build(
     shown = [day for day in built if day in report.rows]
     preview = _preview(lake.root, table, shown[-1]) if shown else {}
     yield from report_sessions(context, built, report.rows, summary, preview)
-
-
-def report_sessions(
-    context: dg.AssetExecutionContext,
-    days: list[date],
-    rows: dict[date, int],
-    shared: dict[str, Any],
-    preview: dict[str, Any],
-) -> Iterator[Any]:
-    """The run's own partitions as the asset's result, every other session that has rows as an event of its own."""
-    own = set(asked_sessions(context) or [])
-    for day in days:
-        if day not in own and day in rows:
-            context.log_event(
-                dg.AssetMaterialization(
-                    context.asset_key, partition=day.isoformat(), metadata={"dagster/row_count": rows[day], **shared}
-                )
-            )
-    count = sum(count for day, count in rows.items() if day in own)
-    yield dg.MaterializeResult(metadata={"dagster/row_count": count, **shared, **preview})
 
 
 def _preview(lake_root: str, table: Table, day: date) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from stock_assets.defs.built_assets import (
     RECONCILIATION_KEY,
     Range,
     built_asset,
-    report_sessions,
     sessions_to_build,
 )
+from stock_assets.defs.materializations import report_sessions
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.partitions import asked_sessions
 from stock_assets.defs.raw_assets import RAW_KEYS

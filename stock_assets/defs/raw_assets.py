@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from stock_assets.defs.failures import RETRIES, tells_failures
+from stock_assets.defs.materializations import log_materializations
 from stock_assets.defs.metadata import OWNERS, definition_metadata, markdown_table
 from stock_assets.defs.partitions import asked_sessions, within
 from stock_assets.defs.resources import Kafka, Lake
@@ -132,9 +133,15 @@ def _drain(
             "seconds": time.monotonic() - started,
         }
         touched.update(landing.sessions)
-        for day in within(partitions, landing.sessions):
-            metadata = {"dagster/row_count": landing.sessions[day], **shared}
-            context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=metadata))
+        told = [
+            dg.AssetMaterialization(
+                context.asset_key,
+                partition=day.isoformat(),
+                metadata={"dagster/row_count": landing.sessions[day], **shared},
+            )
+            for day in within(partitions, landing.sessions)
+        ]
+        log_materializations(context, told)
         if landing.rejected:
             context.log_event(
                 dg.AssetMaterialization(
