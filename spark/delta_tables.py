@@ -8,6 +8,7 @@ Does not belong here: what the rows mean, and raw tables' commits (delta-rs alon
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import uuid4
@@ -24,6 +25,8 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.table import WITHHELD, Table
 
 SymbolDay = tuple[str, date]
+Ranges = Sequence[tuple[date, date]]
+"""First and last session of each range, ascending."""
 
 NO_VALUES = frozenset({"known_at", "repeats", "revision", "bars_used", "bars_revision", "actions_used"})
 """Columns that tell how a row came about: a change of them alone is no new revision of the row."""
@@ -125,9 +128,9 @@ def _find(spark: SparkSession, lake_root: str, table: Table, version: int | None
 
 
 def replace_sessions(
-    spark: SparkSession, rows: DataFrame | None, lake_root: str, table: Table, first: date, last: date
+    spark: SparkSession, rows: DataFrame | None, lake_root: str, table: Table, ranges: Ranges
 ) -> Written:
-    """Replace all rows of the sessions from ``first`` to ``last`` in one commit, or none when none are there nor come.
+    """Replace all rows of the sessions of ``ranges`` in one commit, or none when none are there nor come.
 
     ``rows`` must hold nothing else; None stands for no rows. ``changed`` names the symbols and sessions whose rows are
     not the same as before.
@@ -137,7 +140,7 @@ def replace_sessions(
     """
     table = table.stored
     # BETWEEN as text cannot be resolved within replaceWhere on Spark 4.0.
-    between = f"trading_day >= DATE'{first}' AND trading_day <= DATE'{last}'"
+    between = " OR ".join(f"(trading_day >= DATE'{first}' AND trading_day <= DATE'{last}')" for first, last in ranges)
     before = _fingerprints(read_or_create(spark, lake_root, table).where(between), table)
     if rows is None and not before:
         return Written({}, [])

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -20,12 +21,13 @@ from spark.actions import actions_digest
 from spark.companies import company
 from spark.daily_bars import daily_bars_from_minutes, daily_bars_from_ticks, daily_bars_from_vendors
 from spark.daily_metrics import daily_metrics, preferred_bars
-from spark.delta_tables import SymbolDay, Written
+from spark.delta_tables import Ranges, SymbolDay, Written
 from spark.minute_bars import minute_bars_from_ticks, minute_bars_from_vendors
 from spark.session_times import session_times
 from spark.ticks import eligible_ticks
 from spark.verdicts import withheld_because
 from stock_assets.domain.quality_tables import RECONCILIATION
+from stock_assets.domain.sessions import contiguous_ranges
 from stock_assets.domain.table import WITHHELD
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
 from stock_assets.domain.universe import Rename, same_companies
@@ -66,15 +68,18 @@ def build_minute_bars(
     raw_ticks_version: int | None = None,
     raw_bars_version: int | None = None,
     raw_actions_version: int | None = None,
+    days: Collection[date] | None = None,
 ) -> StageReport:
     """Rebuild the minute bars of the sessions from ``first`` to ``last`` in one commit.
 
     Args:
         lake_root: folder or URL that holds the tables.
+        days: only these sessions of them.
         raw_ticks_version, raw_bars_version, raw_actions_version: Delta versions to read, the newest when None.
     """
     started = time.monotonic()
-    raw = _raw(spark, lake_root, first, last, raw_ticks_version, raw_bars_version, raw_actions_version)
+    ranges = _ranges(first, last, days)
+    raw = _raw(spark, lake_root, ranges, raw_ticks_version, raw_bars_version, raw_actions_version)
     parts = []
     sources = _sources(raw.ticks)
     if sources:
@@ -83,7 +88,7 @@ def build_minute_bars(
     if _has_rows(minutes):
         parts.append(minute_bars_from_vendors(minutes, raw.actions, raw.times))
     bars = reduce(DataFrame.unionByName, parts) if parts else None
-    return _report(delta_tables.replace_sessions(spark, bars, lake_root, MINUTE_BARS, first, last), started)
+    return _report(delta_tables.replace_sessions(spark, bars, lake_root, MINUTE_BARS, ranges), started)
 
 
 def build_daily_bars(
@@ -94,15 +99,18 @@ def build_daily_bars(
     raw_ticks_version: int | None = None,
     raw_bars_version: int | None = None,
     raw_actions_version: int | None = None,
+    days: Collection[date] | None = None,
 ) -> StageReport:
     """Bring the daily bars of the sessions from ``first`` to ``last`` up to date, of every source.
 
     Args:
         lake_root: folder or URL that holds the tables.
+        days: only these sessions of them.
         raw_ticks_version, raw_bars_version, raw_actions_version: Delta versions to read, the newest when None.
     """
     started = time.monotonic()
-    raw = _raw(spark, lake_root, first, last, raw_ticks_version, raw_bars_version, raw_actions_version)
+    ranges = _ranges(first, last, days)
+    raw = _raw(spark, lake_root, ranges, raw_ticks_version, raw_bars_version, raw_actions_version)
     bars = daily_bars_from_vendors(raw.bars, raw.actions, raw.times)
     # Parts that would come out empty are left out: planning them costs as much as the rest.
     if _has_rows(raw.bars.where("interval = '1m'")):
@@ -110,7 +118,7 @@ def build_daily_bars(
     sources = _sources(raw.ticks)
     if sources:
         bars = bars.unionByName(daily_bars_from_ticks(eligible_ticks(raw.ticks, raw.times, sources)))
-    return _report(delta_tables.merge_changed(bars, lake_root, DAILY_BARS, _years_and_days(first, last)), started)
+    return _report(delta_tables.merge_changed(bars, lake_root, DAILY_BARS, _years_and_days(ranges)), started)
 
 
 def build_daily_metrics(
@@ -142,7 +150,7 @@ def build_daily_metrics(
     bars = preferred_bars(delta_tables.read(spark, lake_root, DAILY_BARS), actions, bar_sources, refused, renames)
     # Stored instead of their number: an action whose value was corrected makes rows stale too.
     bars = bars.withColumn("actions_used", actions_digest(F.col("symbol_actions")))
-    forced = F.lit(False) if first is None else _between(first, last or first)
+    forced = F.lit(False) if first is None else _of_sessions([(first, last or first)])
     stale = _stale_companies(bars, delta_tables.read_stored(spark, lake_root, DAILY_METRICS), forced, renames)
     if not stale:
         return StageReport({}, [], time.monotonic() - started)
@@ -176,20 +184,19 @@ def _stale_companies(bars: DataFrame, metrics: DataFrame, forced: Column, rename
 def _raw(
     spark: SparkSession,
     lake_root: str,
-    first: date,
-    last: date,
+    ranges: Ranges,
     ticks_version: int | None,
     bars_version: int | None,
     actions_version: int | None,
 ) -> _Raw:
     _prepare(spark)
-    ticks = delta_tables.read(spark, lake_root, RAW_TICKS, ticks_version).where(_between(first, last))
-    bars = delta_tables.read(spark, lake_root, RAW_BARS, bars_version).where(_years_and_days(first, last))
+    ticks = delta_tables.read(spark, lake_root, RAW_TICKS, ticks_version).where(_of_sessions(ranges))
+    bars = delta_tables.read(spark, lake_root, RAW_BARS, bars_version).where(_years_and_days(ranges))
     return _Raw(
         ticks=ticks.where("rejected_because IS NULL"),
         bars=bars.where("rejected_because IS NULL"),
         actions=delta_tables.read(spark, lake_root, RAW_ACTIONS, actions_version),
-        times=session_times(spark, first, last),
+        times=session_times(spark, ranges[0][0], ranges[-1][1]),
     )
 
 
@@ -200,13 +207,20 @@ def _prepare(spark: SparkSession) -> None:
     spark.conf.set("spark.databricks.delta.stats.skipping", "false")
 
 
-def _between(first: date, last: date) -> Column:
-    return F.col("trading_day").between(F.lit(first), F.lit(last))
+def _ranges(first: date, last: date, days: Collection[date] | None) -> Ranges:
+    """What is built, as ranges without a session between them that is not."""
+    return [(first, last)] if days is None else list(contiguous_ranges([*days]))
 
 
-def _years_and_days(first: date, last: date) -> Column:
-    """The sessions of the range, said so that a table partitioned by year opens only what it must."""
-    return F.col("year").between(first.year, last.year) & _between(first, last)
+def _of_sessions(ranges: Ranges) -> Column:
+    day = F.col("trading_day")
+    return reduce(or_, (day.between(F.lit(first), F.lit(last)) for first, last in ranges))
+
+
+def _years_and_days(ranges: Ranges) -> Column:
+    """The sessions of the ranges, said so that a table partitioned by year opens only what it must."""
+    years = {year for first, last in ranges for year in range(first.year, last.year + 1)}
+    return F.col("year").isin(*sorted(years)) & _of_sessions(ranges)
 
 
 def _has_rows(rows: DataFrame) -> bool:

@@ -197,27 +197,19 @@ def _build_bars(
     raw = staleness.raw_state(lake.root)
     now = fingerprints(table.path, raw.inputs)
     days, _ = sessions_to_build(context, config, partitions, lake.root, now, table.path)
-    reports = []
-    for first, last in sessions.contiguous_ranges(days):
-        reports.append(
-            getattr(jobs, build)(
-                spark.session(raw.count_rows(first, last)),
-                lake.root,
-                first,
-                last,
-                raw_ticks_version=raw.ticks_version,
-                raw_bars_version=raw.bars_version,
-                raw_actions_version=raw.actions_version,
-            )
+    report = jobs.StageReport({}, [], 0.0)
+    if days:
+        report = getattr(jobs, build)(
+            spark.session(sum(raw.count_rows(first, last) for first, last in sessions.contiguous_ranges(days))),
+            lake.root,
+            days[0],
+            days[-1],
+            raw_ticks_version=raw.ticks_version,
+            raw_bars_version=raw.bars_version,
+            raw_actions_version=raw.actions_version,
+            days=days,
         )
-        done = {day: now.get(day, GONE) for day in days if first <= day <= last}
-        record_built(lake.root, table.path, done)
-    report = jobs.StageReport(
-        rows={day: count for each in reports for day, count in each.rows.items()},
-        changed=[pair for each in reports for pair in each.changed],
-        seconds=sum(each.seconds for each in reports),
-        withheld=sum(each.withheld for each in reports),
-    )
+        record_built(lake.root, table.path, {day: now.get(day, GONE) for day in days})
     yield from _report_build(context, lake, table, partitions, days, report)
 
 

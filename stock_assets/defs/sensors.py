@@ -18,7 +18,6 @@ from stock_assets.defs.pacing import Pacing, in_flight, seconds_to_wait
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
-from stock_assets.domain import sessions
 from stock_assets.domain.errors import TransientError
 from stock_assets.observability.orchestration import UNFINISHED, topic_tag
 from stock_assets.observability.runs import SESSIONS_TAG
@@ -137,7 +136,7 @@ def _observation(stage: str, lag: int | str) -> dg.AssetObservation:
 def staleness_sensor(
     partitions: dg.DailyPartitionsDefinition, settings: Settings, status: dg.DefaultSensorStatus
 ) -> dg.SensorDefinition:
-    """Asks for one build per contiguous range of stale sessions."""
+    """Asks for one build of all stale sessions; what becomes stale meanwhile is the next one's."""
 
     @dg.sensor(
         name="staleness_sensor",
@@ -166,13 +165,10 @@ def staleness_sensor(
         wait = seconds_to_wait(context.instance, BUILD.name, time.time())
         if wait:
             return dg.SkipReason(f"{len(stale)} sessions are stale; the last build failed, next one in {wait:.0f} s")
-        requests = [
-            dg.RunRequest(
-                partition_key=build_partition(last), run_config=build_config(first, last), tags=build_tags(first, last)
-            )
-            for first, last in sessions.contiguous_ranges(stale)
-        ]
-        return dg.SensorResult(run_requests=requests)
+        first, last = stale[0], stale[-1]
+        return dg.RunRequest(
+            partition_key=build_partition(last), run_config=build_config(first, last), tags=build_tags(first, last)
+        )
 
     return _staleness_sensor
 

@@ -44,13 +44,13 @@ class PythonStages:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
 
-    def build_minute_bars(self, _: Any, lake: str, first: date, last: date, **versions: int | None) -> StageReport:
-        rows = oracle.minute_bars_from_vendors(_raw(lake, RAW_BARS, versions["raw_bars_version"]), [])
-        return self._store(lake, MINUTE_BARS, rows, lambda row: first <= row["trading_day"] <= last)
+    def build_minute_bars(self, _: Any, lake: str, first: date, last: date, **given: Any) -> StageReport:
+        rows = oracle.minute_bars_from_vendors(_raw(lake, RAW_BARS, given["raw_bars_version"]), [])
+        return self._store(lake, MINUTE_BARS, rows, lambda row: row["trading_day"] in given["days"])
 
-    def build_daily_bars(self, _: Any, lake: str, first: date, last: date, **versions: int | None) -> StageReport:
-        rows = oracle.daily_bars_from_vendors(_raw(lake, RAW_BARS, versions["raw_bars_version"]), [])
-        return self._store(lake, DAILY_BARS, rows, lambda row: first <= row["trading_day"] <= last)
+    def build_daily_bars(self, _: Any, lake: str, first: date, last: date, **given: Any) -> StageReport:
+        rows = oracle.daily_bars_from_vendors(_raw(lake, RAW_BARS, given["raw_bars_version"]), [])
+        return self._store(lake, DAILY_BARS, rows, lambda row: row["trading_day"] in given["days"])
 
     def build_daily_metrics(
         self,

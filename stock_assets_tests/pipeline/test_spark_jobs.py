@@ -109,6 +109,23 @@ def test_a_session_is_rebuilt_from_its_ticks_and_a_repeat_changes_no_value(spark
     assert {day for _, day, _, _ in stored(lake, MINUTE_BARS)} == {DAYS[0], DAYS[1]}
 
 
+def test_scattered_sessions_are_built_in_one_commit_and_those_between_are_left_alone(
+    spark: SparkSession, lake: str
+) -> None:
+    built = [DAYS[0], DAYS[2], DAYS[3]]
+    land(lake, RAW_TICKS, [tick(at(day, clock), 10.0) for day in DAYS[:5] for clock in ("09:31", "09:32")])
+    minutes = build_minute_bars(spark, lake, DAYS[0], DAYS[4])
+    build_daily_bars(spark, lake, DAYS[0], DAYS[4])
+    before = version(lake, MINUTE_BARS), version(lake, DAILY_BARS)
+    land(lake, RAW_TICKS, [tick(at(day, "15:59"), 11.0) for day in DAYS[:5]])
+    again = build_minute_bars(spark, lake, DAYS[0], DAYS[3], days=built)
+    assert again.rows == dict.fromkeys(built, 3) and {day for _, day in again.changed} == set(built)
+    assert {day for _, day in build_daily_bars(spark, lake, DAYS[0], DAYS[3], days=built).changed} == set(built)
+    assert (version(lake, MINUTE_BARS), version(lake, DAILY_BARS)) == (before[0] + 1, before[1] + 1)
+    closes = {day: row["close"] for (_, day, _), row in stored(lake, DAILY_BARS).items()}
+    assert minutes.rows[DAYS[1]] == 2 and {day for day, close in closes.items() if close == 11} == set(built)
+
+
 def test_bars_without_raw_rows_vanish_and_another_source_takes_over(spark: SparkSession, lake: str) -> None:
     land_history(lake)
     land(lake, RAW_BARS, [bar(DAYS[1], 101.0, source="other")])

@@ -115,7 +115,7 @@ def test_two_rows_of_one_key_stop_the_build_before_the_commit(spark: SparkSessio
     rows = delta_tables.read(spark, lake, DAILY_BARS)
     for write in (
         lambda: delta_tables.merge_changed(rows.union(rows), lake, DAILY_BARS, F.col("year") == FIRST.year),
-        lambda: delta_tables.replace_sessions(spark, rows.union(rows), lake, DAILY_BARS, FIRST, LAST),
+        lambda: delta_tables.replace_sessions(spark, rows.union(rows), lake, DAILY_BARS, [(FIRST, LAST)]),
     ):
         with pytest.raises(PermanentError, match=f"more than one row for the same .*IBM {FIRST}"):
             write()

@@ -174,14 +174,12 @@ def look_for_staleness(
     return staleness_sensor(PARTITIONS, Settings({}), dg.DefaultSensorStatus.STOPPED)(context)
 
 
-def test_one_build_per_contiguous_range_of_sessions(
-    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_stale_sessions_are_one_build(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     # Friday and Monday follow each other; Wednesday stands alone.
     stale = [date(2013, 10, 4), date(2013, 10, 7), date(2013, 10, 9)]
-    requests = look_for_staleness(instance, monkeypatch, stale).run_requests
-    assert [sessions_of_tags(request.tags) for request in requests] == [(stale[0], stale[1]), (stale[2], stale[2])]
-    assert requests[0].run_config == build_config(stale[0], stale[1])
+    request = look_for_staleness(instance, monkeypatch, stale)
+    assert sessions_of_tags(request.tags) == (stale[0], stale[2])
+    assert request.run_config == build_config(stale[0], stale[2])
 
 
 def test_nothing_stale_is_remembered_until_a_table_changes(
@@ -196,7 +194,7 @@ def test_a_touch_during_a_build_is_seen_after_it(instance: dg.DagsterInstance, m
     waiting = look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)])
     assert isinstance(waiting, dg.SkipReason)
     end_run(instance, run_id)
-    assert len(look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)]).run_requests) == 1
+    assert isinstance(look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)]), dg.RunRequest)
 
 
 def test_what_a_drain_in_flight_lands_is_built_together_but_nothing_waits_for_drains_without_end(
@@ -208,13 +206,13 @@ def test_what_a_drain_in_flight_lands_is_built_together_but_nothing_waits_for_dr
     held = look_for_staleness(instance, monkeypatch, stale)
     assert not held.run_requests and "in flight" in held.skip_reason.skip_message
     end_run(instance, run_id)
-    assert len(look_for_staleness(instance, monkeypatch, stale, held.cursor).run_requests) == 1
+    assert isinstance(look_for_staleness(instance, monkeypatch, stale, held.cursor), dg.RunRequest)
     add_run(instance, DRAIN.name, dg.DagsterRunStatus.STARTED)
     clock.now += timedelta(seconds=sensors.LONGEST_HOLD_S - 1)
     held = look_for_staleness(instance, monkeypatch, stale, held.cursor)
     assert not held.run_requests
     clock.now += timedelta(seconds=1)
-    assert len(look_for_staleness(instance, monkeypatch, stale, held.cursor).run_requests) == 1
+    assert isinstance(look_for_staleness(instance, monkeypatch, stale, held.cursor), dg.RunRequest)
     assert look_for_staleness(instance, monkeypatch, [], held.cursor).cursor == "now"
 
 
