@@ -67,6 +67,7 @@ for command in (
     quarantine.withdraw,
     maintenance.compact,
     maintenance.vacuum,
+    maintenance.report,
     store.files,
     ask.sql,
     export.export,

@@ -1,7 +1,7 @@
-"""command line -> compact and vacuum the raw tables.
+"""command line -> compacted and vacuumed raw tables, and Dagster's records made whole.
 
 Belongs here: the options of these commands, and what they print. Does not belong here: how files are rewritten
-(``raw.compaction``) and when (``defs.maintenance``). Imports are inside: ``--help`` stays quick.
+(``raw.compaction``), when (``defs.maintenance``), and what is reported (``defs.reports``). Imports are inside: ``--help`` stays quick.
 """
 
 from __future__ import annotations
@@ -52,3 +52,11 @@ def vacuum(
     for table in RAW_TABLES.values():
         count = vacuum_table(settings.lake_root, table, settings.lake.vacuum_keep_days, dry_run=dry_run)
         typer.echo(f"{table.path}: {count:,} files {'would be' if dry_run else 'were'} deleted")
+
+
+def report() -> None:
+    """Show Dagster every session that the tables hold, as after its database was lost or left behind."""
+    from stock_assets.defs.reports import report_held
+
+    told = report_held(load_and_export(), typer.echo)
+    typer.echo(f"{told} materializations reported")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Self
 
+from stock_assets.domain.errors import PermanentError
 from stock_assets.local.dagster import instance_home
 from stock_assets.settings.platform import Settings
 
@@ -51,6 +53,45 @@ def report_redriven(settings: Settings, topic: Topic, done: Redrive) -> int:
                 )
             )
     return len(days)
+
+
+def report_held(settings: Settings, say: Callable[[str], None]) -> int:
+    """Report each session that lake and warehouse hold and Dagster does not show; returns how many materializations.
+
+    Dagster's records follow from the tables, not the other way round: what was lost with them is told again.
+
+    Raises:
+        PermanentError: there is no instance yet.
+        ServiceUnavailable: store, warehouse or Dagster's database does not answer.
+    """
+    home = instance_home(settings)
+    if home is None:
+        raise PermanentError("Dagster keeps no records yet: `stock-assets up` starts it.")
+    import dagster as dg
+
+    from stock_assets.defs.holdings import rows_by_session
+    from stock_assets.defs.partitions import session_partitions, within
+    from stock_assets.defs.storage import keep_connections
+
+    partitions, told = session_partitions(settings.dagster.first_session), 0
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        keep_connections(instance)
+        for asset, rows in rows_by_session(settings).items():
+            key = dg.AssetKey(asset.split("/"))
+            shown = instance.get_materialized_partitions(key)
+            lacking = [day for day in within(partitions, rows) if day.isoformat() not in shown]
+            for day in lacking:
+                instance.report_runless_asset_event(
+                    dg.AssetMaterialization(
+                        key,
+                        partition=day.isoformat(),
+                        description="Held by the tables; reported again.",
+                        metadata={"dagster/row_count": rows[day]},
+                    )
+                )
+            told += len(lacking)
+            say(f"{asset:<30} {len(rows):>5} sessions held, {len(lacking):>5} reported")
+    return told
 
 
 class LandingReports:
