@@ -19,6 +19,7 @@ from stock_assets.defs.resources import resources
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.local import dbt
 from stock_assets.local.dagster import ensure_home
+from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse import models
@@ -36,12 +37,15 @@ MARTS = (
 
 
 @pytest.fixture
-def own_schema(warehouse: Snowflake, installed_dbt: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+def own_schema(
+    services: Services, warehouse: Snowflake, installed_dbt: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Settings:
     """The shared warehouse, in a schema of the test's own, and an empty lake."""
     monkeypatch.setenv("SNOWFLAKE_SCHEMA", f"MARTS_{abs(hash(tmp_path)) % 10**9}")
     monkeypatch.setenv("LAKE_ROOT", str(tmp_path / "lake"))
     monkeypatch.setenv("FIRST_SESSION", str(DAYS[0]))
     monkeypatch.setenv("UNIVERSE", ",".join(SYMBOLS))
+    services.up(["postgres"])
     settings = Settings.load()
     monkeypatch.setenv("DAGSTER_HOME", str(ensure_home(settings)))
     return Settings.load()

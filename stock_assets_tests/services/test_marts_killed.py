@@ -18,6 +18,7 @@ import pytest
 from stock_assets.defs.mart_runs import build_marts
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.local.dagster import ensure_home
+from stock_assets.local.services import Services
 from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.connect import connect
 from stock_assets.warehouse.set_up import METRICS
@@ -38,6 +39,7 @@ def place(patch: pytest.MonkeyPatch, schema: str, lake: Path) -> Settings:
         "UNIVERSE": ",".join(SYMBOLS),
     }.items():
         patch.setenv(name, value)
+    Services(Settings.load()).up(["postgres"])
     patch.setenv("DAGSTER_HOME", str(ensure_home(Settings.load())))
     return Settings.load()
 

@@ -8,6 +8,7 @@ import signal
 import stat
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 
 import dagster as dg
 import psycopg2
@@ -85,7 +86,7 @@ def test_what_was_told_survives_a_kill_and_a_connection_that_was_kept_goes_on(ru
 
 def test_a_lost_database_is_made_whole_from_the_tables(running: Services) -> None:
     settings = running.settings
-    store_metrics(settings.lake_root, {("IBM", day): 200.0 for day in DAYS})
+    store_metrics(settings.lake_root, {("IBM", day): Decimal(200) for day in DAYS})
     assert report_held(settings, print) == len(DAYS)
     assert report_held(settings, print) == 0
     running.stop(["postgres"])
