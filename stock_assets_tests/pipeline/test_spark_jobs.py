@@ -117,7 +117,7 @@ def test_scattered_sessions_are_built_in_one_commit_and_those_between_are_left_a
     minutes = build_minute_bars(spark, lake, DAYS[0], DAYS[4])
     build_daily_bars(spark, lake, DAYS[0], DAYS[4])
     before = version(lake, MINUTE_BARS), version(lake, DAILY_BARS)
-    land(lake, RAW_TICKS, [tick(at(day, "15:59"), 11.0) for day in DAYS[:5]])
+    land(lake, RAW_TICKS, [tick(at(day, "12:30"), 11.0) for day in DAYS[:5]])
     again = build_minute_bars(spark, lake, DAYS[0], DAYS[3], days=built)
     assert again.rows == dict.fromkeys(built, 3) and {day for _, day in again.changed} == set(built)
     assert {day for _, day in build_daily_bars(spark, lake, DAYS[0], DAYS[3], days=built).changed} == set(built)
