@@ -17,12 +17,17 @@ import dagster as dg
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy import event
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import Pool
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, StockAssetsError
 from stock_assets.local.on_demand import ensure
+from stock_assets.local.readiness import LOOPBACK, wait_for_port
 from stock_assets.settings.platform import Settings
+
+ANSWERS_WITHIN_S = 10
+"""One that was killed is there again within a second or two."""
 
 
 class Storage(DagsterPostgresStorage):
@@ -39,11 +44,12 @@ class Storage(DagsterPostgresStorage):
         if settings.local.dagster_dev and settings.embedded_postgres:
             ensure(settings, "postgres")
         # an own server's URL may hold a password, so it is in no file
-        url = config_value["postgres_url"] or settings.dagster_pg_url
+        url = make_url(config_value["postgres_url"] or settings.dagster_pg_url)
         try:
-            storage = cls(url, config_value.get("should_autocreate_tables", True), inst_data)
-        except (DagsterPostgresException, SQLAlchemyError) as broken:
-            raise ServiceUnavailable(f"Dagster's records cannot be opened: {broken.__cause__ or broken}") from broken
+            wait_for_port(url.port or 5432, ANSWERS_WITHIN_S, url.host or LOOPBACK)
+        except ServiceUnavailable as away:
+            raise ServiceUnavailable(f"Dagster's records cannot be opened: {away}") from None
+        storage = cls(url.render_as_string(hide_password=False), config_value["should_autocreate_tables"], inst_data)
         if Path(sys.argv[0]).name == "dagster-daemon":  # it has one instance, and looks every second
             keep_connections(storage)
         return storage

@@ -20,10 +20,10 @@ LOOPBACK = "127.0.0.1"
 ANSWER_S = 3.0
 
 
-def port_open(port: int) -> bool:
-    """Whether something accepts connections at this port of the loopback interface."""
+def port_open(port: int, host: str = LOOPBACK) -> bool:
+    """Whether something accepts connections at this port, of the loopback interface unless told otherwise."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=ANSWER_S):
+        with socket.create_connection((host, port), timeout=ANSWER_S):
             return True
     except OSError:
         return False
@@ -40,16 +40,16 @@ def port_free(port: int) -> bool:
         return True
 
 
-def wait_for_port(port: int, deadline_s: float) -> None:
+def wait_for_port(port: int, deadline_s: float, host: str = LOOPBACK) -> None:
     """Return when the port accepts connections.
 
     Raises:
         ServiceUnavailable: it does not within ``deadline_s`` seconds.
     """
     end = time.monotonic() + deadline_s
-    while not port_open(port):
+    while not port_open(port, host):
         if time.monotonic() > end:
-            raise ServiceUnavailable(f"Nothing answers at {LOOPBACK}:{port} after {deadline_s:.0f} s.")
+            raise ServiceUnavailable(f"Nothing answers at {host}:{port} after {deadline_s:.0f} s.")
         time.sleep(0.1)
 
 
