@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from stock_assets.domain.messages import BUILT_SUFFIXES
+from stock_assets.domain.source_names import BUILT_PATTERN
 from stock_assets.domain.splits import SAME_RATIO, SAME_SPLIT_DAYS
 
 
@@ -86,7 +86,7 @@ def _replaces(other: Column, action: Column) -> Column:
 
 def vendor_of(source: Column) -> Column:
     """The vendor behind a bar's source: its name without ``_ticks`` or ``_minutes``."""
-    return F.regexp_replace(source, f"({'|'.join(BUILT_SUFFIXES)})$", "")
+    return F.regexp_replace(source, BUILT_PATTERN, "")
 
 
 def actions_of_vendor(vendor: Column) -> Column:

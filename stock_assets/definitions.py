@@ -6,7 +6,7 @@ Belongs here: joining the parts. Nothing else: no service is asked, no secret ne
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
@@ -20,12 +20,14 @@ from stock_assets.defs.fetch_schedules import FETCH, fetch_schedules
 from stock_assets.defs.jobs import BUILD, DRAIN
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.marts import marts, marts_sensor
+from stock_assets.defs.metadata import layered
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.quality_assets import quality_assets
-from stock_assets.defs.raw_assets import kafka_assets, quarantine_asset, raw_asset
+from stock_assets.defs.raw_assets import quarantine_asset, raw_asset
 from stock_assets.defs.reference_assets import REFRESH, refresh_schedule, stock_statements
 from stock_assets.defs.resources import resources
 from stock_assets.defs.sensors import drain_sensor, failure_sensor, staleness_sensor
+from stock_assets.defs.topic_assets import topic_assets
 from stock_assets.defs.vendor_history import vendor_history
 from stock_assets.local.on_demand import give_way
 from stock_assets.settings.platform import Settings
@@ -38,17 +40,18 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
     partitions = session_partitions(settings.dagster.first_session)
     status = dg.DefaultSensorStatus.RUNNING if settings.dagster.automatic else dg.DefaultSensorStatus.STOPPED
     maintenance = maintenance_job(partitions, settings)
+    assets: list[Any] = [
+        vendor_history(partitions, settings),
+        topic_assets(settings.broker),
+        *(raw_asset(topic, partitions, settings) for topic in topics_of(settings.broker).values()),
+        quarantine_asset(),
+        *built_assets(partitions, settings),
+        *quality_assets(partitions, settings),
+        stock_statements(settings),
+        *marts(settings),
+    ]
     return dg.Definitions(
-        assets=[
-            vendor_history(partitions, settings),
-            *kafka_assets(settings.broker),
-            *(raw_asset(topic, partitions, settings) for topic in topics_of(settings.broker).values()),
-            quarantine_asset(),
-            *built_assets(partitions, settings),
-            *quality_assets(partitions, settings),
-            stock_statements(settings),
-            *marts(settings),
-        ],
+        assets=dg.map_asset_specs(layered, cast("list[Any]", dg.with_source_code_references(assets))),
         asset_checks=asset_checks(partitions, settings),
         jobs=[DRAIN, BUILD, FETCH, REFRESH, maintenance],
         schedules=[*fetch_schedules(settings), refresh_schedule(settings), maintenance_schedule(maintenance, settings)],

@@ -86,6 +86,8 @@ def export(
         from stock_assets.reading.csv_text import write_csv
 
         write_csv(rows.to_batches(), rows.column_names, sys.stdout)
+        if not rows.num_rows:
+            typer.echo("No row is in that range.", err=True)
 
 
 def _to_file(rows: pa.Table, path: Path, encoding: str) -> int:

@@ -28,7 +28,12 @@ def header(place: Settings, page: str) -> None:
     with right:
         paused = st.toggle("Pause", key="paused", help="Stop refreshing this page")
     with left:
-        st.session_state["drawn"] = _seen(place, page)
+        try:
+            st.session_state["drawn"] = _seen(place, page)
+        except StockAssetsError:
+            st.session_state["drawn"] = (
+                None  # the line goes on looking, and draws the page once there is something to see
+            )
         st.fragment(_line, run_every=None if paused else EVERY_S)(place, page, paused)
 
 

@@ -23,7 +23,7 @@ from stock_assets.dashboard.symbol_numbers import (
     momentum,
     volume_profile,
 )
-from stock_assets.domain.messages import vendor_of
+from stock_assets.domain.source_names import vendor_of
 from stock_assets.reading.adjusted import CHOICES, Adjusted
 from stock_assets.settings.platform import Settings
 

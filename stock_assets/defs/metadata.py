@@ -1,6 +1,6 @@
 """tables and reports -> metadata shown in the UI.
 
-Belongs here: column schemas, previews and small plots. Does not belong here: numbers that decide anything.
+Belongs here: column schemas, layers, previews and small plots. Does not belong here: numbers that decide anything.
 """
 
 from __future__ import annotations
@@ -14,6 +14,16 @@ from stock_assets.domain.column_origins import COLUMN_ORIGINS, Origins
 from stock_assets.domain.table import Table
 
 OWNERS = ["team:market-data"]
+LAYERS = {
+    "sources": "source", "kafka": "source", "raw": "bronze", "bars": "silver", "metrics": "silver", "quality": "silver",
+    "reference": "silver", "warehouse": "gold", "marts": "gold",
+}  # fmt: skip
+"""How refined a group's tables are: bronze as received, silver computed and judged, gold for analysts."""
+
+
+def layered(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """The asset with its layer as a tag, by which the UI filters."""
+    return spec.merge_attributes(tags={"layer": LAYERS[str(spec.group_name)]})
 
 
 def definition_metadata(table: Table, asset: str = "") -> dict[str, Any]:

@@ -21,7 +21,7 @@ from stock_assets.defs.partitions import asked_sessions, within
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
-from stock_assets.topic.topics import ACTIONS, BARS, TICKS, Topic, topics_of
+from stock_assets.topic.topics import ACTIONS, BARS, TICKS, Topic
 
 KAFKA_KEYS = {
     TICKS.stage: dg.AssetKey(["kafka", "realtime"]),
@@ -38,22 +38,6 @@ _TEXT = {
     BARS.stage: "Vendors' daily and minute bars, their literals untouched; a changed bar is a new row.",
     ACTIONS.stage: "Splits and dividends, as vendors stated them.",
 }
-
-
-def kafka_assets(broker: Broker) -> list[dg.AssetSpec]:
-    """The topics, outside of Dagster; their lag is observed by the drain sensor."""
-    return [
-        dg.AssetSpec(
-            key,
-            deps=[] if stage == TICKS.stage else [HISTORY],
-            description=f"Kafka topic {topic.name}: {topic.message.__name__.lower()}s, key = symbol.",
-            group_name="kafka",
-            kinds={"kafka"},
-            owners=OWNERS,
-        )
-        for stage, key in KAFKA_KEYS.items()
-        for topic in (topics_of(broker)[stage],)
-    ]
 
 
 def quarantine_asset() -> dg.AssetSpec:

@@ -15,8 +15,9 @@ from typing import Any
 import dagster as dg
 
 from stock_assets.defs.partitions import session_partitions
-from stock_assets.defs.sensors import read_lags, stale_sessions
+from stock_assets.defs.sensors import stale_sessions
 from stock_assets.defs.storage import keep_connections
+from stock_assets.defs.topic_assets import read_lags
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.local.progress import telling
 from stock_assets.observability.orchestration import UNFINISHED, causes, events_of, job_title

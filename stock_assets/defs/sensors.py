@@ -18,11 +18,11 @@ from stock_assets.defs.pacing import Pacing, in_flight, seconds_to_wait
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
+from stock_assets.defs.topic_assets import lag_metadata, read_lags
 from stock_assets.domain.errors import TransientError
 from stock_assets.observability.orchestration import UNFINISHED, topic_tag
 from stock_assets.observability.runs import SESSIONS_TAG
 from stock_assets.quality.judging import Judging
-from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 
 INTERVAL_S = 3
@@ -56,7 +56,11 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         except TransientError as away:
             return dg.SkipReason(str(away))
         seen: dict[str, Any] = json.loads(context.cursor or "{}")
-        observed = [_observation(stage, lag) for stage, lag in lags.items() if seen.get("lags", {}).get(stage) != lag]
+        observed = [
+            dg.AssetObservation(KAFKA_KEYS[stage], metadata=lag_metadata(lag))
+            for stage, lag in lags.items()
+            if seen.get("lags", {}).get(stage) != lag
+        ]
         now = time.time()
         waiting = {stage: lag for stage, lag in lags.items() if isinstance(lag, int) and lag and stage not in busy}
         # What waits now may have come right after the last look that found nothing; a clock that was set back waits no longer.
@@ -120,17 +124,6 @@ def _failed_last(instance: dg.DagsterInstance, stages: Sequence[str]) -> bool:
         if newest and newest[0].dagster_run.status == dg.DagsterRunStatus.FAILURE:
             return True
     return False
-
-
-def read_lags(lake_root: str, broker: Broker) -> dict[str, int | str]:
-    """Offsets that wait, per topic; a sentence instead where landing must not go on by itself."""
-    from stock_assets.landing.waiting import waiting
-
-    return {stage: each.stopped or each.total for stage, each in waiting(lake_root, broker).items()}
-
-
-def _observation(stage: str, lag: int | str) -> dg.AssetObservation:
-    return dg.AssetObservation(KAFKA_KEYS[stage], metadata={"lag" if isinstance(lag, int) else "stopped": lag})
 
 
 def staleness_sensor(

@@ -22,6 +22,7 @@ from msgspec import Meta
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.domain.shares import LEAST
+from stock_assets.domain.source_names import BUILT_PATTERN, BUILT_SUFFIXES
 
 SCHEMA_VERSION = 1
 MAX_NESTING = 64
@@ -40,11 +41,7 @@ Shares = Annotated[float, Meta(ge=0, lt=1e12, extra_json_schema={"not": _TOO_FEW
 """Whole or not. More than any company has issued is refused: of more, a session's sum of prices x shares would fit no number
 that Spark has. So is more than none that would be stored as none."""
 SHARE_FIELDS = ("size", "day_volume", "volume")
-BUILT_SUFFIXES = ("_ticks", "_minutes")
-"""What a source's name carries when the bar was built here from the vendor's ticks or minute bars. No vendor's own bar may: two
-rows would have one key, and no bar of any symbol could be stored."""
-_BUILT = re.compile(f"({'|'.join(BUILT_SUFFIXES)})$")
-_OF_A_VENDOR = {"not": {"pattern": _BUILT.pattern}}
+_OF_A_VENDOR = {"not": {"pattern": BUILT_PATTERN}}
 
 
 class CountsShares(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -121,11 +118,6 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 
 Message = Tick | Bar | Action
-
-
-def vendor_of(source: str) -> str:
-    """The vendor of a bar's source, also where the bar was built here."""
-    return _BUILT.sub("", source)
 
 
 def instant(moment: datetime) -> int:

@@ -80,7 +80,9 @@ def session(day: date) -> Session:
         NoSession: the exchange is closed that day, or the day is outside the known calendar.
     """
     if not is_session(day):
-        raise NoSession(f"{day} is not a trading session")
+        known = calendar()
+        beyond = "" if known.first <= day <= known.last else f": sessions are known from {known.first} to {known.last}"
+        raise NoSession(f"{day} is not a trading session{beyond}")
     half_day = day in calendar().half_days
     return Session(
         day=day,

@@ -17,33 +17,30 @@ if TYPE_CHECKING:
 
 
 def as_it_was(handle: DeltaTable, table: Table, instant: datetime) -> DeltaTable:
-    """A handle on the version that was the newest at ``instant``.
+    """The handle, now on the version that was the newest at ``instant``.
 
     Raises:
         PermanentError: the table did not exist yet, or that version can no longer be read.
     """
-    from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    commits = handle.history()
+    commits, kept = handle.history(), _paths(handle)
     asked = f"{table.name} cannot be read as of {instant:%Y-%m-%dT%H:%M:%S}Z"
     version = next((each["version"] for each in commits if each["timestamp"] <= 1000 * instant.timestamp()), None)
     if version is None:
-        oldest = commits[-1]
-        what = "it was made" if oldest["version"] == 0 else "its log begins"
-        raise PermanentError(
-            f"{asked}: {what} at {datetime.fromtimestamp(oldest['timestamp'] / 1000, UTC):%Y-%m-%dT%H:%M:%S}Z."
-        )
+        what = "it was made" if commits[-1]["version"] == 0 else "its log begins"
+        when = datetime.fromtimestamp(commits[-1]["timestamp"] / 1000, UTC)
+        raise PermanentError(f"{asked}: {what} at {when:%Y-%m-%dT%H:%M:%S}Z.")
     gone = PermanentError(f"{asked}: what it held then was changed since, and is no longer kept.")
     try:
-        then = DeltaTable(handle.table_uri, version=version)
+        handle.load_as_version(version)
     except DeltaError:
         raise gone from None
-    replaced = {*then.get_add_actions().column("path").to_pylist()} - {
-        *handle.get_add_actions().column("path").to_pylist()
-    }
-    if replaced:
-        found = then.to_pyarrow_dataset().filesystem.get_file_info(sorted(replaced))
-        if not all(file.is_file for file in found):
-            raise gone
-    return then
+    replaced = sorted(_paths(handle) - kept)
+    if replaced and not all(file.is_file for file in handle.to_pyarrow_dataset().filesystem.get_file_info(replaced)):
+        raise gone
+    return handle
+
+
+def _paths(handle: DeltaTable) -> set[str]:
+    return {*handle.get_add_actions().column("path").to_pylist()}

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from stock_assets.domain.messages import BUILT_SUFFIXES
+from stock_assets.domain.source_names import BUILT_PATTERN
 from stock_assets.domain.splits import PRICE_COLUMNS, VOLUME_COLUMNS, Stated, actions_that_count
 from stock_assets.domain.table import Table
 from stock_assets.domain.tables import DAILY_METRICS
@@ -61,7 +61,7 @@ def adjust(
         f'TRY_CAST(CAST("{n}" AS DOUBLE) * coalesce(a.shares, 1) AS {cast[n]}) AS "{n}"'
         for n in sorted(VOLUME_COLUMNS.intersection(table.names))
     ]
-    built = literal(f"({'|'.join(BUILT_SUFFIXES)})$")
+    built = literal(BUILT_PATTERN)
     return f"""
         SELECT r.* REPLACE ({", ".join(changed)})
         FROM {rows} r

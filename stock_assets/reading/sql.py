@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stock_assets.domain.catalog import READABLE, SHORT_NAMES
+from stock_assets.domain.catalog import READABLE, SHORT_NAMES, table_named
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.universe import Universe
 from stock_assets.lake.engine import connect
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
 _LISTING = re.compile(r"\bshow\b|\binformation_schema\b|\bduckdb_\w+\(", re.IGNORECASE)
+
+_NO_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
 @contextmanager
@@ -52,11 +54,11 @@ def answer_of(query: str, lake_root: str, universe: Universe | None) -> Iterator
                         if every or len(told) > 1 or not _is_table(query, name):
                             continue
                         raise
-                    connection.register(f"lake_{name}", rows)
-                    columns = declared(table, rows.schema)
-                    connection.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {columns} FROM "lake_{name}"')
+                    connection.from_arrow(rows).project(declared(table, rows.schema)).create_view(name)
             yield connection.sql(query)
         except duckdb.Error as wrong:
+            if missing := _NO_TABLE.search(str(wrong)):
+                table_named(missing[1])  # says which there are
             raise PermanentError(str(wrong).strip()) from None
 
 

@@ -20,7 +20,7 @@ from stock_assets_tests.conftest import place
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 PICTURES = Path(os.environ.get("PICTURES", PROJECT / ".local" / "pictures"))
-GROUPS = ("sources", "kafka", "raw", "bars", "metrics", "quality", "warehouse")
+GROUPS = ("sources", "kafka", "raw", "bars", "metrics", "quality", "reference", "warehouse", "marts")
 ASSETS = (
     "history",
     "realtime",
@@ -33,6 +33,7 @@ ASSETS = (
     "reconciliation",
     "availability",
     "warehouse",
+    "fact_stock_daily",
 )
 
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with its driver on this machine")
@@ -82,6 +83,8 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 def test_the_lineage_is_one_graph_of_all_stages(browser: webdriver.Chrome, dagster_ui: str) -> None:
+    browser.get(dagster_ui)
+    browser.execute_script("localStorage.setItem('asset-node-facets', '[]')")  # names alone: the picture for the README
     expanded = quote(",".join(f"global@global:{group}" for group in GROUPS))
     browser.get(f"{dagster_ui}/asset-groups?expanded={expanded}")
     wait_for_texts(browser, ASSETS)

@@ -64,8 +64,16 @@ def test_sql_finds_the_lake_s_tables_under_their_names_without_withheld_rows(fil
     shown = run("sql", "select * from daily_metrics")
     assert max(map(len, shown.splitlines())) <= 80 and "NVDA" in shown
     assert "first 40 rows" in run("sql", "select range from range(99)")
+    assert "lake_" not in run("sql", "show tables")
     assert "daily_metrics" in run("sql", "show tables") and "daily_metrics" not in run("sql", "select 1 as one")
     assert "trading_day" in run("sql", "describe daily_bars")
+
+
+def test_what_is_not_there_is_a_sentence(filled: str) -> None:
+    with pytest.raises(PermanentError, match="There is no table 'nothing'.* The tables are ticks, "):
+        run("sql", "select * from nothing")
+    outside = run("export", "metrics", "--symbol", "NVDA", "--from", "2031-01-01", "--csv")
+    assert "year,symbol,trading_day," in outside and "No row is in that range." in outside
 
 
 @pytest.mark.parametrize(
@@ -113,7 +121,7 @@ def test_wrong_sql_is_a_sentence_and_names_what_may_be_meant(filled: str) -> Non
     for query, sentence in (
         ("selec 1", "syntax error"),
         ("select clos from daily_metrics", "close"),
-        ("select * from nowhere", "nowhere does not exist"),
+        ("select * from nowhere", "There is no table .nowhere."),
         ("select * from ticks", "ticks does not exist yet"),
         ("select 'ticks' as ticks, cast('x' as int)", "Could not convert"),
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 
 import duckdb
@@ -12,6 +14,16 @@ import pytest
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.lake.engine import connect
 from stock_assets.lake.tables import append_rows, of_sessions, visible_rows
+from stock_assets_tests.checkout import PROJECT
+
+
+def test_reading_imports_nothing_of_other_parts() -> None:
+    script = (
+        "import sys; from stock_assets import read\n"
+        "sys.exit(', '.join({'msgspec', 'pydantic_settings', 'boto3', 'kafka', 'dagster', 'asyncio'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert done.returncode == 0, done.stderr
 
 
 def test_files_of_other_years_sessions_and_symbols_are_not_opened(lake: str) -> None:

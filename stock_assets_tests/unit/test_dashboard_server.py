@@ -8,9 +8,12 @@ import threading
 
 import pytest
 from streamlit import config
+from streamlit.testing.v1 import AppTest
 
+from stock_assets.dashboard import data
 from stock_assets.dashboard.memory import Memory
 from stock_assets.dashboard.server import options
+from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
 
@@ -85,3 +88,19 @@ def test_what_makes_an_answer_may_ask_for_others() -> None:
     memory = Memory(3)
     assert memory.get("market", lambda: memory.get("newest", lambda: 3) + 1) == 4
     assert memory.get("newest", lambda: 0) == 3
+
+
+def test_a_page_goes_on_looking_while_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise ServiceUnavailable("No object store answers")
+
+    def page() -> None:
+        from stock_assets.dashboard.header import header
+        from stock_assets.settings.platform import Settings
+
+        header(Settings({}), "market")
+
+    monkeypatch.setattr(data, "state", away)
+    drawn = AppTest.from_function(page, default_timeout=30).run()
+    assert not drawn.exception
+    assert any("cannot look: No object store answers" in each.proto.body for each in drawn.get("html"))

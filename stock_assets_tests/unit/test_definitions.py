@@ -83,6 +83,20 @@ def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
             assert "dagster/column_schema" in spec.metadata, spec.key
 
 
+def test_every_asset_leads_to_its_source_and_has_a_layer(defs: dg.Definitions) -> None:
+    for spec in defs.resolve_all_asset_specs():
+        assert spec.tags["layer"] in ("source", "bronze", "silver", "gold"), spec.key
+        if spec.key.path[-1] != "quarantine":  # no function makes it: it is a part of what drains store
+            (reference, *_) = spec.metadata["dagster/code_references"].code_references
+            assert Path(reference.file_path).is_relative_to(PROJECT / "stock_assets"), spec.key
+
+
+def test_topics_are_observed_and_never_wait_to_be_materialized(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    topics = {key for key in graph.get_all_asset_keys() if key.path[0] == "kafka"}
+    assert topics and topics == set(graph.observable_asset_keys)
+
+
 def test_every_check_is_partitioned_and_bad_bars_are_stopped(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     checks = {

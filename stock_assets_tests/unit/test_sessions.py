@@ -28,6 +28,8 @@ def test_calendar_equals_the_exchange_calendars_package() -> None:
 def test_day_without_session_is_refused_by_name() -> None:
     with pytest.raises(NoSession, match="2012-10-29 is not a trading session"):
         sessions.session(date(2012, 10, 29))  # the hurricane
+    with pytest.raises(NoSession, match="2099-01-02 is not a trading session: sessions are known from .* to 20"):
+        sessions.session(date(2099, 1, 2))
 
 
 def test_half_day_closes_at_one_and_has_a_post_phase() -> None:
