@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BeforeValidator, Field, JsonValue, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stock_assets.domain.errors import PermanentError
 
@@ -70,10 +71,17 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 """Names separated by commas."""
 
 
-class Owner(BaseModel):
+class Owner(BaseSettings):
     """Settings of one owner. Names are the variables' own; unset and empty both mean the default."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, validate_default=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``of`` is given: ``platform`` has joined ``.env`` and the environment already."""
+        return (init_settings,)
 
     @classmethod
     def variables(cls) -> dict[str, Any]:
