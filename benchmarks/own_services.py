@@ -26,6 +26,7 @@ _ELSEWHERE = (
     "LAKE_ROOT",
     "KAFKA_BOOTSTRAP_SERVERS",
     "SPARK_REMOTE",
+    "DAGSTER_PG_URL",
 )
 
 
@@ -34,7 +35,7 @@ def own_services(names: Sequence[str]) -> Iterator[Settings]:
     """Running services ``names``; their settings are also this process's and its children's environment."""
     with tempfile.TemporaryDirectory(prefix="stock-assets-benchmark-") as folder:
         jars = str(Settings.load().jars_dir)
-        kafka, _controller, spark, warehouse, dagster = _free_ports(5)
+        kafka, _controller, spark, warehouse, dagster, _code, postgres = _free_ports(7)
         os.environ.update(
             {
                 "STOCK_ASSETS_LOCAL": folder,
@@ -43,6 +44,7 @@ def own_services(names: Sequence[str]) -> Iterator[Settings]:
                 "SPARK_PORT": str(spark),
                 "WAREHOUSE_PORT": str(warehouse),
                 "DAGSTER_PORT": str(dagster),
+                "POSTGRES_PORT": str(postgres),
                 "DAGSTER_HOME": str(Path(folder).resolve() / "dagster"),
                 **dict.fromkeys(_ELSEWHERE, ""),
             }

@@ -47,6 +47,11 @@ def run_dir(settings: Settings) -> Path:
     return settings.local_dir / "run"
 
 
+def log_file(settings: Settings, name: str) -> Path:
+    """What a service prints; older parts lie beside it as ``.1`` and ``.2``."""
+    return settings.local_dir / "logs" / f"{name}.log"
+
+
 def java_options() -> list[str]:
     """The same whatever this machine's zone and language: in Turkish, "i" in capitals is no "I"."""
     return [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
-from stock_assets.local import readiness
-from stock_assets.local.causes import first_cause
-from stock_assets.local.dagster import create_dagster_tables
 from stock_assets.local.jars import fetch
 from stock_assets.local.java import find_java
 from stock_assets.local.kafka import format_kafka
@@ -30,18 +26,17 @@ from stock_assets.local.minio import build
 from stock_assets.local.postgres import prepare_postgres
 from stock_assets.local.preconditions import check_extra, check_ports, check_room
 from stock_assets.local.processes import end_all, owned
-from stock_assets.local.program import Program, run_dir
+from stock_assets.local.program import Program, log_file, run_dir
 from stock_assets.local.programs import PUBLISHER, programs
 from stock_assets.local.progress import telling
-from stock_assets.local.states import ServiceState, address_of, publishers_of, state_of
+from stock_assets.local.start import Start
+from stock_assets.local.states import ServiceState, publishers_of, state_of
 from stock_assets.local.supervision import configuration
 from stock_assets.settings.platform import Settings
 
 DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
 ALL = ("kafka", "postgres", "spark", "warehouse", *DAGSTER, "collector", "dashboard")
 WITH_MINIO = (*ALL[:2], "minio", *ALL[2:])
-NEEDS_TABLES = ("dagster-webserver", "dagster-daemon", "collector")
-START_DEADLINE_S = 180
 LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
 GONE = (OSError, xmlrpc.client.Error)
 
@@ -99,45 +94,14 @@ class Services:
                     format_kafka(self.settings, java)
                 if any(each.name == "postgres" for each in chosen):
                     prepare_postgres(self.settings)
-                started = time.monotonic()
+            answering = [name for name in names_of(self.settings) if name in names]
             try:
-                self._start(server, chosen, names, started)
+                Start(self.settings, server, self.say).run(chosen, answering)
             except BaseException:
                 # nothing half started is left, also when somebody interrupts; a call that was cut off spoils its connection
                 with suppress(*GONE):
                     self.stop([each.name for each in reversed(chosen)])
                 raise
-
-    def _start(self, server: Any, chosen: list[Program], names: Sequence[str], started: float) -> None:
-        for each in chosen:
-            if each.fresh:
-                shutil.rmtree(each.directory)
-                each.directory.mkdir()
-            if not each.publisher and each.name not in NEEDS_TABLES:
-                server.startProcess(each.name, False)
-        if any(each.name == "spark" for each in chosen):
-            server.startProcess("spark-warm", False)
-        of_dagster = [each.name for each in chosen if each.name in NEEDS_TABLES]
-        if of_dagster or any(each.name == "postgres" for each in chosen):
-            self._create_tables(server)
-        for name in of_dagster:
-            server.startProcess(name, False)
-        answering = [name for name in names_of(self.settings) if name in names]
-        self._wait(server, answering, {each.name for each in chosen}, started)
-        for each in chosen:
-            if each.publisher:  # what they publish to answers now; how they do is theirs to tell
-                server.startProcess(each.name, False)
-                self.say(f"{each.name:<18} started  `stock-assets status` tells how it does")
-
-    def _create_tables(self, server: Any) -> None:
-        """Dagster's, while the other services start."""
-        with telling(self.say, lambda seconds: f"services   creating Dagster's tables, {seconds:.0f} s"):
-            deadline = time.monotonic() + START_DEADLINE_S
-            while self.settings.embedded_postgres and not self._is_ready(server, "postgres", []):
-                if time.monotonic() > deadline:
-                    raise ServiceUnavailable(f"postgres is not ready; its log is {self.log('postgres')}.")
-                time.sleep(0.1)
-            create_dagster_tables(self.settings, self.say)
 
     def stop(self, names: Sequence[str]) -> list[str]:
         """Stop some services and leave the others; returns those that ran."""
@@ -175,7 +139,7 @@ class Services:
 
     def log(self, name: str) -> Path:
         """The service's log file; older parts lie beside it as ``.1`` and ``.2``."""
-        return self.settings.local_dir / "logs" / f"{name}.log"
+        return log_file(self.settings, name)
 
     def _socket(self) -> Path:
         usual = run_dir(self.settings) / "supervisor.sock"
@@ -248,34 +212,6 @@ class Services:
         for name in (*changed, *added):
             server.addProcessGroup(name)
 
-    def _wait(self, server: Any, names: list[str], chosen: set[str], started: float) -> None:
-        waiting = list(names)
-        with telling(self.say, lambda seconds: f"waiting for        {_first_of(waiting)}, {seconds:.0f} s") as say:
-            while waiting:
-                for name in list(waiting):
-                    if self._is_ready(server, name, names):
-                        took = f"{time.monotonic() - started:.1f} s" if name in chosen else "already up"
-                        say(f"{name:<18} ready  {address_of(self.settings, name):<16} {took}")
-                        waiting.remove(name)
-                if waiting and time.monotonic() - started > START_DEADLINE_S:
-                    raise ServiceUnavailable(
-                        f"{waiting[0]} is not ready after {START_DEADLINE_S} s; its log is {self.log(waiting[0])}."
-                    )
-                if waiting:
-                    time.sleep(0.2)
-
-    def _is_ready(self, server: Any, name: str, names: list[str]) -> bool:
-        info = server.getProcessInfo(name)
-        if info["statename"] in ("FATAL", "EXITED", "STOPPED", "UNKNOWN"):
-            raise ServiceUnavailable(self._died(name))
-        alone = name == "dagster-daemon" and "dagster-webserver" not in names  # nobody to ask for heartbeats
-        return info["statename"] == "RUNNING" and (alone or readiness.READY[name](self.settings))
-
-    def _died(self, name: str) -> str:
-        log = self.log(name)
-        said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-        return f"{name} ended while starting: {first_cause(said)} (log: {log})"
-
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Two callers at once would end each other's half-started services."""
@@ -292,8 +228,3 @@ def _wait_until(condition: Callable[[], bool], deadline_s: float) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-def _first_of(names: list[str]) -> str:
-    """The names, as far as a line of 80 characters has room for them."""
-    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
