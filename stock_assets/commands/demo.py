@@ -47,11 +47,13 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     Raises:
         StockAssetsError: a service does not come up, or a run fails; the text says why.
     """
-    from stock_assets.local.progress import telling
-    from stock_assets.local.services import Services
 
     def say(line: str) -> None:
         console.print(line, highlight=False)
+
+    say("services   starting")
+    from stock_assets.local.progress import telling
+    from stock_assets.local.services import Services
 
     began = time.monotonic()
     Services(settings, say).up()
