@@ -20,6 +20,8 @@ from supervisor.options import ServerOptions
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_or_create_table
+from stock_assets.local import dagster
+from stock_assets.local.dagster import create_dagster_tables
 from stock_assets.local.java import Java
 from stock_assets.local.preconditions import check_ports
 from stock_assets.local.programs import programs
@@ -251,3 +253,27 @@ def test_help_starts_without_the_heavy_libraries() -> None:
     code = "import sys, stock_assets.cli; print(sorted({'pandas', 'pyarrow', 'pyspark', 'dagster'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_tables_are_created_once_and_records_of_before_in_sqlite_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path)})
+    (tmp_path / "postgres" / "data").mkdir(parents=True)
+    (settings.dagster_home / "history").mkdir(parents=True)
+    (settings.dagster_home / "history" / "runs.db").touch()
+    calls, said = list[list[str]](), list[str]()
+
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        calls.append(command)
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(dagster.subprocess, "run", run)
+    create_dagster_tables(settings, said.append)
+    assert str(settings.dagster_home) in said[0] and "stock-assets report" in said[1]
+    create_dagster_tables(settings, said.append)
+    assert len(calls) == 1 and len(said) == 2
+    monkeypatch.setattr(dagster.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=1, stderr="no room"))
+    shutil.rmtree(tmp_path / "postgres" / "data")  # another database is asked again
+    with pytest.raises(PermanentError, match="could not create its tables: no room"):
+        create_dagster_tables(settings, said.append)
