@@ -20,6 +20,7 @@ from stock_assets.dashboard.symbol_numbers import (
     Level,
     action_marks,
     first_shown,
+    held_name,
     momentum,
     volume_profile,
 )
@@ -44,6 +45,9 @@ def symbol(place: Settings) -> None:
     if not names:
         marks.say(data.NO_METRICS)
         return
+    asked = st.query_params.get("symbol")
+    if asked is not None and (name := held_name(asked, names, place.universe)):
+        st.query_params["symbol"] = name
     left, middle, right = st.columns([2, 3, 3], vertical_alignment="bottom")
     with left:
         chosen = one_of("symbol", "Symbol", names, names[0])

@@ -6,6 +6,7 @@ Does not belong here: reading (``data``), drawing (``symbol``, ``candles``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from stock_assets.dashboard.figures import records
 from stock_assets.domain.splits import Stated, actions_that_count
+from stock_assets.domain.universe import Universe
+from stock_assets.reading.companies import company_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +24,17 @@ RANGES = ("1M", "3M", "6M", "YTD", "1Y", "5Y", "Max")
 _DAYS = {"1M": 31, "3M": 92, "6M": 183, "1Y": 366, "5Y": 1827}
 LEVELS = 24
 SPANS = (("1 week", 5), ("1 month", 21), ("3 months", 63), ("6 months", 126), ("1 year", 252))
+
+
+def held_name(asked: str, held: Sequence[str], universe: Universe | None) -> str | None:
+    """The name under which the lake holds the symbol, in any case of letters or by another name of its company."""
+    of_company = {company_of(name, universe): name for name in held}
+    for name in (asked, asked.upper()):
+        if name in held:
+            return name
+        if company_of(name, universe) in of_company:
+            return of_company[company_of(name, universe)]
+    return None
 
 
 @dataclass(frozen=True)
