@@ -29,7 +29,7 @@ from stock_assets.local.processes import end_all, owned
 from stock_assets.local.program import Program, log_file, run_dir
 from stock_assets.local.programs import PUBLISHER, programs
 from stock_assets.local.progress import telling
-from stock_assets.local.start import Start
+from stock_assets.local.start import NEEDS_TABLES, Start
 from stock_assets.local.states import ServiceState, publishers_of, state_of
 from stock_assets.local.supervision import configuration
 from stock_assets.settings.platform import Settings
@@ -64,7 +64,10 @@ class Services:
         self.say = say
 
     def up(self, names: Sequence[str] = ()) -> None:
-        """Start what of ``names`` does not run (all when none is named), with the settings of now; return when all answer."""
+        """Start what of ``names`` does not run (all when none is named), with the settings of now; return when all answer.
+
+        Who needs Dagster's records gets the embedded database started with it.
+        """
         known = (*names_of(self.settings), *publishers_of(self.settings))
         names = names or known
         unknown = [name for name in names if name not in known]
@@ -72,6 +75,8 @@ class Services:
             hint = " (minio needs STORE=minio)" if "minio" in unknown else ""
             hint = " (publishers are those of PUBLISHERS)" if unknown[0].startswith(PUBLISHER) else hint
             raise PermanentError(f"There is no service {unknown[0]!r}; there are {', '.join(known)}{hint}.")
+        if self.settings.embedded_postgres and set(names).intersection(NEEDS_TABLES):
+            names = tuple(dict.fromkeys(("postgres", *names)))
         check_extra()
         check_room(self.settings)
         with self._alone():
