@@ -55,7 +55,7 @@ def postgres(settings: Settings) -> Program:
     }
     command = [*_not_as_root(), str(_binary("postgres")), "-D", str(folder / "data")]
     command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-    return Program("postgres", command, folder, ports={port: "POSTGRES_PORT"}, stop_signal="INT")
+    return Program("postgres", command, folder, ports={port: "POSTGRES_PORT"}, stop_signal="INT", stopped_last=True)
 
 
 def prepare_postgres(settings: Settings) -> None:

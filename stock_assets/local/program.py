@@ -27,6 +27,7 @@ class Program:
         files: what is written before it starts.
         once: it does one thing and ends.
         publisher: it is started again, ever later, unless its exit status is ``ENDED_FOR_GOOD``, and stopped before the others.
+        stopped_last: the others still need it while they stop.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Program:
     publisher: bool = False
     stop_wait_s: int = 20
     stop_signal: str = "TERM"
+    stopped_last: bool = False
 
 
 def run_dir(settings: Settings) -> Path:

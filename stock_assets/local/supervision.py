@@ -91,7 +91,10 @@ def _restarts(program: Program) -> str:
             f"autorestart=unexpected\nexitcodes={ENDED_FOR_GOOD}\nstartsecs={STARTED_AFTER_S}\nstartretries=1000\n"
             "priority=1000"
         )
-    return f"autorestart={'false' if program.once else 'true'}\nstartsecs={0 if program.once else 1}\nstartretries=1"
+    last = "\npriority=1" if program.stopped_last else ""
+    return (
+        f"autorestart={'false' if program.once else 'true'}\nstartsecs={0 if program.once else 1}\nstartretries=1{last}"
+    )
 
 
 def _quiet(value: object) -> str:

@@ -255,6 +255,14 @@ def test_help_starts_without_the_heavy_libraries() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_publishers_are_stopped_first_and_the_database_last() -> None:
+    parser = rendered(Settings({"PUBLISHERS": "simulator"}))
+    by_turn = sorted(
+        (int(parser[name].get("priority", "999")), name) for name in parser.sections() if name.startswith("program:")
+    )
+    assert (by_turn[0][1], by_turn[-1][1]) == ("program:postgres", "program:publisher-simulator")
+
+
 def test_tables_are_created_once_and_records_of_before_in_sqlite_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
