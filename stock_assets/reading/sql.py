@@ -54,7 +54,8 @@ def answer_of(query: str, lake_root: str, universe: Universe | None) -> Iterator
                         if every or len(told) > 1 or not _is_table(query, name):
                             continue
                         raise
-                    connection.from_arrow(rows).project(declared(table, rows.schema)).create_view(name)
+                    # of this connection alone: a view of the database would be everybody's, another answer's, too
+                    connection.register(name, connection.from_arrow(rows).project(declared(table, rows.schema)))
             yield connection.sql(query)
         except duckdb.Error as wrong:
             if missing := _NO_TABLE.search(str(wrong)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pytest
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.lake.engine import connect
 from stock_assets.lake.tables import append_rows, of_sessions, visible_rows
+from stock_assets.reading.sql import answer_of
 from stock_assets_tests.checkout import PROJECT
 
 
@@ -39,6 +41,18 @@ def test_files_of_other_years_sessions_and_symbols_are_not_opened(lake: str) -> 
     wanted = (ds.field("symbol") == "M") & of_sessions(AVAILABILITY, second, second)
     assert len(list(rows.get_fragments(wanted))) == 1
     assert rows.to_table(filter=wanted).num_rows == 1
+
+
+def test_two_answers_at_once_are_each_of_their_own_lake(tmp_path: Path) -> None:
+    lakes = [str(tmp_path / name) for name in ("one", "two")]
+    for rows, lake in enumerate(lakes, start=1):
+        keys = [{"year": 2024, "trading_day": date(2024, 1, 2 + n), "symbol": "A"} for n in range(rows)]
+        append_rows(lake, AVAILABILITY, [{**key, "availability": "empty", "because": "", "inputs": ""} for key in keys])
+    query = "SELECT count(*) FROM availability"
+    with answer_of(query, lakes[0], None) as one, answer_of(query, lakes[1], None) as two:
+        assert (one.fetchall(), two.fetchall()) == ([(1,)], [(2,)])
+    with connect() as later:
+        assert later.sql("SHOW TABLES").fetchall() == []
 
 
 def test_connections_of_a_process_do_not_see_each_other_s_tables() -> None:

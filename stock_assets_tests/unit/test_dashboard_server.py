@@ -101,6 +101,7 @@ def test_a_page_goes_on_looking_while_the_store_is_away(monkeypatch: pytest.Monk
         header(Settings({}), "market")
 
     monkeypatch.setattr(data, "state", away)
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # or it would stay the page's script
     drawn = AppTest.from_function(page, default_timeout=30).run()
     assert not drawn.exception
     assert any("cannot look: No object store answers" in each.proto.body for each in drawn.get("html"))
