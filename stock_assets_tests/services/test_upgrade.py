@@ -90,17 +90,15 @@ def converge(settings: Settings) -> list[str]:
     defs = build_definitions(settings)
     (sensor,) = (each for each in defs.sensors or [] if each.name == "staleness_sensor")
     job = defs.resolve_job_def("build")
-    told: list[str] = []
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance, resources={"lake": Lake(root=settings.lake_root)})
-        requests = sensor(context).run_requests  # type: ignore[operator, union-attr]
-        assert requests
-        for request in requests:
-            done = job.execute_in_process(
-                run_config=request.run_config, partition_key=request.partition_key, tags=request.tags, instance=instance
-            )
-            assert done.success
-            told += [entry.user_message for entry in instance.all_logs(done.run_id)]
+        request = sensor(context)  # type: ignore[operator]
+        assert isinstance(request, dg.RunRequest)
+        done = job.execute_in_process(
+            run_config=request.run_config, partition_key=request.partition_key, tags=request.tags, instance=instance
+        )
+        assert done.success
+        told = [entry.user_message for entry in instance.all_logs(done.run_id)]
     stale = stale_stages(settings.lake_root, settings.snowflake.target, Judging.of(settings))
     assert not any(stale.values()), stale
     return told
