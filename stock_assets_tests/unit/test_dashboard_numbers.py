@@ -27,7 +27,6 @@ from stock_assets.dashboard.symbol_numbers import (
     ActionMark,
     action_marks,
     first_shown,
-    held_name,
     momentum,
     volume_profile,
 )
@@ -36,12 +35,6 @@ from stock_assets.observability.observation import CheckSeen
 
 DAYS = pd.to_datetime(["2024-03-04", "2024-03-05", "2024-03-06"])
 KNOWN = pd.Timestamp("2024-03-07", tz="UTC")
-
-
-def test_a_link_finds_a_symbol_by_another_name_of_its_company_and_in_small_letters() -> None:
-    assert held_name("META", ["AAPL", "FB"], None) == held_name("fb", ["AAPL", "FB"], None) == "FB"
-    assert held_name("FB", ["FB", "META"], None) == "FB"
-    assert held_name("ZZZ", ["AAPL"], None) is held_name("<img src=x>", ["AAPL"], None) is None
 
 
 def metric(symbol: str, day: pd.Timestamp, close: float, change: float | None = None, **given: Any) -> dict[str, Any]:
