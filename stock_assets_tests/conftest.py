@@ -100,6 +100,22 @@ def free_ports(count: int) -> list[int]:
             return ports
 
 
+def own_ports() -> dict[str, str]:
+    """The settings of all ports of the embedded services, each to a free one; Kafka and Dagster take the next one, too."""
+    named = (
+        "KAFKA_PORT",
+        "",
+        "DAGSTER_PORT",
+        "",
+        "SPARK_PORT",
+        "WAREHOUSE_PORT",
+        "MINIO_PORT",
+        "DASHBOARD_PORT",
+        "POSTGRES_PORT",
+    )
+    return {name: str(port) for name, port in zip(named, free_ports(len(named)), strict=True) if name}
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:
@@ -111,17 +127,11 @@ def _is_free(port: int) -> bool:
 
 def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settings:
     """Settings with a folder and ports of their own, also for every process started from here."""
-    kafka, _controller, spark, warehouse, dagster, _code, minio, dashboard, postgres = free_ports(9)
     patch.setenv("STOCK_ASSETS_JARS", str(Settings.load().jars_dir))
     patch.setenv("STOCK_ASSETS_LOCAL", str(local_dir))
     patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
-    patch.setenv("KAFKA_PORT", str(kafka))
-    patch.setenv("SPARK_PORT", str(spark))
-    patch.setenv("WAREHOUSE_PORT", str(warehouse))
-    patch.setenv("DAGSTER_PORT", str(dagster))
-    patch.setenv("MINIO_PORT", str(minio))
-    patch.setenv("POSTGRES_PORT", str(postgres))
-    patch.setenv("DASHBOARD_PORT", str(dashboard))
+    for name, port in own_ports().items():
+        patch.setenv(name, port)
     # or marts would follow every build of every test's platform; those that are about marts take ``installed_dbt``
     patch.setenv("DBT_EXECUTABLE", str(local_dir / "no-dbt"))
     for name in ELSEWHERE:

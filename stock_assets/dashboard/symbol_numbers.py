@@ -28,6 +28,8 @@ SPANS = (("1 week", 5), ("1 month", 21), ("3 months", 63), ("6 months", 126), ("
 
 def held_name(asked: str, held: Sequence[str], universe: Universe | None) -> str | None:
     """The name under which the lake holds the symbol, in any case of letters or by another name of its company."""
+    if asked in held:
+        return asked  # as with every refresh of the page
     of_company = {company_of(name, universe): name for name in held}
     for name in (asked, asked.upper()):
         if name in held:

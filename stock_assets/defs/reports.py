@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Self
 
-from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.errors import PermanentError, StockAssetsError
 from stock_assets.local.dagster import instance_home
 from stock_assets.settings.platform import Settings
 
@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 
 
 def report_redriven(settings: Settings, topic: Topic, done: Redrive) -> int:
-    """Report one materialization per session that a redrive touched; returns their number, 0 without an instance."""
+    """Report one materialization per session that a redrive touched; returns their number, 0 without an instance.
+
+    What Dagster does not take is only told: the records are landed, and the next of them must not wait for it.
+    """
     home = instance_home(settings)
     if home is None or not done.sessions:
         return 0
@@ -38,20 +41,15 @@ def report_redriven(settings: Settings, topic: Topic, done: Redrive) -> int:
     from stock_assets.defs.raw_assets import RAW_KEYS
 
     days = within(session_partitions(settings.dagster.first_session), done.sessions)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        for day in days:
-            instance.report_runless_asset_event(
-                dg.AssetMaterialization(
-                    RAW_KEYS[topic.stage],
-                    partition=day.isoformat(),
-                    description="Records of the quarantine, accepted by a redrive.",
-                    metadata={
-                        "dagster/row_count": done.sessions[day],
-                        "landing_id": done.landing_id,
-                        "delta_version": done.version,
-                    },
-                )
-            )
+    try:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            for day in days:
+                about = {"landing_id": done.landing_id, "delta_version": done.version}
+                text = "Records of the quarantine, accepted by a redrive."
+                _report(instance, RAW_KEYS[topic.stage], day, done.sessions[day], text, **about)
+    except _away() as refused:
+        log.warning("Dagster did not take the report of %s: %s", done.landing_id, refused)
+        return 0
     return len(days)
 
 
@@ -81,17 +79,31 @@ def report_held(settings: Settings, say: Callable[[str], None]) -> int:
             shown = instance.get_materialized_partitions(key)
             lacking = [day for day in within(partitions, rows) if day.isoformat() not in shown]
             for day in lacking:
-                instance.report_runless_asset_event(
-                    dg.AssetMaterialization(
-                        key,
-                        partition=day.isoformat(),
-                        description="Held by the tables; reported again.",
-                        metadata={"dagster/row_count": rows[day]},
-                    )
-                )
+                _report(instance, key, day, rows[day], "Held by the tables; reported again.")
             told += len(lacking)
             say(f"{asset:<30} {len(rows):>5} sessions held, {len(lacking):>5} reported")
     return told
+
+
+def _away() -> tuple[type[Exception], ...]:
+    """What is raised where Dagster's records cannot be written now."""
+    import dagster as dg
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return dg.DagsterError, DagsterPostgresException, SQLAlchemyError, StockAssetsError, OSError
+
+
+def _report(
+    instance: dg.DagsterInstance, key: dg.AssetKey, day: date, rows: int, text: str, **about: str | int | None
+) -> None:
+    """One session of an asset, materialized outside of a run."""
+    import dagster as dg
+
+    told = dg.AssetMaterialization(
+        key, partition=day.isoformat(), description=text, metadata={"dagster/row_count": rows, **about}
+    )
+    instance.report_runless_asset_event(told)
 
 
 class LandingReports:
@@ -131,9 +143,8 @@ class LandingReports:
 
     def _send_until_done(self) -> None:
         import dagster as dg
-        from sqlalchemy.exc import SQLAlchemyError
 
-        done = False
+        away, done = _away(), False
         while not done:
             done = self._done.wait(self.EVERY_S)
             with self._lock:
@@ -143,27 +154,18 @@ class LandingReports:
             try:
                 with dg.DagsterInstance.from_config(str(self._home)) as instance:
                     self._send(instance, noted)
-            except (dg.DagsterError, SQLAlchemyError, OSError) as refused:
+            except away as refused:
                 log.warning("Dagster did not take a report; it goes out with the next: %s", refused)
                 with self._lock:
                     self._rows.update(noted)
 
     def _send(self, instance: dg.DagsterInstance, noted: Counter[tuple[str, date]]) -> None:
         """Report what was noted; what went out is taken from ``noted``."""
-        import dagster as dg
-
         from stock_assets.defs.partitions import session_partitions, within
         from stock_assets.defs.raw_assets import RAW_KEYS
 
         known = set(within(session_partitions(self._settings.dagster.first_session), (day for _, day in noted)))
         for stage, day in sorted(noted):
             if day in known:
-                instance.report_runless_asset_event(
-                    dg.AssetMaterialization(
-                        RAW_KEYS[stage],
-                        partition=day.isoformat(),
-                        description="Landed by the continuous landing.",
-                        metadata={"dagster/row_count": noted[stage, day]},
-                    )
-                )
+                _report(instance, RAW_KEYS[stage], day, noted[stage, day], "Landed by the continuous landing.")
             del noted[stage, day]

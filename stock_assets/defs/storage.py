@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import Pool
 
-from stock_assets.domain.errors import PermanentError, ServiceUnavailable, StockAssetsError
+from stock_assets.domain.errors import ServiceUnavailable, StockAssetsError
 from stock_assets.local.on_demand import ensure
 from stock_assets.local.readiness import LOOPBACK, wait_for_port
 from stock_assets.settings.platform import Settings
@@ -88,7 +88,5 @@ def create_tables(url: str) -> None:
 if __name__ == "__main__":
     try:
         create_tables(Settings.load().dagster_pg_url)
-    except StockAssetsError as fault:
-        sys.exit(str(fault))
-    except (DagsterPostgresException, SQLAlchemyError) as broken:
-        raise PermanentError(str(broken.__cause__ or broken)) from broken
+    except (StockAssetsError, DagsterPostgresException, SQLAlchemyError) as broken:
+        sys.exit(str(broken.__cause__ or broken).splitlines()[0])

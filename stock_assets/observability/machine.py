@@ -17,6 +17,7 @@ from stock_assets.domain.errors import StockAssetsError
 from stock_assets.local.jars import folders, listed, present
 from stock_assets.local.java import find_java
 from stock_assets.local.preconditions import LEAST_FREE_BYTES
+from stock_assets.local.services import names_of
 from stock_assets.observability.fact import Fact
 from stock_assets.settings.misspelled import misspelled
 from stock_assets.settings.platform import Settings
@@ -41,21 +42,16 @@ def settings_fact(settings: Settings) -> Fact:
     try:
         for name in [name for name in vars(Settings) if not name.startswith("_")]:
             getattr(settings, name)
-        ports = [
-            settings.local.kafka_port,
-            settings.local.kafka_port + 1,
-            settings.local.spark_port,
-            settings.local.warehouse_port,
-        ]
-        ports += [settings.local.dagster_port, settings.local.dagster_port + 1]
-        ports.append(settings.local.dashboard_port)
-        ports += [settings.local.minio_port] if settings.lake.store == "minio" else []
+        started = names_of(settings)
+        ports = [port for name, port in settings.local.ports.items() if name in started]
+        ports.append(settings.local.kafka_port + 1)
     except StockAssetsError as error:
         return Fact(
             "settings", "settings", True, str(error), f"Mend it in {settings.home / '.env'} or the environment."
         )
     if len(set(ports)) < len(ports):
-        cure = "Set KAFKA_PORT and DAGSTER_PORT (each takes the next one too), SPARK_PORT, WAREHOUSE_PORT, MINIO_PORT, DASHBOARD_PORT apart."
+        cure = "Set KAFKA_PORT and DAGSTER_PORT (each takes the next one too), SPARK_PORT, WAREHOUSE_PORT, MINIO_PORT, DASHBOARD_PORT, "
+        cure += "POSTGRES_PORT apart."
         return Fact("settings", "settings", True, f"two services want the same port: {sorted(ports)}", cure)
     if strange := misspelled(settings.values):
         said = "; ".join(f"nobody reads {name}: {meant} is meant?" for name, meant in strange.items())

@@ -18,19 +18,9 @@ from pathlib import Path
 
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
-from stock_assets_tests.conftest import free_ports
+from stock_assets_tests.conftest import own_ports
 
 NOWHERE = "http://127.0.0.1:9"
-PORTS = (
-    "KAFKA_PORT",
-    "CONTROLLER",
-    "SPARK_PORT",
-    "WAREHOUSE_PORT",
-    "DAGSTER_PORT",
-    "CODE",
-    "MINIO_PORT",
-    "DASHBOARD_PORT",
-)
 
 
 @dataclass(frozen=True)
@@ -59,9 +49,8 @@ def outcome(machine: Machine, parent: Path, jars: Path) -> tuple[int, list[str],
     """Exit status of the demo, the rows of its tables, and what it said last when it failed."""
     clone = parent / machine.folder
     subprocess.run(["git", "clone", "-q", str(PROJECT), str(clone)], check=True)
-    ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     usual = {name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "STOCK_ASSETS_LOCAL")}
-    usual |= ports | {"STOCK_ASSETS_JARS": str(jars), "FIRST_SESSION": "2013-02-01", "STOCK_ASSETS_HOME": ""}
+    usual |= own_ports() | {"STOCK_ASSETS_JARS": str(jars), "FIRST_SESSION": "2013-02-01", "STOCK_ASSETS_HOME": ""}
     own = {name: text.replace("{folder}", str(parent)) for name, text in machine.environment.items()}
     Path(own.get("TMPDIR", parent)).mkdir(exist_ok=True)
     subprocess.run(["make", ".venv/complete"], cwd=clone, env=usual, check=True, capture_output=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import export
-from stock_assets_tests.conftest import free_ports
+from stock_assets_tests.conftest import own_ports
 from stock_assets_tests.containers.claims import (
     COMMAND,
     dashboard,
@@ -49,15 +49,10 @@ WANTED = (
 
 def local_mode(folder: Path) -> Totals:
     """What the demo leaves behind in local mode, in a folder and at ports of its own."""
-    kafka, _controller, spark, warehouse, dagster, _code, dashboard = free_ports(7)
     own = {
         "STOCK_ASSETS_LOCAL": str(folder),
         "STOCK_ASSETS_JARS": str(Settings.load().jars_dir),
-        "KAFKA_PORT": str(kafka),
-        "SPARK_PORT": str(spark),
-        "WAREHOUSE_PORT": str(warehouse),
-        "DAGSTER_PORT": str(dagster),
-        "DASHBOARD_PORT": str(dashboard),
+        **own_ports(),
     }
     environment = {**os.environ, **own}
     try:

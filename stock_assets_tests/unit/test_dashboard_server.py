@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 
@@ -15,7 +14,7 @@ from stock_assets.dashboard.memory import Memory
 from stock_assets.dashboard.server import options
 from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.settings.platform import Settings
-from stock_assets_tests.checkout import PROJECT
+from stock_assets_tests.checkout import loaded_by
 
 
 def test_it_listens_on_loopback_is_protected_and_tells_nobody() -> None:
@@ -32,12 +31,7 @@ def test_every_option_is_one_of_streamlit_s() -> None:
 
 
 def test_neither_the_package_nor_the_definitions_import_what_draws() -> None:
-    script = (
-        "import sys, stock_assets, stock_assets.cli, stock_assets.definitions\n"
-        "sys.exit(', '.join({'streamlit', 'plotly'} & set(sys.modules)) or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=PROJECT)
-    assert done.returncode == 0, done.stderr
+    assert not {"streamlit", "plotly"} & loaded_by("import stock_assets, stock_assets.cli, stock_assets.definitions")
 
 
 def test_an_answer_is_made_once_however_many_ask_at_once() -> None:

@@ -32,6 +32,7 @@ from stock_assets.observability.facts import facts
 from stock_assets.publishers.health import ENDED_FOR_GOOD, HealthFile
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
+from stock_assets_tests.conftest import own_ports
 
 JAVA = Java(Path("/somewhere/java"), 21, "PATH")
 
@@ -222,20 +223,7 @@ def test_doctor_names_settings_that_cannot_work(tmp_path: Path) -> None:
 
 
 def test_doctor_on_a_machine_where_nothing_runs_gives_every_cure(tmp_path: Path) -> None:
-    from stock_assets_tests.conftest import free_ports
-
-    names = (
-        "KAFKA_PORT",
-        "CONTROLLER",
-        "SPARK_PORT",
-        "WAREHOUSE_PORT",
-        "DAGSTER_PORT",
-        "CODE",
-        "DASHBOARD_PORT",
-        "POSTGRES_PORT",
-    )
-    ports = {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
-    found = facts(Settings({**ports, "STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent"}))
+    found = facts(Settings({**own_ports(), "STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent"}))
     assert {each.about for each in found if each.problem} == {"jars", *ALL}
     assert all(each.cure for each in found if each.problem)
     assert "nothing has run yet" in {each.sentence for each in found}
