@@ -45,7 +45,7 @@ def run(lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     """A command line on this lake, with a Dagster instance of its own."""
     monkeypatch.setenv("LAKE_ROOT", lake)
     monkeypatch.setenv("STOCK_ASSETS_LOCAL", str(tmp_path))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("DAGSTER_HOME", "")  # that of the developer's .env does not count
     (tmp_path / "dagster").mkdir()
     (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     app = typer.Typer(pretty_exceptions_enable=False)
