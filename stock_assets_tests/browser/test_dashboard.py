@@ -143,7 +143,8 @@ def test_the_candles_are_those_of_read(browser: webdriver.Chrome, address: str, 
     show_symbol(browser, address, "AAPL", adjusted=adjusted, range="Max")
     rows = read(place, "daily_metrics", "AAPL", adjusted=adjusted)
     last = rows.iloc[-1]
-    assert browser.find_element(By.CLASS_NAME, "sa-close").text == f"{last['close']:,.2f}"
+    close = f"{last['close']:,.2f}"
+    wait_for(browser, f"document.querySelector('.sa-close')?.innerText === {close!r}", f"a close of {close}")
     assert str(len(rows)) in browser.execute_script(f"return {CHART}.getAttribute('aria-label')")
     for _ in range(3):
         browser.execute_script(f"{CHART}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'PageUp'}}))")
@@ -229,8 +230,10 @@ def test_hostile_names_are_text_on_every_page(browser: webdriver.Chrome, address
 
 def test_a_pause_is_shown_and_holds(browser: webdriver.Chrome, address: str) -> None:
     open_page(browser, address, "")
-    toggle = browser.find_element(By.CSS_SELECTOR, "[data-testid=stCheckbox] input, [data-testid=stToggle] input")
-    toggle.send_keys(Keys.SPACE)
+    toggle = "document.querySelector('[data-testid=stCheckbox] input, [data-testid=stToggle] input')"
+    wait_for(browser, toggle, "the switch that pauses")
+    browser.execute_script(f"{toggle}.focus()")
+    browser.switch_to.active_element.send_keys(Keys.SPACE)
     wait_for_text(browser, "paused")
     assert "refreshing" not in text_of(browser)
 
