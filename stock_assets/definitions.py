@@ -27,6 +27,7 @@ from stock_assets.defs.raw_assets import quarantine_asset, raw_asset
 from stock_assets.defs.reference_assets import REFRESH, refresh_schedule, stock_statements
 from stock_assets.defs.resources import resources
 from stock_assets.defs.sensors import drain_sensor, failure_sensor, staleness_sensor
+from stock_assets.defs.serving import serving_assets
 from stock_assets.defs.topic_assets import topic_assets
 from stock_assets.defs.vendor_history import vendor_history
 from stock_assets.local.on_demand import give_way
@@ -49,6 +50,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
         *quality_assets(partitions, settings),
         stock_statements(settings),
         *marts(settings),
+        *([serving_assets()] if settings.serving.on else []),
     ]
     return dg.Definitions(
         assets=dg.map_asset_specs(layered, cast("list[Any]", dg.with_source_code_references(assets))),

@@ -64,6 +64,7 @@ WHEN_ANYTHING_CHANGED = (
 Nor while a build writes what they read: dimensions would be older than facts, and all of it would be built again.
 """
 WITH_THE_LOADS = _any_of(LOADED_KEYS, dg.AutomationCondition.will_be_requested())
+MARTS_SENSOR: Final = "marts_sensor"
 INTERVAL_S = 15
 KEPT = ("partial_parse.msgpack", RUN_RESULTS)
 """What of a run stays in dbt's folder: the next one starts quickly with the one, the other tells how it went."""
@@ -189,15 +190,22 @@ def marts(settings: Settings) -> list[dg.AssetsDefinition]:
 
 
 def marts_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.AutomationConditionSensorDefinition:
-    """Has loads and models follow what they read; at work from the start once dbt is there (`make marts`)."""
+    """Has loads, models and the tables for BI tools follow what they read.
+
+    The models once dbt is there (`make marts`), those tables unless SERVING is off; stopped when there is neither.
+    """
     from stock_assets.local.dbt import program
 
+    with_models = program(settings).is_file()
+    target = dg.AssetSelection.assets(*LOADED_KEYS)
+    target |= dg.AssetSelection.groups("marts") if with_models else target
+    target |= dg.AssetSelection.groups("serving") if settings.serving.on else target
     return dg.AutomationConditionSensorDefinition(
-        "marts_sensor",
-        target=dg.AssetSelection.groups("marts") | dg.AssetSelection.assets(*LOADED_KEYS),
+        MARTS_SENSOR,
+        target=target,
         minimum_interval_seconds=INTERVAL_S,
-        default_status=status if program(settings).is_file() else dg.DefaultSensorStatus.STOPPED,
-        description="Loads for the marts and builds them after a table that they read was changed.",
+        default_status=status if with_models or settings.serving.on else dg.DefaultSensorStatus.STOPPED,
+        description="Loads what marts and BI tools need, and builds them, after a table that they read was changed.",
     )
 
 

@@ -1,7 +1,7 @@
-"""settings -> the embedded PostgreSQL, which holds Dagster's runs and events.
+"""settings -> the embedded PostgreSQL, which holds Dagster's runs and events, and the tables for BI tools.
 
-Belongs here: its program, and a data folder with the role and the database that are used. Does not belong here: starting it
-(``services``), and Dagster's tables (``dagster``).
+Belongs here: its program, and a data folder with the roles and databases that are used. Does not belong here: starting it
+(``services``), Dagster's tables (``dagster``) and those for BI tools (``serving``).
 
 PostgreSQL refuses to run as root. Where root starts it, it runs in a user namespace, else as the user nobody.
 """
@@ -41,6 +41,20 @@ INITDB = [
     *("-c", "scram_iterations=1"),
 ]
 
+DAGSTER_ROLE = ["CREATE ROLE dagster LOGIN PASSWORD '{dagster}'", "CREATE DATABASE dagster OWNER dagster"]
+SERVING_ROLES = [
+    "CREATE ROLE loader LOGIN PASSWORD '{loader}'",
+    "CREATE ROLE bi_reader LOGIN CONNECTION LIMIT 40 PASSWORD '{bi_reader}'",
+    "ALTER ROLE bi_reader SET default_transaction_read_only = on",
+    "ALTER ROLE bi_reader SET statement_timeout = '60s'",
+    "ALTER ROLE bi_reader SET idle_in_transaction_session_timeout = '10min'",
+    "CREATE DATABASE serving OWNER loader",
+    "REVOKE CONNECT, TEMPORARY ON DATABASE serving FROM PUBLIC",
+    "GRANT CONNECT ON DATABASE serving TO bi_reader",
+    "REVOKE CONNECT ON DATABASE dagster FROM PUBLIC",
+    "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC",
+]
+
 
 def postgres(settings: Settings) -> Program:
     """The server, on loopback only; ``prepare_postgres`` makes what it starts from."""
@@ -59,7 +73,7 @@ def postgres(settings: Settings) -> Program:
 
 
 def prepare_postgres(settings: Settings) -> None:
-    """Make the data folder, with a generated password; does nothing but set its owner when it is there.
+    """Make the data folder, with generated passwords, or add what an earlier release did not make; data stays.
 
     Raises:
         PermanentError: PostgreSQL's own tools refuse; the text carries their last words.
@@ -70,23 +84,39 @@ def prepare_postgres(settings: Settings) -> None:
         shutil.rmtree(new, ignore_errors=True)  # of a start that was broken off
         new.mkdir(parents=True)
         _set_owner(new)
-        secret = {role: secrets.token_urlsafe(32) for role in ("postgres", "dagster")}
+        secret = _secrets("postgres", "dagster", "loader", "bi_reader")
         _run([*INITDB, "-D", str(new)], secret["postgres"])
-        statements = [
-            f"CREATE ROLE dagster LOGIN PASSWORD '{secret['dagster']}'",
-            "CREATE DATABASE dagster OWNER dagster",
-        ]
-        _run(["postgres", "--single", "-D", str(new), "postgres"], "\n".join(statements))
-        passwords.unlink(missing_ok=True)
-        passwords.touch(mode=0o600)
-        passwords.write_text("".join(f"{LOOPBACK}:*:*:{role}:{password}\n" for role, password in secret.items()))
+        _make_roles(new, [*DAGSTER_ROLE, *SERVING_ROLES], secret)
+        _keep(passwords, secret)
         new.replace(data)
     elif not passwords.is_file():
         raise PermanentError(
             f"{passwords} is gone, and with it the password of {data}: remove that folder, too; what the lake holds is shown "
             "again by `stock-assets report`."
         )
+    elif ":loader:" not in (held := passwords.read_text()):
+        secret = _secrets("loader", "bi_reader")
+        _set_owner(data)
+        _make_roles(data, SERVING_ROLES, secret)
+        _keep(passwords, secret, held)
     _set_owner(data)
+
+
+def _secrets(*roles: str) -> dict[str, str]:
+    return {role: secrets.token_urlsafe(32) for role in roles}
+
+
+def _make_roles(data: Path, statements: list[str], secret: dict[str, str]) -> None:
+    """In a server of one process that ends with its input; a line is a statement."""
+    _run(["postgres", "--single", "-D", str(data), "postgres"], "\n".join(statements).format(**secret))
+
+
+def _keep(passwords: Path, secret: dict[str, str], held: str = "") -> None:
+    new = passwords.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text(held + "".join(f"{LOOPBACK}:*:*:{role}:{password}\n" for role, password in secret.items()))
+    new.replace(passwords)
 
 
 def _folder(settings: Settings) -> Path:

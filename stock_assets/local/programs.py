@@ -25,7 +25,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
     """All embedded services, in the order in which they are started and shown; publishers last."""
     return [
         kafka(settings, java),
-        *([postgres(settings)] if settings.embedded_postgres else []),
+        *([postgres(settings)] if settings.runs_postgres else []),
         *([_minio(settings)] if settings.lake.store == "minio" else []),
         spark(settings, java),
         spark_warm(settings),

@@ -44,7 +44,7 @@ GONE = (OSError, xmlrpc.client.Error)
 def names_of(settings: Settings) -> tuple[str, ...]:
     """The services of these settings, in starting order: MinIO when the lake lies on it, PostgreSQL unless another is named."""
     unwanted = {"minio"} if settings.lake.store != "minio" else set()
-    unwanted |= set() if settings.embedded_postgres else {"postgres"}
+    unwanted |= set() if settings.runs_postgres else {"postgres"}
     return tuple(name for name in WITH_MINIO if name not in unwanted)
 
 

@@ -27,6 +27,7 @@ from stock_assets.settings.orchestration import DagsterSettings
 from stock_assets.settings.owner import Owner
 from stock_assets.settings.quality import QualitySettings
 from stock_assets.settings.secret_files import secrets_of_files
+from stock_assets.settings.serving import ServingSettings
 from stock_assets.settings.spark import SHARED_SESSION, SMALL_SESSION, SparkSettings
 from stock_assets.settings.vendors import VendorSettings
 from stock_assets.settings.warehouse import Snowflake, WarehouseSettings
@@ -40,6 +41,7 @@ OWNERS: dict[str, type[Owner]] = {
     "dagster": DagsterSettings,
     "spark": SparkSettings,
     "warehouse": WarehouseSettings,
+    "serving": ServingSettings,
     "market": MarketSettings,
     "quality": QualitySettings,
     "vendors": VendorSettings,
@@ -114,6 +116,10 @@ class Settings:
     @cached_property
     def warehouse(self) -> WarehouseSettings:
         return WarehouseSettings.of(self.values)
+
+    @cached_property
+    def serving(self) -> ServingSettings:
+        return ServingSettings.of(self.values)
 
     @cached_property
     def market(self) -> MarketSettings:
@@ -216,6 +222,27 @@ class Settings:
     def embedded_postgres(self) -> bool:
         """Whether Dagster's runs and events are in the embedded PostgreSQL."""
         return not self.dagster.pg_url
+
+    @cached_property
+    def embedded_serving(self) -> bool:
+        """Whether BI tools read the embedded PostgreSQL."""
+        return self.serving.on and not self.serving.url
+
+    @cached_property
+    def runs_postgres(self) -> bool:
+        """Whether the embedded PostgreSQL is needed for any of both."""
+        return self.embedded_postgres or self.embedded_serving
+
+    def serving_url(self, role: str) -> str:
+        """PostgreSQL that BI tools read, for one of its roles; the embedded one's password is in the file that it names.
+
+        Raises:
+            PermanentError: it is no URL of a PostgreSQL.
+        """
+        if self.serving.url:
+            return self.serving.address(role)
+        place = f"{role}@127.0.0.1:{self.local.postgres_port}/serving"
+        return f"postgresql://{place}?passfile={quote(str(self.postgres_passwords))}"
 
     @cached_property
     def postgres_passwords(self) -> Path:
