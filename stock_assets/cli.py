@@ -32,6 +32,7 @@ from stock_assets.commands import (
     produce_raw,
     quarantine,
     services,
+    serving,
     store,
     verify,
     warehouse,
@@ -79,6 +80,7 @@ produce.produce.command()(produce_csv.csv)
 produce.produce.command()(produce_raw.raw)
 app.add_typer(produce.produce, name="produce")
 app.add_typer(warehouse.warehouse, name="warehouse")
+app.add_typer(serving.serving, name="serving")
 
 
 def main() -> None:

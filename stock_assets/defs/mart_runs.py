@@ -1,7 +1,7 @@
 """a request for the marts -> a run in this process, and what it did.
 
-Belongs here: one run of the loads and models, in Dagster's own storage, beside whatever else runs.
-Does not belong here: the assets (``marts``), printing (``commands.marts``).
+Belongs here: one run of the loads and models, and what came of it.
+Does not belong here: the assets (``marts``), running them (``own_runs``), printing (``commands.marts``).
 """
 
 from __future__ import annotations
@@ -11,13 +11,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-import dagster as dg
-
 from stock_assets.defs.marts import RUN_RESULTS, marts
-from stock_assets.defs.orphaned_runs import fail_orphans, own_process
-from stock_assets.defs.resources import resources
-from stock_assets.domain.errors import PermanentError
-from stock_assets.observability.orchestration import causes
+from stock_assets.defs.own_runs import run_here
 from stock_assets.settings.platform import Settings
 from stock_assets.warehouse.connect import connect
 from stock_assets.warehouse.for_marts import count_sessions_to_rebuild
@@ -48,21 +43,7 @@ def build_marts(settings: Settings) -> MartsReport:
         set_up(connection, settings.snowflake)
         sessions = count_sessions_to_rebuild(connection)
     began = time.monotonic()
-    with dg.DagsterInstance.get() as instance:
-        fail_orphans(instance)  # or one that was killed would count as being in progress for ever
-        done = dg.materialize(
-            marts(settings),
-            instance=instance,
-            resources=resources(settings),
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags=own_process(),
-            raise_on_error=False,
-        )
-        if not done.success:
-            told = "; ".join(
-                f"{step}: {said}" if step else said for step, said in causes(instance, done.run_id).items()
-            )
-            raise PermanentError(f"run {done.run_id[:8]} failed: {told}")
+    run_here(marts(settings), settings)
     results = json.loads((settings.local_dir / "dbt" / "target" / RUN_RESULTS).read_text())["results"]
     statuses = Counter(each["status"] for each in results if not each["unique_id"].startswith("exposure."))
     return MartsReport(statuses, sessions, time.monotonic() - began)

@@ -7,6 +7,7 @@ They are loaded in the run that loads and builds what they read. What differs, t
 failed or never was needs no repair.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from stock_assets.defs.built_assets import WAREHOUSE_KEY
 from stock_assets.defs.failures import RETRIES, tells_failures
 from stock_assets.defs.marts import WITH_THE_LOADS
 from stock_assets.defs.metadata import OWNERS, column_lineage, with_origins
+from stock_assets.defs.own_runs import run_here
 from stock_assets.defs.resources import Warehouse
 from stock_assets.observability.orchestration import causes, job_title
 from stock_assets.observability.runs import SESSIONS_TAG
@@ -92,9 +94,28 @@ def serving_assets() -> dg.AssetsDefinition:
         context.log.info(told or "nothing differs")
         for spec in specs:
             rows, sessions = changed.get(spec.key.path[-1], (0, 0))
-            yield dg.MaterializeResult(asset_key=spec.key, metadata={"changed_rows": rows, "changed_sessions": sessions})
+            yield dg.MaterializeResult(
+                asset_key=spec.key, metadata={"changed_rows": rows, "changed_sessions": sessions}
+            )
 
     return load_for_serving
+
+
+def load_now(settings: Settings) -> tuple[dict[str, tuple[int, int]], float]:
+    """Load what differs, in this process; rows and sessions by table that changed, and seconds. Needs ``DAGSTER_HOME``.
+
+    Raises:
+        PermanentError: the run failed; the text says why.
+    """
+    began = time.monotonic()
+    done = run_here([serving_assets()], settings)
+    changed = {}
+    for event in done.get_asset_materialization_events():
+        written = event.step_materialization_data.materialization
+        rows, sessions = (int(written.metadata[name].value) for name in ("changed_rows", "changed_sessions"))
+        if rows:
+            changed[written.asset_key.path[-1]] = (rows, sessions)
+    return changed, time.monotonic() - began
 
 
 def runs_of(instance: dg.DagsterInstance) -> list[Run]:
@@ -127,7 +148,7 @@ def _above(served: Served) -> list[dg.AssetKey]:
 
 def _columns(served: Served) -> dict[str, Any]:
     """Names of the columns; of a table that has a single source, also where each comes from."""
-    above = [key for key in _above(served)]
+    above = _above(served)
     origin = "/".join(above[0].path) if len(above) == 1 else ""
     origins = {name: (f"{origin}.{name}",) if origin else () for name in served.columns}
     columns = [dg.TableColumn(name, description=with_origins("", origins[name]) or None) for name in served.columns]

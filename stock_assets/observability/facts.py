@@ -14,7 +14,7 @@ from typing import Any
 from stock_assets.local.dagster import instance_home
 from stock_assets.local.services import Services
 from stock_assets.local.states import ServiceState
-from stock_assets.observability import machine, marts, runs, services, sessions, topics
+from stock_assets.observability import machine, marts, runs, services, serving, sessions, topics
 from stock_assets.observability.fact import Fact, in_one_line
 from stock_assets.observability.side_by_side import side_by_side
 from stock_assets.settings.platform import Settings
@@ -66,10 +66,11 @@ def _of_the_data(
         "sessions": (store, lambda: sessions.stale_sessions(settings)),
         "rows": (store, lambda: list(sessions.withheld_facts(settings.lake_root))),
         "marts": (away & {"warehouse"}, lambda: list(marts.mart_facts(settings))),
+        "serving": (away & {"warehouse", "postgres", "serving"}, lambda: list(serving.serving_facts(settings))),
         "runs": (store | records, lambda: orchestration.look(settings)),
     }
     if asleep:
-        del asked["marts"]
+        del asked["marts"], asked["serving"]
     answers = side_by_side({name: ask for name, (missing, ask) in asked.items() if not missing}, PATIENCE_S)
     for name, (missing, _) in asked.items():
         if missing:
@@ -88,6 +89,7 @@ def _of_the_data(
         yield from topics.topic_facts(stage, waiting, age_s, settings.landing_max_delay_s, draining)
     yield from told.get("rows", ())
     yield from told.get("marts", ())
+    yield from told.get("serving", ())
     state = None if settings.local.container else states[runs.DAEMON]
     if "runs" not in told:
         if state is not None and state.state != "running":

@@ -17,6 +17,7 @@ from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.local.readiness import libpq
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.serving import LOADER
 from stock_assets.settings.warehouse import Snowflake
 
 CONNECT_S = 3.0
@@ -64,6 +65,10 @@ def questions(settings: Settings) -> list[Question]:
     database = urlsplit(url)
     where = f"{database.hostname}:{database.port}{database.path}"
     found.append(Question("postgres", where, named, lambda: ask_postgres(url, where), ("psycopg2",)))
+    if settings.serving.on and settings.serving.url:
+        database = urlsplit(settings.serving_url(LOADER))
+        place = f"{database.hostname}:{database.port}{database.path}"
+        found.append(Question("serving", place, "SERVING_DATABASE_URL", lambda: ask_serving(settings), ("psycopg",)))
     return found
 
 
@@ -142,6 +147,14 @@ def ask_postgres(url: str, where: str) -> None:
     except psycopg2.Error as broken:
         said = str(broken).strip().splitlines()[:1] or [type(broken).__name__]
         raise ServiceUnavailable(f"PostgreSQL at {where} does not let us in: {said[0]}") from None
+
+
+def ask_serving(settings: Settings) -> None:
+    """Return when the database for BI tools takes our login."""
+    from stock_assets.serving.connect import connection
+
+    with connection(settings):
+        pass
 
 
 def _reach(addresses: Iterable[str], kind: str) -> None:

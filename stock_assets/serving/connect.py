@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.settings.platform import Settings
@@ -58,6 +59,28 @@ def connection(settings: Settings, role: str = LOADER) -> Iterator[psycopg.Conne
             opened.close()
 
 
+def with_password_of(url: str) -> str:
+    """The URL with the password in it that libpq finds in the file which the URL names; as it is when it names none.
+
+    Raises:
+        PermanentError: the file is not there yet, or has no line for the role.
+    """
+    parts = urlsplit(url)
+    named = parse_qs(parts.query).get("passfile")
+    if not named:
+        return url
+    try:
+        lines = [line.split(":") for line in Path(named[0]).read_text().splitlines()]
+    except OSError as missing:
+        raise PermanentError(
+            f"{named[0]} cannot be read ({missing.strerror}): `stock-assets up postgres` makes it."
+        ) from None
+    secret = next((line[4] for line in lines if line[3] == parts.username), None)
+    if secret is None:
+        raise PermanentError(f"{named[0]} has no password of {parts.username}: `stock-assets down` and `up` make one.")
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:{secret}@{parts.hostname}:{parts.port}", query=""))
+
+
 @contextmanager
 def failures_told(url: str) -> Iterator[None]:
     """What psycopg raises, as a sentence that names the server.
@@ -91,7 +114,13 @@ def _is_away(error: BaseException) -> bool:
     """Whether trying again can help."""
     import psycopg
 
-    permanent = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied", "not permitted")
+    permanent = (
+        "authentication failed",
+        "does not exist",
+        "no pg_hba.conf entry",
+        "no password supplied",
+        "not permitted",
+    )
     return isinstance(error, psycopg.OperationalError) and not any(sign in str(error) for sign in permanent)
 
 

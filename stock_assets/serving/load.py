@@ -71,7 +71,9 @@ def load(
     changed: dict[str, tuple[int, int]] = {}
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        (load_id,) = _one(connection.execute("INSERT INTO serving.loads (run_id) VALUES (%s) RETURNING load_id", (run_id,)))
+        (load_id,) = _one(
+            connection.execute("INSERT INTO serving.loads (run_id) VALUES (%s) RETURNING load_id", (run_id,))
+        )
         for served in SERVED:
             if there.issuperset(served.reads) and (done := _load_table(connection, warehouse, served, load_id)):
                 changed[served.name] = done
@@ -85,10 +87,29 @@ def load(
     return changed
 
 
-def differing(connection: psycopg.Connection, warehouse: SnowflakeCursor) -> dict[str, list[date]]:
-    """Sessions whose rows are not those of the warehouse, by table; tables without any are left out."""
+def loaded_last(connection: psycopg.Connection) -> datetime | None:
+    """When the last load began; None before the first one."""
+    if connection.execute("SELECT to_regclass('serving.loads')").fetchone() == (None,):
+        return None
+    row = connection.execute("SELECT max(loaded_at) FROM serving.loads").fetchone()
+    return row[0] if row else None
+
+
+def differences(connection: psycopg.Connection, warehouse: SnowflakeCursor) -> dict[str, list[date]]:
+    """Sessions whose rows are not those of the warehouse, or are not all there, by table; tables without any are left out."""
     there = _relations(warehouse)
-    found = {each.name: _differing(connection, digests(warehouse, each), each) for each in SERVED if there >= {*each.reads}}
+    found = {}
+    for served in SERVED:
+        if there.issuperset(served.reads):
+            now = digests(warehouse, served)
+            differ = {*_differing(connection, now, served)}
+            day = sql.SQL("trading_day" if served.by_year else f"date '{WHOLE}'")
+            counted = connection.execute(
+                sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1").format(day, _table(served.name))
+            ).fetchall()
+            held = dict(counted)
+            differ |= {day for day in now.keys() | held.keys() if now.get(day, (0,))[0] != held.get(day, 0)}
+            found[served.name] = sorted(differ)
     return {name: days for name, days in found.items() if days}
 
 
@@ -159,7 +180,9 @@ def _replace(
     columns = sql.SQL(", ").join(map(sql.Identifier, served.columns))
     table, staged = _table(served.name), sql.Identifier(f"staged_{served.name}")
     connection.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(staged, table))
-    connection.execute(sql.SQL("ALTER TABLE {} ALTER COLUMN load_id SET DEFAULT {}").format(staged, sql.Literal(load_id)))
+    connection.execute(
+        sql.SQL("ALTER TABLE {} ALTER COLUMN load_id SET DEFAULT {}").format(staged, sql.Literal(load_id))
+    )
     with connection.cursor() as cursor:
         copy_in = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(staged, columns)
         with cursor.copy(copy_in) as copy:
@@ -196,7 +219,12 @@ def _add_years(connection: psycopg.Connection, served: Served, days: Sequence[da
         name = f"{served.name}_{year}"
         if connection.execute("SELECT to_regclass(%s)", (f"serving.{name}",)).fetchone() != (None,):
             continue
-        spans = {"part": _table(name), "whole": _table(served.name), "first": f"{year}-01-01", "end": f"{year + 1}-01-01"}
+        spans = {
+            "part": _table(name),
+            "whole": _table(served.name),
+            "first": f"{year}-01-01",
+            "end": f"{year + 1}-01-01",
+        }
         for statement in (
             "CREATE TABLE {part} (LIKE {whole} INCLUDING ALL)",
             "ALTER TABLE {whole} ATTACH PARTITION {part} FOR VALUES FROM ({first}) TO ({end})",

@@ -35,7 +35,9 @@ class ServingSettings(Owner):
         Raises:
             PermanentError: it is no URL of a PostgreSQL.
         """
-        wrong = PermanentError("SERVING_DATABASE_URL must be postgresql://USER@HOST:PORT/DATABASE")  # may hold a password
+        wrong = PermanentError(
+            "SERVING_DATABASE_URL must be postgresql://USER@HOST:PORT/DATABASE"
+        )  # may hold a password
         try:
             parts = urlsplit(self.url)
             place = f"{parts.hostname}:{parts.port or 5432}"

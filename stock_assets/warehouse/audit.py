@@ -92,6 +92,17 @@ def record(
         )
 
 
+def count_loaded_since(cursor: SnowflakeCursor, instant: datetime) -> int:
+    """Sessions of any table that were loaded after an instant (UTC); 0 before the first load."""
+    cursor.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
+    if LOAD_AUDIT not in {row[0] for row in cursor.fetchall() if isinstance(row, tuple)}:
+        return 0
+    utc = instant.astimezone(UTC).replace(tzinfo=None)
+    cursor.execute(f"SELECT COUNT(DISTINCT TRADING_DAY) FROM {LOAD_AUDIT} WHERE LOADED_AT > %s", (utc,))
+    row = cursor.fetchone()
+    return int(row[0]) if isinstance(row, tuple) else 0
+
+
 def due(cursor: SnowflakeCursor, target: str, fingerprints: Mapping[date, str], *, whole: bool) -> list[date]:
     """The days whose rows in ``target`` are not what ``fingerprints`` stand for, by what the target says of itself, ascending.
 

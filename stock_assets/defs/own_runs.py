@@ -1,0 +1,41 @@
+"""assets -> a run of them in this process.
+
+Belongs here: one run in Dagster's own storage, beside whatever else runs, for commands that somebody waits for.
+Does not belong here: which assets (``mart_runs``, ``serving``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from stock_assets.defs.orphaned_runs import fail_orphans, own_process
+from stock_assets.defs.resources import resources
+from stock_assets.domain.errors import PermanentError
+from stock_assets.observability.orchestration import causes
+from stock_assets.settings.platform import Settings
+
+
+def run_here(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> dg.ExecuteInProcessResult:
+    """Materialize assets. Needs ``DAGSTER_HOME``.
+
+    Raises:
+        PermanentError: the run failed; the text says why.
+    """
+    with dg.DagsterInstance.get() as instance:
+        fail_orphans(instance)  # or one that was killed would count as being in progress for ever
+        done = dg.materialize(
+            assets,
+            instance=instance,
+            resources=resources(settings),
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags=own_process(),
+            raise_on_error=False,
+        )
+        if not done.success:
+            told = "; ".join(
+                f"{step}: {said}" if step else said for step, said in causes(instance, done.run_id).items()
+            )
+            raise PermanentError(f"run {done.run_id[:8]} failed: {told}")
+    return done
