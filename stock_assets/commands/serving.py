@@ -69,8 +69,8 @@ def load() -> None:
 @serving.command()
 def verify() -> None:
     """Compare every table with the warehouse, session by session; exit code 1 when any differs."""
+    from stock_assets.serving.compare import differences
     from stock_assets.serving.connect import connection
-    from stock_assets.serving.load import differences
     from stock_assets.warehouse.connect import connect
 
     settings = _settings()

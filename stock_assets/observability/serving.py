@@ -21,8 +21,8 @@ def serving_facts(settings: Settings) -> Iterator[Fact]:
     """
     if not settings.serving.on:
         return
+    from stock_assets.serving.compare import loaded_last
     from stock_assets.serving.connect import connection
-    from stock_assets.serving.load import loaded_last
     from stock_assets.warehouse.audit import count_loaded_since
     from stock_assets.warehouse.connect import connect
 

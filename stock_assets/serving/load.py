@@ -1,7 +1,7 @@
 """what differs between the warehouse and the database for BI tools -> rows there, in one transaction.
 
-Belongs here: finding the sessions that differ, by a digest of each that the warehouse computes, and replacing them.
-Does not belong here: which tables (``tables``), their shape (``migrate``), connecting (``connect``).
+Belongs here: replacing the sessions that differ. Does not belong here: which differ (``compare``), which tables (``tables``),
+their shape (``migrate``), connecting (``connect``).
 
 A load that was missed or killed needs no repair: the next one finds what differs.
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from stock_assets.domain.errors import PermanentError
+from stock_assets.serving.compare import Digests, differing, digests, relations, table
 from stock_assets.serving.tables import SERVED, Served
 
 if TYPE_CHECKING:
@@ -27,15 +28,10 @@ if TYPE_CHECKING:
 
 LOCK = 0x73657276696E67
 """One load at a time."""
-WHOLE = date(1900, 1, 1)
-"""The day of a table that is replaced whole."""
 ROWS_AT_ONCE = 200_000
 """Rows that are asked of the warehouse in one query."""
 ANALYZED_FROM = 50_000
 """Rows from which PostgreSQL's statistics do not wait for its own autovacuum."""
-
-Digests = Mapping[date, tuple[int, Decimal]]
-"""Rows of each session, and a sum of their hashes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ def load(
         PermanentError: not all rows arrived.
         psycopg.Error: the database failed; nothing was changed.
     """
-    there = _relations(warehouse)
+    there = relations(warehouse)
     changed: dict[str, tuple[int, int]] = {}
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
@@ -83,53 +79,19 @@ def load(
         connection.execute("UPDATE serving.loads SET rows_loaded = %s WHERE load_id = %s", (rows, load_id))
     for name, (rows, _) in changed.items():
         if rows >= ANALYZED_FROM:
-            connection.execute(sql.SQL("ANALYZE {}").format(_table(name)))
+            connection.execute(sql.SQL("ANALYZE {}").format(table(name)))
     return changed
-
-
-def loaded_last(connection: psycopg.Connection) -> datetime | None:
-    """When the last load began; None before the first one."""
-    if connection.execute("SELECT to_regclass('serving.loads')").fetchone() == (None,):
-        return None
-    row = connection.execute("SELECT max(loaded_at) FROM serving.loads").fetchone()
-    return row[0] if row else None
-
-
-def differences(connection: psycopg.Connection, warehouse: SnowflakeCursor) -> dict[str, list[date]]:
-    """Sessions whose rows are not those of the warehouse, or are not all there, by table; tables without any are left out."""
-    there = _relations(warehouse)
-    found = {}
-    for served in SERVED:
-        if there.issuperset(served.reads):
-            now = digests(warehouse, served)
-            differ = {*_differing(connection, now, served)}
-            day = sql.SQL("trading_day" if served.by_year else f"date '{WHOLE}'")
-            counted = connection.execute(
-                sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1").format(day, _table(served.name))
-            ).fetchall()
-            held = dict(counted)
-            differ |= {day for day in now.keys() | held.keys() if now.get(day, (0,))[0] != held.get(day, 0)}
-            found[served.name] = sorted(differ)
-    return {name: days for name, days in found.items() if days}
-
-
-def digests(warehouse: SnowflakeCursor, served: Served) -> Digests:
-    """What the warehouse holds of each session now."""
-    day = "TRADING_DAY" if served.by_year else f"CAST('{WHOLE}' AS DATE)"
-    columns = ", ".join(f"Q.{name.upper()}" for name in served.columns)
-    warehouse.execute(f"SELECT {day}, COUNT(*), SUM(HASH({columns})) FROM ({served.query}) Q GROUP BY {day}")
-    return {row[0]: (int(row[1]), Decimal(row[2])) for row in warehouse.fetchall() if isinstance(row, tuple)}
 
 
 def _load_table(
     connection: psycopg.Connection, warehouse: SnowflakeCursor, served: Served, load_id: int
 ) -> tuple[int, int] | None:
     now = digests(warehouse, served)
-    days = _differing(connection, now, served)
+    days = differing(connection, now, served)
     if not days:
         return None
     if served.by_year:
-        _add_years(connection, served, days)
+        add_years(connection, served, days)
     written = 0
     for some in _chunks(days, now) if served.by_year else [days]:
         copied = _replace(connection, served, some, _rows(warehouse, served, some), load_id)
@@ -139,14 +101,6 @@ def _load_table(
         written += copied
     _record(connection, served, {day: now.get(day) for day in days}, load_id)
     return written, len(days)
-
-
-def _differing(connection: psycopg.Connection, now: Digests, served: Served) -> list[date]:
-    found = connection.execute(
-        "SELECT trading_day, row_count, digest FROM serving.loaded_sessions WHERE table_name = %s", (served.name,)
-    )
-    held = {day: (int(rows), Decimal(digest)) for day, rows, digest in found.fetchall()}
-    return sorted(day for day in now.keys() | held.keys() if now.get(day) != held.get(day))
 
 
 def _chunks(days: Sequence[date], now: Digests) -> Iterator[list[date]]:
@@ -175,11 +129,11 @@ def _rows(warehouse: SnowflakeCursor, served: Served, days: Sequence[date]) -> I
 def _replace(
     connection: psycopg.Connection, served: Served, days: Sequence[date], rows: Iterator[pa.Table], load_id: int
 ) -> int:
-    import pyarrow.csv as csv
+    from pyarrow import csv
 
     columns = sql.SQL(", ").join(map(sql.Identifier, served.columns))
-    table, staged = _table(served.name), sql.Identifier(f"staged_{served.name}")
-    connection.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(staged, table))
+    target, staged = table(served.name), sql.Identifier(f"staged_{served.name}")
+    connection.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(staged, target))
     connection.execute(
         sql.SQL("ALTER TABLE {} ALTER COLUMN load_id SET DEFAULT {}").format(staged, sql.Literal(load_id))
     )
@@ -192,11 +146,11 @@ def _replace(
                 copy.write(text.getbuffer())
         copied = cursor.rowcount
     if served.by_year:
-        connection.execute(sql.SQL("DELETE FROM {} WHERE trading_day = ANY(%s)").format(table), (list(days),))
+        connection.execute(sql.SQL("DELETE FROM {} WHERE trading_day = ANY(%s)").format(target), (list(days),))
     else:
-        connection.execute(sql.SQL("DELETE FROM {}").format(table))
+        connection.execute(sql.SQL("DELETE FROM {}").format(target))
     connection.execute(
-        sql.SQL("INSERT INTO {} ({}, load_id) SELECT {}, load_id FROM {}").format(table, columns, columns, staged)
+        sql.SQL("INSERT INTO {} ({}, load_id) SELECT {}, load_id FROM {}").format(target, columns, columns, staged)
     )
     connection.execute(sql.SQL("DROP TABLE {}").format(staged))
     return copied
@@ -213,15 +167,15 @@ def _record(
         cursor.executemany("INSERT INTO serving.loaded_sessions VALUES (%s, %s, %s, %s, %s)", held)
 
 
-def _add_years(connection: psycopg.Connection, served: Served, days: Sequence[date]) -> None:
+def add_years(connection: psycopg.Connection, served: Served, days: Sequence[date]) -> None:
     """Partitions that are missing. Attached rather than created in place, which would wait for every reader of the table."""
     for year in sorted({day.year for day in days}):
         name = f"{served.name}_{year}"
         if connection.execute("SELECT to_regclass(%s)", (f"serving.{name}",)).fetchone() != (None,):
             continue
         spans = {
-            "part": _table(name),
-            "whole": _table(served.name),
+            "part": table(name),
+            "whole": table(served.name),
             "first": f"{year}-01-01",
             "end": f"{year + 1}-01-01",
         }
@@ -241,15 +195,6 @@ def _keep_runs(connection: psycopg.Connection, runs: Sequence[Run], load_id: int
             [(*astuple(run), load_id) for run in runs],
         )
     return len(runs)
-
-
-def _relations(warehouse: SnowflakeCursor) -> set[str]:
-    warehouse.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
-    return {str(row[0]) for row in warehouse.fetchall() if isinstance(row, tuple)}
-
-
-def _table(name: str) -> sql.Identifier:
-    return sql.Identifier("serving", name)
 
 
 def _one(cursor: psycopg.Cursor[tuple[int]]) -> tuple[int]:

@@ -81,7 +81,7 @@ def migrate(connection: psycopg.Connection, wanted: tuple[Migration, ...] | None
 def _missing(connection: psycopg.Connection, wanted: tuple[Migration, ...]) -> list[Migration]:
     if connection.execute("SELECT to_regclass('serving.migrations')").fetchone() == (None,):
         return list(wanted)
-    applied = dict(connection.execute("SELECT number, checksum FROM serving.migrations").fetchall())
+    applied: dict[int, str] = dict(connection.execute("SELECT number, checksum FROM serving.migrations").fetchall())
     known = {each.number: each for each in wanted}
     if later := sorted(applied.keys() - known.keys()):
         raise PermanentError(

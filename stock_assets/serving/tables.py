@@ -10,7 +10,20 @@ from dataclasses import dataclass
 
 from stock_assets.domain.tables import DAILY_METRICS
 
-_PRICES = "symbol trading_day present_symbol source open high low close volume vwap currency adjusted_by".split()
+_PRICES = [
+    "symbol",
+    "trading_day",
+    "present_symbol",
+    "source",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "vwap",
+    "currency",
+    "adjusted_by",
+]
 _BAR = ("open", "high", "low", "close", "volume", "vwap", "currency")
 _METRICS = [
     name
