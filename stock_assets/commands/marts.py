@@ -7,7 +7,6 @@ Does not belong here: the models (``warehouse_models``), running them (``defs.ma
 from __future__ import annotations
 
 import logging
-import os
 from typing import Annotated
 
 import typer
@@ -27,7 +26,6 @@ def marts(
         dbt.make_manifest(settings)
         typer.echo("marts      manifest stored")
         return
-    from stock_assets.local.dagster import ensure_home
     from stock_assets.local.services import Services
 
     needed = ["postgres"] if settings.embedded_postgres and not docs else []
@@ -38,7 +36,6 @@ def marts(
     if docs:
         typer.echo(f"marts      {dbt.write_docs(settings)}")
         return
-    os.environ["DAGSTER_HOME"] = str(ensure_home(settings))
 
     from stock_assets.defs.mart_runs import build_marts
 

@@ -45,9 +45,7 @@ def url(
 def load() -> None:
     """Load what differs from the warehouse now; from then on the sensor marts_sensor does after each load."""
     import logging
-    import os
 
-    from stock_assets.local.dagster import ensure_home
     from stock_assets.local.services import Services
 
     settings = _settings()
@@ -55,7 +53,6 @@ def load() -> None:
     needed += ["warehouse"] if settings.embedded_warehouse else []
     if needed:
         Services(settings, typer.echo).up(needed)
-    os.environ["DAGSTER_HOME"] = str(ensure_home(settings))
 
     from stock_assets.defs.serving import load_now
 

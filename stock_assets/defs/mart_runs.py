@@ -34,7 +34,7 @@ class MartsReport:
 
 
 def build_marts(settings: Settings) -> MartsReport:
-    """Load what differs and build all models and tests. Needs ``DAGSTER_HOME``.
+    """Load what differs and build all models and tests.
 
     Raises:
         PermanentError: the run failed; the text says why.

@@ -50,20 +50,21 @@ LOADED_KEYS = [dg.AssetKey(["warehouse", name]) for name in LOADED]
 ABOVE = list(dict.fromkeys(key for deps, _ in LOADED.values() for key in deps if key not in LOADED_KEYS))
 
 
-def _any_of(keys: Sequence[dg.AssetKey], condition: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
+def any_of(keys: Sequence[dg.AssetKey], condition: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
+    """True when the condition holds for any of the assets."""
     return functools.reduce(operator.or_, (dg.AutomationCondition.asset_matches(key, condition) for key in keys))
 
 
 WHEN_ANYTHING_CHANGED = (
-    _any_of(ABOVE, dg.AutomationCondition.newly_updated()).since(dg.AutomationCondition.newly_requested())
+    any_of(ABOVE, dg.AutomationCondition.newly_updated()).since(dg.AutomationCondition.newly_requested())
     & ~dg.AutomationCondition.in_progress()
-    & ~_any_of(ABOVE, dg.AutomationCondition.in_progress())
+    & ~any_of(ABOVE, dg.AutomationCondition.in_progress())
 )
 """Of all loads alike, as one step makes them. Loses no change: what happens during a run counts once that has ended.
 
 Nor while a build writes what they read: dimensions would be older than facts, and all of it would be built again.
 """
-WITH_THE_LOADS = _any_of(LOADED_KEYS, dg.AutomationCondition.will_be_requested())
+WITH_THE_LOADS = any_of(LOADED_KEYS, dg.AutomationCondition.will_be_requested())
 MARTS_SENSOR: Final = "marts_sensor"
 INTERVAL_S = 15
 KEPT = ("partial_parse.msgpack", RUN_RESULTS)

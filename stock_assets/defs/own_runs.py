@@ -13,17 +13,18 @@ import dagster as dg
 from stock_assets.defs.orphaned_runs import fail_orphans, own_process
 from stock_assets.defs.resources import resources
 from stock_assets.domain.errors import PermanentError
+from stock_assets.local.dagster import ensure_home
 from stock_assets.observability.orchestration import causes
 from stock_assets.settings.platform import Settings
 
 
 def run_here(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> dg.ExecuteInProcessResult:
-    """Materialize assets. Needs ``DAGSTER_HOME``.
+    """Materialize assets, with the records of these settings' Dagster, whose database runs.
 
     Raises:
         PermanentError: the run failed; the text says why.
     """
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.from_config(str(ensure_home(settings))) as instance:
         fail_orphans(instance)  # or one that was killed would count as being in progress for ever
         done = dg.materialize(
             assets,

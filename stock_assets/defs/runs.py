@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from stock_assets.defs.marts import MARTS_SENSOR
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import stale_sessions
 from stock_assets.defs.storage import keep_connections
@@ -26,6 +27,7 @@ from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
 LONGEST_WAIT_S = 3600.0
+SENSOR_TAG = "dagster/sensor_name"
 INTERVAL_S = 0.3
 
 
@@ -48,6 +50,8 @@ class MainJob:
 def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], None] = lambda _: None) -> MainJob:
     """Return when no record waits in a topic, no session is stale and no run is in flight; runs count from ``since`` on.
 
+    What follows the warehouse, marts and tables for BI tools, is not waited for: it goes on by itself.
+
     ``say`` is told of each step and each run when it has ended. Needs Dagster's daemon and ``DAGSTER_HOME``.
 
     Raises:
@@ -58,17 +62,15 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
     with telling(say, lambda _: doing) as report, dg.DagsterInstance.get() as instance:
         keep_connections(instance)
         while True:
-            records = instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
+            records = _records(instance, created_after=since)
             _tell_steps(instance, records, told, report)
             _tell_ended(settings, instance, records, told, report)
-            if not instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+            if not _records(instance, statuses=UNFINISHED):
                 doing = "looking    for what is left to do"
                 waiting = _waiting(settings)
                 # a sensor may have asked for a run while the tables were looked at
-                if not waiting and not instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), limit=1):
-                    return _outcome(
-                        instance, instance.get_run_records(dg.RunsFilter(created_after=since), ascending=True)
-                    )
+                if not waiting and not _records(instance, statuses=UNFINISHED):
+                    return _outcome(instance, _records(instance, created_after=since))
                 if waiting:
                     _refuse_stopped_sensors(instance, settings)
                     doing = "waiting    for the sensors to ask for a run"
@@ -77,6 +79,12 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
             if time.monotonic() > deadline:
                 raise ServiceUnavailable(f"The main job has not ended after an hour. {_look(settings)}")
             time.sleep(INTERVAL_S)
+
+
+def _records(instance: dg.DagsterInstance, **chosen: Any) -> list[dg.RunRecord]:
+    """Runs of the main job, oldest first."""
+    found = instance.get_run_records(dg.RunsFilter(**chosen), ascending=True)
+    return [each for each in found if each.dagster_run.tags.get(SENSOR_TAG) != MARTS_SENSOR]
 
 
 def _waiting(settings: Settings) -> bool:
@@ -144,7 +152,7 @@ def _tell_ended(
 def _at_work(instance: dg.DagsterInstance) -> str:
     """Which steps of which runs go on, and for how long."""
     now, lines = time.time(), []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED), ascending=True):
+    for record in _records(instance, statuses=UNFINISHED):
         run = record.dagster_run
         steps = [s for s in instance.get_run_step_stats(run.run_id) if s.start_time and not s.end_time]
         doing = [f"{s.step_key.replace('__', '/')} for {now - (s.start_time or now):.0f} s" for s in steps]

@@ -16,7 +16,7 @@ import dagster as dg
 
 from stock_assets.defs.built_assets import WAREHOUSE_KEY
 from stock_assets.defs.failures import RETRIES, tells_failures
-from stock_assets.defs.marts import WITH_THE_LOADS
+from stock_assets.defs.marts import LOADED_KEYS, WITH_THE_LOADS, any_of
 from stock_assets.defs.metadata import OWNERS, column_lineage, with_origins
 from stock_assets.defs.own_runs import run_here
 from stock_assets.defs.resources import Warehouse
@@ -54,12 +54,12 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
 """Assets of the warehouse's tables."""
 KEPT_RUNS = 500
 """Runs that a load looks at, newest first."""
-_ALONE = (
-    dg.AutomationCondition.missing().newly_true().since(dg.AutomationCondition.newly_requested())
-    | (dg.AutomationCondition.execution_failed() & dg.AutomationCondition.cron_tick_passed("*/10 * * * *"))
-) & ~dg.AutomationCondition.in_progress()
-WHEN = WITH_THE_LOADS | _ALONE
-"""With the loads, else when there is nothing yet; and again after ten minutes when a load failed."""
+_LATER = (
+    (dg.AutomationCondition.missing() & ~any_of(LOADED_KEYS, dg.AutomationCondition.missing()))
+    | dg.AutomationCondition.execution_failed()
+) & dg.AutomationCondition.cron_tick_passed("*/10 * * * *")
+WHEN = WITH_THE_LOADS | (_LATER & ~dg.AutomationCondition.in_progress())
+"""With the loads; within ten minutes where these were there first, or after a failure."""
 
 
 def serving_assets() -> dg.AssetsDefinition:
@@ -102,7 +102,7 @@ def serving_assets() -> dg.AssetsDefinition:
 
 
 def load_now(settings: Settings) -> tuple[dict[str, tuple[int, int]], float]:
-    """Load what differs, in this process; rows and sessions by table that changed, and seconds. Needs ``DAGSTER_HOME``.
+    """Load what differs, in this process; rows and sessions by table that changed, and seconds.
 
     Raises:
         PermanentError: the run failed; the text says why.

@@ -149,6 +149,8 @@ def _prepare_dagster(settings: Settings) -> Path:
     _check_room(settings.local_dir)
     if settings.embedded_postgres:
         raise PermanentError("DAGSTER_PG_URL is not set: containers share one PostgreSQL")
+    if settings.embedded_serving:
+        raise PermanentError("SERVING_DATABASE_URL is not set; without tables for BI tools set SERVING=off")
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     workspace = home / "workspace.yaml"

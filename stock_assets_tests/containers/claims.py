@@ -15,6 +15,7 @@ import urllib.request
 from datetime import date
 from pathlib import Path
 
+import psycopg
 from snowflake.connector.errors import ProgrammingError
 
 from stock_assets.domain.tables import DAILY_BARS, RAW_TICKS
@@ -112,6 +113,34 @@ def marts(settings: Settings) -> str:
             return "marts = metrics"
         found = f"{counted[0]} facts and {counted[1]} rows of performance of {counted[2]} metrics"
     return f"marts != metrics ({found})"
+
+
+def serving(stack: Stack, settings: Settings) -> str:
+    """Wait until BI tools see, as their reader and at the port of this machine, all rows of the metrics; nothing else is let in."""
+    place = f"127.0.0.1:{stack.environment['POSTGRES_PORT']}"
+    address = f"postgresql://bi_reader:{stack.secret('bi_reader_password')}@{place}"
+    with connect(settings.snowflake) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {METRICS}")
+        wanted = cursor.fetchall()
+    began, found = time.monotonic(), "nothing"
+    while time.monotonic() - began < MARTS_DEADLINE_S:
+        time.sleep(3)
+        try:
+            with psycopg.connect(f"{address}/serving", connect_timeout=10) as reader:
+                counted = reader.execute("SELECT count(*) FROM price_trends").fetchall()
+        except psycopg.errors.UndefinedTable as missing:
+            found = str(missing)
+            continue
+        if counted == [tuple(wanted[0])]:
+            break
+        found = f"{counted[0][0]} of {wanted[0][0]} rows"
+    else:
+        return f"serving != metrics ({found})"
+    try:
+        psycopg.connect(f"{address}/dagster", connect_timeout=10).close()
+    except psycopg.OperationalError:
+        return "serving = metrics"
+    return "serving = metrics, but its reader may read Dagster's records"
 
 
 def submit(stack: Stack, settings: Settings) -> str:

@@ -21,8 +21,19 @@ from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import free_ports
 from stock_assets_tests.containers.engine import run
 
-PORTS = ("KAFKA_PORT", "MINIO_PORT", "SPARK_UI_PORT", "DAGSTER_PORT", "WAREHOUSE_PORT", "DASHBOARD_PORT")
-SECRETS = ("aws_access_key_id", "aws_secret_access_key", "postgres_password", "snowflake_password", "pgadmin_password")
+PORTS = (
+    "KAFKA_PORT",
+    "MINIO_PORT",
+    "SPARK_UI_PORT",
+    "DAGSTER_PORT",
+    "WAREHOUSE_PORT",
+    "DASHBOARD_PORT",
+    "POSTGRES_PORT",
+)
+SECRETS = (
+    *("aws_access_key_id", "aws_secret_access_key", "postgres_password", "serving_password", "bi_reader_password"),
+    *("snowflake_password", "pgadmin_password"),
+)
 HEALTH_DEADLINE_S = 420
 TARGETS = ("postgres", "kafka", "app", "spark", "warehouse", "minio")
 

@@ -28,6 +28,7 @@ from stock_assets_tests.containers.claims import (
     recover,
     refuse_account,
     say,
+    serving,
     submit,
     workers,
 )
@@ -40,6 +41,7 @@ WANTED = (
     "rows = local",
     "dashboard = lake",
     "marts = metrics",
+    "serving = metrics",
     "spark-submit ok",
     "workers 1 = 2",
     "root 0",
@@ -86,6 +88,7 @@ def verify(folder: Path) -> list[str]:
             lambda: flow(settings, own, dagster, expected),
             lambda: dashboard(stack, settings),
             lambda: marts(settings),
+            lambda: serving(stack, settings),
             lambda: submit(stack, settings),
             lambda: workers(stack, settings, dagster),
             lambda: recover(stack, settings, own, dagster),

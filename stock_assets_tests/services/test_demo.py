@@ -8,12 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from stock_assets.local.services import Services
+from stock_assets.serving.connect import connection
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.serving import READER
 from stock_assets_tests.checkout import PROJECT, documentation_pages
 from stock_assets_tests.conftest import place
+from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services import wheel_program
 from stock_assets_tests.services.wheel_program import UV
 
@@ -30,6 +34,7 @@ def demo_settings(folder: Path) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
         settings = place(patch, folder / ".local")
         patch.setenv("FIRST_SESSION", "2013-02-01")
+        patch.setenv("SERVING", "on")
         yield Settings.load()
         Services(settings).down()
 
@@ -67,6 +72,17 @@ def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(
     assert (folder / ".local" / "lake" / "raw" / "ticks").is_dir()
     assert f"http://127.0.0.1:{demo_settings.local.dagster_port}" in first
     assert "There is nothing new" in run("demo")
+    wait_for(lambda: count_for_bi_tools(demo_settings) == 100, 300, 1)
+
+
+def count_for_bi_tools(settings: Settings) -> int:
+    """Rows that BI tools see; 0 before the first load."""
+    with connection(settings, READER) as opened:
+        try:
+            (row,) = opened.execute("SELECT count(*) FROM price_trends").fetchall()
+        except psycopg.errors.UndefinedTable:
+            return 0
+    return int(row[0])
 
 
 def test_the_commands_of_readme_and_docs_run(run: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

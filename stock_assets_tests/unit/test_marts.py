@@ -38,13 +38,14 @@ def requested(
 ) -> tuple[set[dg.AssetKey], object]:
     """What the automation asks for now."""
     result = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=cursor)  # type: ignore[arg-type]
-    keys = [*LOADED_KEYS, *(k for k in defs.resolve_asset_graph().get_all_asset_keys() if k.path[0] == "marts")]
+    below = [key for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] in ("marts", "serving")]
+    keys = [*LOADED_KEYS, *below]
     return {key for key in keys if result.get_num_requested(key)}, result.cursor
 
 
 def test_loads_and_all_models_below_follow_any_change_in_one_run(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
-    models_below = {key for key in graph.get_all_asset_keys() if key.path[0] == "marts"}
+    models_below = {key for key in graph.get_all_asset_keys() if key.path[0] in ("marts", "serving")}
     with dg.DagsterInstance.ephemeral() as instance:
         nothing, cursor = requested(defs, instance)
         assert nothing == set()
@@ -52,6 +53,33 @@ def test_loads_and_all_models_below_follow_any_change_in_one_run(defs: dg.Defini
         asked, cursor = requested(defs, instance, cursor)
         assert asked == {*LOADED_KEYS, *models_below}
         assert requested(defs, instance, cursor)[0] == set()
+
+
+def test_tables_for_bi_tools_are_loaded_later_where_the_loads_were_there_first_or_one_failed(
+    defs: dg.Definitions,
+) -> None:
+    served = {key for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] == "serving"}
+    now = datetime(2024, 7, 2, 12, 1, tzinfo=UTC)
+
+    def asked(cursor: object, minutes: int) -> tuple[set[dg.AssetKey], object]:
+        at = now + timedelta(minutes=minutes)
+        result = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=cursor, evaluation_time=at)  # type: ignore[arg-type]
+        return {key for key in served if result.get_num_requested(key)}, result.cursor
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        nothing, cursor = asked(None, 0)
+        assert nothing == set()
+        assert asked(cursor, 10)[0] == set()  # there is nothing to load
+        for key in LOADED_KEYS:
+            instance.report_runless_asset_event(dg.AssetMaterialization(key))
+        _, cursor = asked(cursor, 1)
+        assert asked(cursor, 2)[0] == set()
+        assert asked(cursor, 10)[0] == served
+        for key in served:
+            instance.report_runless_asset_event(dg.AssetMaterialization(key))
+        nothing, cursor = asked(cursor, 11)
+        assert nothing == set()
+        assert asked(cursor, 30)[0] == set()
 
 
 def test_nothing_is_asked_for_while_a_build_writes_what_is_read(defs: dg.Definitions) -> None:
