@@ -142,13 +142,13 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
         DAILY_METRICS,
         [DAILY_METRICS_KEY],
         {"snowflake"},
-        "STOCKMARKETBATCH.PUBLIC.DAILY_STOCK_METRICS: staged and merged, one transaction per range of sessions.",
+        "STOCKMARKETBATCH.PUBLIC.DAILY_STOCK_METRICS: staged and merged, all stale sessions in one transaction.",
     )
     def daily_stock_metrics(
         context: dg.AssetExecutionContext, config: Range, lake: Lake, warehouse: Warehouse
     ) -> Iterator[Any]:
         from stock_assets.warehouse.audit import Origin
-        from stock_assets.warehouse.load import load_range
+        from stock_assets.warehouse.load import load_sessions
         from stock_assets.warehouse.set_up import set_up
         from stock_assets.warehouse.verify import TOLD_BY, altered_sessions
 
@@ -169,13 +169,12 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
             held = read_sessions(lake.root, DAILY_METRICS, ["trading_day", *TOLD_BY])
             altered = altered_sessions(connection, held, DAILY_METRICS, built_from(lake.root, stage).keys())
             days = sorted({*days, *within(partitions, altered)})
-            for first, last in sessions.contiguous_ranges(days):
-                rows = read_sessions(lake.root, DAILY_METRICS, list(DAILY_METRICS.names), first, last)
-                report = load_range(connection, rows, DAILY_METRICS, first, last, origin)
-                for name in totals:
-                    totals[name] += getattr(report, name)
-                for entry in rows["trading_day"].value_counts().to_pylist():
-                    loaded[entry["values"]] = entry["counts"]
+            if days:
+                names = list(DAILY_METRICS.names)
+                rows = read_sessions(lake.root, DAILY_METRICS, names, days[0], days[-1], days=days)
+                report = load_sessions(connection, rows, DAILY_METRICS, days, origin)
+                totals = {name: getattr(report, name) for name in totals}
+                loaded = {entry["values"]: entry["counts"] for entry in rows["trading_day"].value_counts().to_pylist()}
         record_built(lake.root, stage, {day: now.get(day, GONE) for day in days})
         context.log.info(f"{len(days)} sessions: {totals}")
         yield from report_sessions(context, days, loaded, totals, {})

@@ -157,6 +157,7 @@ def read_sessions(
     accepted_only: bool = False,
     withheld_too: bool = False,
     symbols: Collection[str] | None = None,
+    days: Collection[date] | None = None,
     as_of: datetime | None = None,
 ) -> pa.Table:
     """The rows of the sessions from ``first`` to ``last``; no rows when the table does not exist yet.
@@ -165,6 +166,7 @@ def read_sessions(
         accepted_only: of a raw table, leave out what is in quarantine.
         withheld_too: of a derived table, all rows; else those that break no critical rule.
         symbols: of these alone.
+        days: of these sessions alone.
         as_of: the table as it was at this instant; None for now.
     """
     import pyarrow as pa
@@ -174,6 +176,8 @@ def read_sessions(
     wanted = of_sessions(table, first, last)
     if symbols is not None:
         wanted &= ds.field("symbol").isin(list(symbols))
+    if days is not None:
+        wanted &= ds.field("trading_day").isin(list(days))
     if accepted_only:
         wanted &= ds.field("rejected_because").is_null()
     dataset = _rows(lake_root, table, as_of) if withheld_too else visible_rows(lake_root, table, as_of)

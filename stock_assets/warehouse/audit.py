@@ -36,10 +36,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a table a load makes equal to its rows: the sessions from ``first`` to ``last``, or everything."""
+    """What of a table a load makes equal to its rows: the sessions from ``first`` to ``last``, some of them, or everything.
+
+    Attributes:
+        days: the sessions where not all from ``first`` to ``last`` are meant.
+    """
 
     first: date = date.min
     last: date = date.max
+    days: tuple[date, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -48,10 +53,14 @@ class Scope:
     @property
     def sql(self) -> str:
         """The condition that chooses its rows, and what its placeholders stand for in ``arguments``."""
+        if self.days:
+            return f"TRADING_DAY IN ({', '.join(['%s'] * len(self.days))})"
         return "1 = 1" if self.whole else "TRADING_DAY BETWEEN %s AND %s"
 
     @property
     def arguments(self) -> list[str]:
+        if self.days:
+            return [day.isoformat() for day in self.days]
         return [] if self.whole else [self.first.isoformat(), self.last.isoformat()]
 
 

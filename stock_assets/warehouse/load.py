@@ -1,36 +1,32 @@
 """rows of the lake -> a table of the warehouse.
 
-Belongs here: PUT, COPY INTO a staging table, then DELETE and MERGE in one transaction. Whatever needs DDL comes before BEGIN,
+Belongs here: what a load makes equal to what, by DELETE and MERGE in one transaction. Whatever needs DDL comes before BEGIN,
 because DDL commits.
-Does not belong here: connecting (connect.py), the tables (set_up.py), comparing afterwards (verify.py).
+Does not belong here: bringing rows into a staging table (staging.py), connecting (connect.py), the tables (set_up.py), comparing
+afterwards (verify.py).
 """
 
 from __future__ import annotations
 
-import re
-import tempfile
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError, TransientError
+from stock_assets.domain.sessions import sessions_between
 from stock_assets.domain.table import Table
 from stock_assets.warehouse import audit
 from stock_assets.warehouse.audit import Origin, Scope
 from stock_assets.warehouse.set_up import METRICS, load_statements
+from stock_assets.warehouse.staging import copy_into, drop_abandoned, new_load, staging_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
-
-STAGE = "STOCK_ASSETS_STAGE"
-FILE_FORMAT = "STOCK_ASSETS_PARQUET"
-ABANDONED_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,33 @@ def load_range(
     return _load(connection, rows, table, Scope(first_day, last_day), origin, target, symbols, fingerprints)
 
 
+def load_sessions(
+    connection: SnowflakeConnection,
+    rows: pa.Table,
+    table: Table,
+    days: Sequence[date],
+    origin: Origin,
+    *,
+    target: str = METRICS,
+) -> LoadReport:
+    """As ``load_range`` for sessions that need not follow each other, in one transaction.
+
+    Args:
+        rows: of these sessions alone.
+        days: ascending, one at least.
+
+    Raises:
+        PermanentError: as ``load_range``.
+        TransientError: as ``load_range``.
+    """
+    if others := {*rows["trading_day"].unique().to_pylist()} - {*days}:
+        raise PermanentError(f"Rows of {min(others)} are not of the sessions that are to be loaded.")
+    follow = list(days) == sessions_between(days[0], days[-1])
+    return _load(
+        connection, rows, table, Scope(days[0], days[-1], () if follow else tuple(days)), origin, target, None, {}
+    )
+
+
 def load_whole(
     connection: SnowflakeConnection, rows: pa.Table, table: Table, origin: Origin, *, target: str, fingerprint: str
 ) -> LoadReport:
@@ -104,16 +127,15 @@ def _load(
 ) -> LoadReport:
     ordered = rows.select(list(table.names)).cast(table.arrow_schema())
     _check_key(ordered, table)
-    # a path of its own, since COPY skips a file name that it has seen
-    load = f"{datetime.now(UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:12]}".upper()
-    staging = f"{target}_STAGING_{load}"
+    load = new_load()
+    staging = staging_table(target, load)
     with connection.cursor() as cursor:
         for statement in load_statements():
             cursor.execute(statement)
-        _drop_abandoned(cursor, target)
+        drop_abandoned(cursor, target)
         cursor.execute(f"CREATE TRANSIENT TABLE {staging} AS SELECT * FROM {target} WHERE FALSE")
         try:
-            _copy(cursor, ordered, staging, load)
+            copy_into(cursor, ordered, staging, load)
             with _transaction(cursor):
                 before = audit.count_per_session(cursor, target, scope)
                 deleted = _delete_absent(cursor, staging, table, target, scope, symbols)
@@ -150,25 +172,6 @@ def _check_key(rows: pa.Table, table: Table) -> None:
     keys = rows.select(list(table.key))
     if keys.group_by(list(table.key)).aggregate([]).num_rows < keys.num_rows:
         raise PermanentError(f"{table.path} has more than one row for the same ({', '.join(table.key)}).")
-
-
-def _copy(cursor: SnowflakeCursor, rows: pa.Table, staging: str, load: str) -> None:
-    import pyarrow.parquet as pq
-
-    if not rows.num_rows:
-        return
-    with tempfile.TemporaryFile() as file:
-        pq.write_table(rows, file, compression="snappy")
-        file.seek(0)
-        # a stream, since the connector takes a path for a pattern: folders may have brackets and quotes in their names
-        cursor.execute(f"PUT 'file://rows.parquet' @{STAGE}/{load} AUTO_COMPRESS = FALSE", file_stream=file)
-    cursor.execute(
-        f"COPY INTO {staging} FROM @{STAGE}/{load} FILE_FORMAT = (FORMAT_NAME = '{FILE_FORMAT}') "
-        "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE PURGE = TRUE"
-    )
-    arrived = _count(cursor, f"SELECT COUNT(*) FROM {staging}")
-    if arrived != rows.num_rows:
-        raise PermanentError(f"{arrived} of {rows.num_rows} rows arrived in {staging}; nothing was loaded.")
 
 
 def _delete_absent(
@@ -212,20 +215,3 @@ def _transaction(cursor: SnowflakeCursor) -> Iterator[None]:
         if "conflict" in str(error).lower():
             raise TransientError(f"Another load is changing the same rows: {str(error)[:200]}") from error
         raise
-
-
-def _drop_abandoned(cursor: SnowflakeCursor, target: str) -> None:
-    """Staging tables of loads that were killed; their names tell when they began."""
-    cursor.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
-    names = [str(row[0]) for row in cursor.fetchall() if isinstance(row, tuple)]
-    oldest = f"{datetime.now(UTC) - ABANDONED_AFTER:%Y%m%d%H%M%S}"
-    for name in names:
-        found = re.fullmatch(rf"{target}_STAGING_(\d{{14}})_[0-9A-F]{{12}}", name)
-        if found and found.group(1) < oldest:
-            cursor.execute(f"DROP TABLE IF EXISTS {name}")
-
-
-def _count(cursor: SnowflakeCursor, sql: str) -> int:
-    cursor.execute(sql)
-    row = cursor.fetchone()
-    return int(row[0]) if isinstance(row, tuple) else 0

@@ -25,7 +25,7 @@ from stock_assets.settings.warehouse import Snowflake
 from stock_assets.warehouse import load
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.connect import connect
-from stock_assets.warehouse.load import LoadReport, load_range
+from stock_assets.warehouse.load import LoadReport, load_range, load_sessions
 from stock_assets.warehouse.set_up import set_up
 from stock_assets.warehouse.verify import altered_sessions, differences
 from stock_assets_tests.unit.test_sign_in import key_file
@@ -94,6 +94,16 @@ def test_rows_that_left_the_source_are_deleted_within_range_and_symbols(connecti
     assert [each[:2] for each in stored(connection)] == [("A", FIRST), ("A", THIRD), ("B", FIRST)]
     assert load_rows(connection, [row("A", FIRST)]).deleted == 1  # without symbols, a vanished one goes too
     assert [each[:2] for each in stored(connection)] == [("A", FIRST), ("A", THIRD)]
+
+
+def test_scattered_sessions_are_one_load_that_leaves_those_between_them_alone(connection: SnowflakeConnection) -> None:
+    load_rows(connection, THREE)
+    load_range(connection, metrics(row("A", THIRD)), DAILY_METRICS, THIRD, THIRD, ORIGIN)
+    report = load_sessions(connection, metrics(row("A", FIRST, "99")), DAILY_METRICS, [FIRST, THIRD], ORIGIN)
+    assert report == LoadReport(staged=1, inserted=0, updated=1, deleted=2, unchanged=0)
+    assert stored(connection) == [("A", FIRST, Decimal(99)), ("A", SECOND, Decimal("10.5"))]
+    with pytest.raises(PermanentError, match=f"Rows of {SECOND} are not of the sessions"):
+        load_sessions(connection, metrics(row("A", SECOND)), DAILY_METRICS, [FIRST, THIRD], ORIGIN)
 
 
 def test_a_failed_load_leaves_rows_and_no_staging_table(
