@@ -94,6 +94,7 @@ def parameters(snowflake: Snowflake, tag: Mapping[str, Any] | None = None) -> di
         "login_timeout": LOGIN_TIMEOUT_S,
         "network_timeout": NETWORK_TIMEOUT_S,
         "session_parameters": {"TIMEZONE": "UTC", **told},
+        "arrow_number_to_decimal": True,  # or a NUMBER with decimals becomes a float in Arrow
     }
     if snowflake.role:
         wanted["role"] = snowflake.role

@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from rich.console import Console
 
 from stock_assets.commands.verify import show_withheld
-from stock_assets.defs.checks import _withheld
+from stock_assets.defs.state_checks import find_withheld
 from stock_assets.domain.messages import Bar, encode, instant
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.sessions import session
@@ -66,11 +66,11 @@ def test_verify_and_the_check_name_what_is_withheld(lake: str) -> None:
         show_withheld(Settings({"LAKE_ROOT": lake}), console, date.min, date.max)
         return console.export_text()
 
-    assert said() == "Withheld: nothing\n" and _withheld(lake, DAILY_BARS, [DAY]).passed
+    assert said() == "Withheld: nothing\n" and find_withheld(lake, DAILY_BARS, [DAY]).passed
     store_daily(lake, [daily(DAY, "yahoo", symbol="ZZZ", withheld_because="high 1 is below [close] 2")])
     text = f"ZZZ {DAY} yahoo: high 1 is below [close] 2"
     assert said() == f"bars/daily_bars {text}\nWithheld: 1 for breaking a critical rule\n"
-    seen = _withheld(lake, DAILY_BARS, [NEXT_DAY])  # whichever session was built last
+    seen = find_withheld(lake, DAILY_BARS, [NEXT_DAY])  # whichever session was built last
     assert (seen.passed, seen.text) == (False, text)
     assert seen.details == [
         {"trading_day": DAY, "symbol": "ZZZ", "source": "yahoo", "withheld_because": "high 1 is below [close] 2"}

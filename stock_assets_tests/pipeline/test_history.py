@@ -20,7 +20,7 @@ from spark.daily_metrics import daily_metrics, preferred_bars
 from spark.session_times import session_times
 from spark.vendor_bars import known_by
 from stock_assets.commands.history import as_of as as_of_command
-from stock_assets.defs.checks import _history_level
+from stock_assets.defs.state_checks import find_split_faults
 from stock_assets.domain.splits import Stated, actions_that_count
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_ACTIONS, RAW_BARS
 from stock_assets.lake.as_of import actions_as_of, bars_as_of, split_histories, statements
@@ -213,7 +213,7 @@ def test_statements_are_found_under_each_name_of_the_company(lake: str, monkeypa
 
 
 def test_the_check_reads_only_what_it_needs(lake: str) -> None:
-    assert _history_level(lake).passed
+    assert find_split_faults(lake).passed
     day = date(2014, 6, 9)
     minute = {"interval": "1m", "start_time": at(day, "09:31")}
     land(lake, RAW_BARS, [bar(day, 1.0), bar(day, 1.0, **minute), bar(day, 1.0, symbol="F")])
@@ -222,4 +222,4 @@ def test_the_check_reads_only_what_it_needs(lake: str) -> None:
     land(lake, RAW_ACTIONS, [action(day, "split", 2.0), action(day, "dividend", 2.0, symbol="F")])
     bars, actions = split_histories(lake)
     assert (bars.num_rows, actions.num_rows) == (2, 2)
-    assert set(bars["trading_day"].to_pylist()) == {day} and _history_level(lake).passed
+    assert set(bars["trading_day"].to_pylist()) == {day} and find_split_faults(lake).passed

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from spark.adjusted import adjusted_to
 from spark.daily_bars import daily_bars_from_vendors
 from spark.session_times import session_times
-from stock_assets.defs.checks import _history_level
+from stock_assets.defs.state_checks import find_split_faults
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
 from stock_assets.quality.stale_history import find_faults
 from stock_assets_tests.pipeline.raw_rows import NEW_YORK, Row, action, at, bar, frame, land, rows_of
@@ -77,7 +77,7 @@ def test_aapl_fetched_before_and_after_its_split_of_2014(spark: SparkSession, la
     for day in sessions:
         assert float(adjusted[day,]["close"]) == pytest.approx(recalled[str(day)], rel=1e-3)
     # The rest of the history was not fetched again: the check says so, but as traded it is right.
-    seen = _history_level(lake)
+    seen = find_split_faults(lake)
     assert seen.passed and seen.text.endswith(
         "1 histories hold sessions from before a split beside restated ones, right as traded"
     )
@@ -91,7 +91,7 @@ def test_aapl_fetched_before_and_after_its_split_of_2014(spark: SparkSession, la
             for row in old
         ],
     )
-    assert _history_level(lake).details == []
+    assert find_split_faults(lake).details == []
 
 
 @recorded
