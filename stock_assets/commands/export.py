@@ -36,6 +36,9 @@ def export(
     last: Annotated[str | None, typer.Option("--to", help="Last session YYYY-MM-DD.")] = None,
     adjusted: Annotated[str, typer.Option(help="Prices: none, splits, or all (dividends too).")] = "none",
     every: Annotated[str | None, typer.Option(help="Size of bars: 5min, 65min, 1h, 1w, 1mo ...")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="What was known at an instant YYYY-MM-DDTHH:MM, in UTC.")
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV, which is what is written without --parquet.")] = False,
     output: Annotated[Path | None, typer.Option(help="File of the CSV; without it, standard output.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file instead.")] = None,
@@ -49,6 +52,8 @@ def export(
         raise PermanentError("Name one table, or a folder with --bi.")
     if parquet is not None and (csv or output is not None):
         raise PermanentError("Choose one: --csv (with --output FILE), or --parquet FILE.")
+    if bi is not None and as_of is not None:
+        raise PermanentError("Leave out --as-of or --bi: of its files, stocks cannot be read as of an instant.")
     if bi is not None:
         for name, (of, basis) in FOR_BI.items():
             dated = of != "stocks"
@@ -70,6 +75,7 @@ def export(
         first,
         last,
         adjusted=cast("Adjusted", adjusted),
+        as_of=as_of,
         every=every,
         as_arrow=True,
         settings=settings,

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 2.0
 """For how long a version counts as the newest: ten visitors ask the store no more often than one."""
-REMEMBERED = 80
+REMEMBERED = 40
+"""Answers: the dozen that pages share, and two for each of the symbols looked at last, half a megabyte together."""
 NO_METRICS = "There are no metrics yet: `make demo` fills every table, or a build does once something is landed."
 CARD_SESSIONS = 30
 JUDGED = 60

@@ -22,6 +22,7 @@ from stock_assets.domain.rules import rules_broken_as_traded
 from stock_assets.domain.splits import Stated, actions_that_count, factor_of_statement
 from stock_assets.domain.table import Table
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_BARS
+from stock_assets.lake.arrow_files import file_system
 from stock_assets.lake.tables import open_table
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _read(
         accepted &= ds.field("known_at") <= pa.scalar(as_of, pa.timestamp("us", tz="UTC"))
     if symbol is not None:
         accepted &= ds.field("symbol") == symbol
-    return handle.to_pyarrow_dataset().to_table(columns=columns, filter=accepted)
+    return handle.to_pyarrow_dataset(filesystem=file_system(handle)).to_table(columns=columns, filter=accepted)
 
 
 def _passing(lake_root: str, rows: pa.Table, as_of: datetime | None) -> pa.ChunkedArray:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.table import WITHHELD, Table
+from stock_assets.lake.arrow_files import files_of, that_may_hold
 from stock_assets.lake.evolve import conformed, evolve
 from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
 from stock_assets.lake.versions import as_it_was
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.dataset as ds
     from deltalake import DeltaTable
-
-_CHOSEN_BY = ("trading_day", "symbol")
 
 
 def table_uri(lake_root: str, table: Table) -> str:
@@ -180,43 +179,49 @@ def read_sessions(
         wanted &= ds.field("trading_day").isin(list(days))
     if accepted_only:
         wanted &= ds.field("rejected_because").is_null()
-    dataset = _rows(lake_root, table, as_of) if withheld_too else visible_rows(lake_root, table, as_of)
+    dataset = (_rows if withheld_too else visible_rows)(lake_root, table, as_of, symbols, wanted)
     if dataset is None:
         return schema.empty_table()
     rows = dataset.to_table(columns=[name for name in columns if name in dataset.schema.names], filter=wanted)
     return conformed(rows, schema)
 
 
-def visible_rows(lake_root: str, table: Table, as_of: datetime | None = None) -> ds.Dataset | None:
+def visible_rows(
+    lake_root: str,
+    table: Table,
+    as_of: datetime | None = None,
+    symbols: Collection[str] | None = None,
+    wanted: ds.Expression | None = None,
+) -> ds.Dataset | None:
     """A table's rows that no check refused, in the columns that are stored, read only when asked; None without a table.
+
+    Args:
+        symbols: leave out what cannot hold a row of these; rows of others may come nevertheless. None for all.
+        wanted: with ``symbols``, leave out files in which no row can be so.
 
     Raises:
         PermanentError: the table as it was at ``as_of`` cannot be read; the text says why.
     """
     import pyarrow.dataset as ds
 
-    dataset = _rows(lake_root, table, as_of)
+    dataset = _rows(lake_root, table, as_of, symbols, wanted)
     if dataset is not None and table.withholds and WITHHELD.name in dataset.schema.names:
         return dataset.filter(ds.field(WITHHELD.name).is_null())
     return dataset
 
 
-def _rows(lake_root: str, table: Table, as_of: datetime | None) -> ds.Dataset | None:
+def _rows(
+    lake_root: str,
+    table: Table,
+    as_of: datetime | None,
+    symbols: Collection[str] | None,
+    wanted: ds.Expression | None,
+) -> ds.Dataset | None:
     handle = _open(lake_root, table, as_of)
-    return None if handle is None else _dataset(handle, table)
-
-
-def _dataset(handle: DeltaTable, table: Table) -> ds.Dataset:
-    """All rows. Files are ruled out by what the log says of the columns that rows are chosen by: of all columns, that takes as long
-    as reading a symbol's ten years."""
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
-    schema = pa.schema(handle.schema().to_arrow())
-    told = dict.fromkeys((*table.partition_by, *_CHOSEN_BY))
-    by = pa.schema([schema.field(name) for name in told if name in schema.names])
-    files = handle.to_pyarrow_dataset(schema=by)
-    return ds.FileSystemDataset(list(files.get_fragments()), schema, files.format, files.filesystem)
+    if handle is None:
+        return None
+    files = files_of(handle, table)
+    return files if symbols is None else that_may_hold(files, handle.table_uri, symbols, wanted)
 
 
 def of_sessions(table: Table, first: date, last: date) -> ds.Expression:

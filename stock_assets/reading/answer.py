@@ -6,7 +6,7 @@ Does not belong here: what may be asked (``question``), and the rules themselves
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,13 +37,9 @@ def answer(asked: Question, settings: Settings) -> pa.Table:
     """
     import pyarrow as pa
 
-    source = (
-        _known(asked, settings)
-        if asked.of_statements
-        else opened(settings.lake_root, settings.universe, asked.table, asked.as_of)
-    )
+    source = _known(asked, settings) if asked.of_statements else _stored(asked, settings, asked.names or None)
     shape = _shape(asked, source.schema)
-    rows = _rows(asked, source, shape)
+    rows = _rows(asked, source, shape, settings)
     with connect() as connection:
         connection.register("stored", rows)
         in_sessions = {"symbol", "trading_day"} <= set(shape.names)
@@ -108,9 +104,18 @@ def _shape(asked: Question, stored: pa.Schema) -> Table:
     return replace(asked.table, columns=columns)
 
 
-def _rows(asked: Question, source: ds.Dataset, shape: Table) -> ds.Dataset | pa.Table:
+def _stored(asked: Question, settings: Settings, symbols: Collection[str] | None) -> ds.Dataset:
+    """What there is of the table; with symbols, no more of it than may hold the rows that are wanted of them."""
+    return opened(settings.lake_root, settings.universe, asked.table, asked.as_of, symbols, _of_range(asked))
+
+
+def _of_range(asked: Question) -> ds.Expression | None:
+    return of_sessions(asked.table, asked.start, asked.end) if asked.bounded and not asked.of_statements else None
+
+
+def _rows(asked: Question, source: ds.Dataset, shape: Table, settings: Settings) -> ds.Dataset | pa.Table:
     """What is wanted of the source: of given symbols in memory, of all of them read as the answer goes on."""
-    wanted = of_sessions(asked.table, asked.start, asked.end) if asked.bounded and not asked.of_statements else None
+    wanted = _of_range(asked)
     if asked.companies is None:
         return source if wanted is None else source.filter(wanted)
     chosen = _of_symbols(asked)
@@ -119,7 +124,8 @@ def _rows(asked: Question, source: ds.Dataset, shape: Table) -> ds.Dataset | pa.
     seen = set(found["symbol"].unique().to_pylist())
     of = {symbol: names_of(company, asked.renames) | {symbol} for symbol, company in asked.companies.items()}
     if missing := {symbol: former for symbol, former in of.items() if former.isdisjoint(seen)}:
-        known = {*source.to_table(columns=["symbol"])["symbol"].unique().to_pylist()} - {None}
+        every = source if asked.of_statements else _stored(asked, settings, None)
+        known = {*every.to_table(columns=["symbol"])["symbol"].unique().to_pylist()} - {None}
         for symbol, former in missing.items():
             refuse_unknown(symbol, former, known, asked.table)
     return found

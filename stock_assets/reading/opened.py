@@ -6,6 +6,7 @@ Does not belong here: choosing rows (``frames``), asking in SQL (``sql``).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,19 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 
-def opened(lake_root: str, universe: Universe | None, table: Table, as_of: datetime | None = None) -> ds.Dataset:
+def opened(
+    lake_root: str,
+    universe: Universe | None,
+    table: Table,
+    as_of: datetime | None = None,
+    symbols: Collection[str] | None = None,
+    wanted: ds.Expression | None = None,
+) -> ds.Dataset:
     """The rows that readers may see: of raw tables the accepted ones, of derived tables those that are not withheld.
 
     Args:
         as_of: the table as it was at this instant, not for STOCKS and QUARANTINE; None for now.
+        symbols, wanted: what need not be among the rows (``lake.tables.visible_rows``).
 
     Raises:
         PermanentError: the table does not exist yet, or is not kept as it was; the text says what makes it, or why.
@@ -37,7 +46,7 @@ def opened(lake_root: str, universe: Universe | None, table: Table, as_of: datet
 
     if table is STOCKS:
         return ds.dataset(stocks(lake_root, listed(lake_root, universe)))
-    rows = _quarantine(lake_root) if table is QUARANTINE else visible_rows(lake_root, table, as_of)
+    rows = _quarantine(lake_root) if table is QUARANTINE else visible_rows(lake_root, table, as_of, symbols, wanted)
     if rows is None:
         raise PermanentError(f"{table.name} does not exist yet in the lake at {lake_root}: {made_by(table)}.")
     return rows.filter(ds.field("rejected_because").is_null()) if table in RAW_TABLES.values() else rows

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from deltalake import DeltaTable
+from typer.testing import CliRunner
 
 import stock_assets
+from stock_assets.cli import app
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import DAILY_METRICS, RAW_ACTIONS
 from stock_assets_tests.pipeline.raw_rows import action, land
@@ -50,6 +55,31 @@ def test_a_table_is_read_as_readers_saw_it(
     assert closes(lake, symbols=symbols, as_of=between) == [100.0, 50.0]
     assert closes(lake, symbols=symbols, as_of=between.isoformat(), start=DAYS[1]) == [50.0]
     assert closes(lake, symbols=symbols, as_of=after) == closes(lake, symbols=symbols) == [101.0]
+
+
+def test_an_export_writes_what_was_known(
+    lake: str, instants: tuple[datetime, datetime, datetime], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE_ROOT", lake)
+    monkeypatch.setenv("STOCK_ASSETS_LOCAL", str(tmp_path / "local"))
+    before, between, _ = instants
+
+    def exported(*asked: str) -> list[float]:
+        done = CliRunner().invoke(app, ["export", "metrics", *asked], catch_exceptions=False)
+        return [float(row["close"]) for row in csv.DictReader(io.StringIO(done.output))]
+
+    assert exported() == [101.0]
+    assert exported("--as-of", between.isoformat()) == [100.0, 50.0]
+    assert exported("--as-of", f"{between:%Y-%m-%dT%H:%M:%S.%f}", "--symbol", "IBM", "--from", f"{DAYS[1]}") == [50.0]
+    with pytest.raises(PermanentError, match="it was made at 20"):
+        exported("--as-of", before.isoformat())
+    with pytest.raises(PermanentError, match="'soon' is not an instant; write YYYY-MM-DDTHH:MM"):
+        exported("--as-of", "soon")
+    with pytest.raises(PermanentError, match="stocks cannot be read as of an instant"):
+        CliRunner().invoke(
+            app, ["export", "--bi", str(tmp_path / "bi"), "--as-of", "2024-06-10"], catch_exceptions=False
+        )
+    assert not (tmp_path / "bi").exists()
 
 
 def test_prices_are_adjusted_by_what_was_known(lake: str, instants: tuple[datetime, datetime, datetime]) -> None:

@@ -9,12 +9,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
+from deltalake import WriterProperties, write_deltalake
 
 from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.lake.engine import connect
 from stock_assets.lake.tables import append_rows, of_sessions, visible_rows
 from stock_assets.reading.sql import answer_of
 from stock_assets_tests.checkout import loaded_by
+
+DAY = date(2024, 1, 3)
 
 
 def test_reading_imports_nothing_of_other_parts() -> None:
@@ -34,6 +37,37 @@ def test_files_of_other_years_sessions_and_symbols_are_not_opened(lake: str) -> 
     wanted = (ds.field("symbol") == "M") & of_sessions(AVAILABILITY, second, second)
     assert len(list(rows.get_fragments(wanted))) == 1
     assert rows.to_table(filter=wanted).num_rows == 1
+
+
+def test_row_groups_of_other_symbols_are_not_read_and_new_files_are(lake: str) -> None:
+    def store(*names: str) -> None:
+        rows = [
+            {"year": 2024, "trading_day": DAY, "symbol": name, "availability": "empty", "because": "", "inputs": ""}
+            for name in names
+        ]
+        write_deltalake(
+            f"{lake}/{AVAILABILITY.path}",
+            pa.Table.from_pylist(rows, schema=AVAILABILITY.arrow_schema()),
+            mode="overwrite",
+            partition_by=list(AVAILABILITY.partition_by),
+            writer_properties=WriterProperties(max_row_group_size=2),
+        )
+
+    def held(*symbols: str) -> tuple[int, list[str]]:
+        rows = visible_rows(lake, AVAILABILITY, None, symbols, of_sessions(AVAILABILITY, DAY, DAY))
+        assert rows is not None
+        groups = sum(len(fragment.row_groups) for fragment in rows.get_fragments())
+        return groups, rows.to_table(columns=["symbol"])["symbol"].to_pylist()
+
+    store("A", "B", "B", "C", "É", "Ω", "Ω", "Ω")
+    for _ in range(2):
+        assert held("B") == (2, ["A", "B", "B", "C"])
+        assert held("É") == (1, ["É", "Ω"])
+        assert held("A", "C") == (2, ["A", "B", "B", "C"])
+        assert held("Z") == (0, [])
+        assert visible_rows(lake, AVAILABILITY).count_rows() == 8  # type: ignore[union-attr]
+    store("B", "X")
+    assert held("B") == (1, ["B", "X"])
 
 
 def test_two_answers_at_once_are_each_of_their_own_lake(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 import threading
 
@@ -28,6 +30,30 @@ def test_it_listens_on_loopback_is_protected_and_tells_nobody() -> None:
 
 def test_every_option_is_one_of_streamlit_s() -> None:
     assert set(options(Settings({}))) <= set(config.get_config_options())
+
+
+def test_threads_share_two_pools_of_memory() -> None:
+    threads = """
+import ctypes, threading
+libc, together = ctypes.CDLL(None), threading.Barrier(8)
+def allocate():
+    together.wait()
+    libc.malloc(5000)
+    together.wait()
+each = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in each: thread.start()
+for thread in each: thread.join()
+libc.malloc_stats()
+"""
+
+    def pools(begin: str) -> int:
+        done = subprocess.run([sys.executable, "-c", begin + threads], capture_output=True, text=True, check=True)
+        return len(re.findall(r"^Arena \d+:", done.stderr, re.MULTILINE))
+
+    if pools("") == 0:
+        pytest.skip("this C library has no pools")
+    assert pools("") > 2
+    assert pools("from stock_assets.dashboard.server import keep_memory_together as k; k()") <= 2
 
 
 def test_neither_the_package_nor_the_definitions_import_what_draws() -> None:
