@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as of_properties
 from xdist.scheduler import LoadFileScheduling
 
 from stock_assets.local import dbt
@@ -53,6 +55,17 @@ OBJECT_STORE = (
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 COMPILING_S = 3600
 TESTS = Path(__file__).parent
+
+
+# Property tests judge results; how fast this machine draws examples says nothing.
+STEADY = of_properties(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+of_properties.register_profile("steady", STEADY)
+of_properties.register_profile("thorough", STEADY, max_examples=400)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("hypothesis_profile", None):
+        of_properties.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
