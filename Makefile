@@ -39,8 +39,9 @@ check: $(STAMP) ## Format, lint, types, the direction of imports, and the contai
 	@$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec docker/compose.yaml
 	@$(BIN)/hadolint docker/Dockerfile
 
-soak: $(STAMP) ## The tests that are long by nature, which `make test` leaves out: short runs of chaos and attack
+soak: $(STAMP) ## The tests that are long by nature, which `make test` leaves out: short runs of chaos and attack, more examples
 	@$(BIN)/pytest -m soak $(TEST_ARGS)
+	@$(BIN)/pytest -q -m "hypothesis and not soak" --hypothesis-profile thorough
 
 chaos: $(STAMP) ## A drain that everything happens to; SEED=1 MINUTES=20, replayable by its seed
 	@$(BIN)/python -m stock_assets_tests.chaos.soak $(or $(SEED),1) $(or $(MINUTES),20)

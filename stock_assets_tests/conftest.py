@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
+from hypothesis import HealthCheck
+from hypothesis import settings as of_properties
 
 from stock_assets.local import dbt
 from stock_assets.local.minio import program as minio_program
@@ -18,6 +19,7 @@ from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import s3_environment
 from stock_assets.settings.warehouse import Snowflake
+from stock_assets_tests.distribution import ByShared, turn
 
 if TYPE_CHECKING:
     from stock_assets_tests.fakes.fake_streamer import FakeStreamer
@@ -55,6 +57,17 @@ COMPILING_S = 3600
 TESTS = Path(__file__).parent
 
 
+# Property tests judge results; how fast this machine draws examples says nothing.
+STEADY = of_properties(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+of_properties.register_profile("steady", STEADY)
+of_properties.register_profile("thorough", STEADY, max_examples=400)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("hypothesis_profile", None):
+        of_properties.load_profile("steady")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     compiled = minio_program(Settings.load()).is_file()
     for item in items:
@@ -66,25 +79,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: turn(item.path, late))
 
 
-class ByPlatform(LoadFileScheduling):
-    """Tests of a file run on one worker; so do those of a folder that has one platform for all of them."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        folder, _, _ = nodeid.partition("/test_")
-        return folder if folder.endswith("/platform") else str(super()._split_scope(nodeid))
-
-
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform:
-    return ByPlatform(config, log)
-
-
-def turn(path: Path, late: set[Path]) -> int:
-    """The longest first, so that no worker is left alone with one of them: platforms, Spark, MinIO, and what needs nothing."""
-    if path in late:
-        return 3
-    order = {"platform": 0, "services": 1, "browser": 1, "pipeline": 2}
-    return order.get(path.parent.name, 4)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByShared:
+    return ByShared(config, log)
 
 
 def needs_minio(item: pytest.Item) -> bool:
@@ -170,6 +167,7 @@ def kafka(services: Services, settings: Settings) -> Broker:
 def spark_connect(services: Services, settings: Settings) -> str:
     """URL of a running Spark Connect server."""
     services.up(["spark"])
+    services.stop(["spark-warm"])  # the first test warms it up as well
     return settings.spark_remote
 
 

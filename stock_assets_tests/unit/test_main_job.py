@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
@@ -18,15 +17,17 @@ from stock_assets.observability.runs import SESSIONS_TAG
 from stock_assets.settings.platform import Settings
 
 S = dg.DagsterRunStatus
+Step = tuple[bool, Callable[[], None]]
+"""Whether something waits, and what happens then."""
 SINCE = datetime.now(UTC) - timedelta(minutes=1)
 
 
 class Platform:
     """A Dagster instance whose runs change as a scenario says, one step at each look for what waits."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, *steps: tuple[bool, Callable[[], None]]) -> None:
-        self.instance = dg.DagsterInstance.local_temp(str(folder))
-        self.steps: Iterator[tuple[bool, Callable[[], None]]] = iter(steps)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance, *steps: Step) -> None:
+        self.instance = instance
+        self.steps: Iterator[Step] = iter(steps)
         self.said: list[str] = []
         monkeypatch.setattr(runs.dg.DagsterInstance, "get", lambda: nullcontext(self.instance))
         monkeypatch.setattr(runs, "_waiting", self._waiting)
@@ -58,9 +59,9 @@ def nothing() -> None:
 
 
 def test_a_run_that_goes_on_is_waited_for_and_not_called_failed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> None:
-    platform = Platform(monkeypatch, tmp_path, (False, nothing))
+    platform = Platform(monkeypatch, instance, (False, nothing))
     platform.run("drain", S.SUCCESS)
     going_on = platform.run("build", S.STARTING)
     platform.meanwhile = [nothing, lambda: platform.end(going_on)]
@@ -70,26 +71,28 @@ def test_a_run_that_goes_on_is_waited_for_and_not_called_failed(
 
 
 def test_a_run_that_a_sensor_asks_for_during_the_look_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> None:
     late: list[str] = []
     platform = Platform(
-        monkeypatch, tmp_path, (False, lambda: late.append(platform.run("build", S.NOT_STARTED))), (False, nothing)
+        monkeypatch, instance, (False, lambda: late.append(platform.run("build", S.NOT_STARTED))), (False, nothing)
     )
     platform.meanwhile = [lambda: platform.end(late[0])]
     assert [job for job, _ in platform.wait().runs] == ["build"]
 
 
-def test_what_no_sensor_has_seen_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    platform = Platform(monkeypatch, tmp_path, (True, nothing), (True, nothing), (False, nothing))
+def test_what_no_sensor_has_seen_yet_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    platform = Platform(monkeypatch, instance, (True, nothing), (True, nothing), (False, nothing))
     platform.meanwhile = [nothing, lambda: platform.end(platform.run("build", S.STARTED))]
     assert [job for job, _ in platform.wait().runs] == ["build"]
 
 
 def test_a_failed_run_is_named_with_its_cause_and_where_to_look(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> None:
-    platform = Platform(monkeypatch, tmp_path, (True, nothing))
+    platform = Platform(monkeypatch, instance, (True, nothing))
     run_id = platform.run("build", S.STARTED)
     platform.meanwhile = [lambda: platform.end(run_id, dg.DagsterEventType.RUN_FAILURE)]
     with pytest.raises(PermanentError) as failed:
@@ -98,12 +101,14 @@ def test_a_failed_run_is_named_with_its_cause_and_where_to_look(
     assert f"http://127.0.0.1:3100/runs/{run_id}" in str(failed.value) and "stock-assets doctor" in str(failed.value)
 
 
-def test_each_step_is_told_once_with_its_sessions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_each_step_is_told_once_with_its_sessions(
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
     @dg.asset(key=["bars", "daily_bars"])
     def daily_bars() -> None:
         """Nothing."""
 
-    platform = Platform(monkeypatch, tmp_path, (False, nothing))
+    platform = Platform(monkeypatch, instance, (False, nothing))
     going_on = platform.run("drain", S.STARTING)
     tags = {SESSIONS_TAG: "2013-02-27 to 2013-03-01"}
     platform.meanwhile = [
@@ -116,26 +121,26 @@ def test_each_step_is_told_once_with_its_sessions(monkeypatch: pytest.MonkeyPatc
     assert " bars/daily_bars of 2013-02-27 to 2013-03-01 in 0." in told
 
 
-def test_runs_of_before_do_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    platform = Platform(monkeypatch, tmp_path, (False, nothing))
+def test_runs_of_before_do_not_count(monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> None:
+    platform = Platform(monkeypatch, instance, (False, nothing))
     platform.run("build", S.FAILURE)
     assert runs.wait_for_main_job(Settings({}), datetime.now(UTC) + timedelta(minutes=1)).runs == []
 
 
 @pytest.mark.parametrize("by_setting", [True, False])
 def test_what_nobody_would_ever_do_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by_setting: bool
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance, by_setting: bool
 ) -> None:
-    platform = Platform(monkeypatch, tmp_path, (True, nothing))
+    platform = Platform(monkeypatch, instance, (True, nothing))
     states = [SimpleNamespace(name="staleness_sensor", is_running=False)]
     monkeypatch.setattr(platform.instance, "all_instigator_state", lambda: [] if by_setting else states)
     with pytest.raises(PermanentError, match="staleness_sensor is switched off.*AUTOMATIC=true"):
         platform.wait(**({"AUTOMATIC": "false"} if by_setting else {}))
 
 
-def test_a_topic_that_is_stopped_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_topic_that_is_stopped_is_told(monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> None:
     waiting = runs._waiting
-    platform = Platform(monkeypatch, tmp_path)
+    platform = Platform(monkeypatch, instance)
     monkeypatch.setattr(runs, "_waiting", waiting)
     monkeypatch.setattr(runs, "read_lags", lambda *_: {"ticks": 0, "actions": "it was deleted and created again"})
     with pytest.raises(PermanentError, match="deleted and created again"):

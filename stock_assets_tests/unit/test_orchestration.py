@@ -23,13 +23,6 @@ from stock_assets.observability.runs import run_facts
 from stock_assets.settings.platform import Settings
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    (home := tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(home)) as opened:
-        yield opened
-
-
 def failing(error: Exception, **options: Any) -> dg.AssetsDefinition:
     @dg.asset(key=["raw", "ticks"], **options)
     @tells_failures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 from stock_assets.defs import orphaned_runs
 from stock_assets.defs.orphaned_runs import LAUNCHED_BY, LOST, SLACK_S, fail_orphans
 from stock_assets_tests.checkout import PROJECT
+from stock_assets_tests.fakes.dagster_records import open_records
 
 PORT = 4000
 
@@ -33,29 +35,45 @@ def endless() -> None:
 
 def execute(home: str) -> None:
     """Run the job in this process, with Dagster's records in a folder."""
-    with dg.DagsterInstance.local_temp(home) as instance:
+    with open_records(home) as instance:
         endless.execute_in_process(instance=instance, tags={LAUNCHED_BY: json.dumps({"host": "code", "port": PORT})})
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def home(empty_records: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The records of ``worker``."""
+    return Path(shutil.copytree(empty_records, tmp_path_factory.mktemp("worker"), dirs_exist_ok=True))
 
 
-@pytest.fixture
-def worker(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in the midst of a run."""
-    command = f"from {__name__} import execute; execute({str(tmp_path)!r})"
+@pytest.fixture(scope="module")
+def worker(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in the midst of a run, until a test kills it."""
+    command = f"from {__name__} import execute; execute({str(home)!r})"
     with subprocess.Popen([sys.executable, "-c", command], cwd=PROJECT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"began\n"
         yield process
         process.kill()
 
 
+@pytest.fixture
+def instance(home: Path, worker: subprocess.Popen[bytes], tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A copy of the records, in which the run goes on whatever another test found out of it."""
+    with open_records(str(shutil.copytree(home, tmp_path / "records"))) as opened:
+        yield opened
+
+
 def only_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
     (record,) = instance.get_run_records()
     return record.dagster_run
+
+
+def test_another_process_that_got_the_number_is_not_taken_for_the_run(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = only_run(instance).run_id
+    said_at = max(entry.timestamp for entry in instance.all_logs(run_id))
+    monkeypatch.setattr(orphaned_runs, "_began_at", lambda _: said_at + SLACK_S + 1)
+    assert fail_orphans(instance, PORT) == [run_id]
 
 
 def test_a_run_fails_once_its_process_is_gone(instance: dg.DagsterInstance, worker: subprocess.Popen[bytes]) -> None:
@@ -70,15 +88,6 @@ def test_a_run_fails_once_its_process_is_gone(instance: dg.DagsterInstance, work
     (told,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.PIPELINE_FAILURE)
     assert LOST in told.user_message + str(told.dagster_event)
     assert fail_orphans(instance, PORT) == []
-
-
-def test_another_process_that_got_the_number_is_not_taken_for_the_run(
-    instance: dg.DagsterInstance, worker: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_id = only_run(instance).run_id
-    said_at = max(entry.timestamp for entry in instance.all_logs(run_id))
-    monkeypatch.setattr(orphaned_runs, "_began_at", lambda _: said_at + SLACK_S + 1)
-    assert fail_orphans(instance, PORT) == [run_id]
 
 
 def test_a_run_of_which_nobody_has_said_who_executes_it_stays(

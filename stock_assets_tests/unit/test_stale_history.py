@@ -6,6 +6,7 @@ import csv
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +27,7 @@ RATIOS = [2.0, 3.0, 4.0, 7.0, 10.0, 1.5, 0.5, 0.1]
 recorded = pytest.mark.skipif(not RECORDED.is_dir(), reason=f"no recordings at {RECORDED}")
 
 
+@cache
 def at(day: date, clock: str = "21:00") -> datetime:
     return datetime.combine(day, time.fromisoformat(clock), NEW_YORK).astimezone(UTC)
 
