@@ -8,6 +8,7 @@ Does not belong here: pages (``app`` and beyond).
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import AsyncGenerator
@@ -72,10 +73,14 @@ def options(settings: Settings, address: str = "127.0.0.1") -> dict[str, Any]:
 
 
 def keep_memory_together() -> None:
-    """Have all threads take memory from two pools. Each visit is a thread: with glibc's eight pools for each processor, a hundred
-    visits leave gaps in all of them, which no later visit fills."""
+    """Have all threads, and Arrow, take memory from two pools; to be called before Arrow is imported.
+
+    Each visit is a thread. With glibc's eight pools for each processor, a hundred visits leave gaps in all of them, which no later
+    visit fills; so does Arrow's own allocator, which has a pool for each thread.
+    """
     import ctypes
 
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     with suppress(OSError, AttributeError):  # another C library has no such pools
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -30,6 +31,16 @@ def test_it_listens_on_loopback_is_protected_and_tells_nobody() -> None:
 
 def test_every_option_is_one_of_streamlit_s() -> None:
     assert set(options(Settings({}))) <= set(config.get_config_options())
+
+
+def test_arrow_takes_memory_where_all_do() -> None:
+    asked = "import pyarrow as pa; print(pa.default_memory_pool().backend_name)"
+    begin = "from stock_assets.dashboard.server import keep_memory_together as k; k(); "
+    environment = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
+    done = subprocess.run(
+        [sys.executable, "-c", begin + asked], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout == "system\n"
 
 
 def test_threads_share_two_pools_of_memory() -> None:
