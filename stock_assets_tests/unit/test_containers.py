@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,22 @@ def environment() -> dict[str, str]:
 def read_settings() -> set[str]:
     names = {name for owner in OWNERS.values() for name in owner.variables()}
     return names | {f"{name}_FILE" for name in SECRETS}
+
+
+def test_what_the_image_of_jars_gets_is_all_that_fetching_them_imports(tmp_path: Path) -> None:
+    stage = DOCKERFILE.partition(" AS jars\n")[2].partition("\nFROM ")[0].replace("\\\n", " ")
+    copied = [line.split()[1:] for line in stage.splitlines() if line.startswith("COPY stock_assets")]
+    assert copied
+    for *sources, target in copied:
+        for source in sources:
+            place = tmp_path / target / (Path(source).name if target.endswith("/") else "")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (PROJECT / source).is_dir() else shutil.copy
+            copy(PROJECT / source, place)
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import stock_assets.local.jars as jars; print(jars.__file__)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))
 
 
 def test_each_variable_of_a_container_is_a_setting() -> None:
