@@ -45,7 +45,7 @@ PLACES = (
     "spark.jobs.build_daily_bars",
     "spark.jobs.build_daily_metrics",
     "stock_assets.quality.validate.validate",
-    "stock_assets.warehouse.load.load_range",
+    "stock_assets.warehouse.load.load_sessions",
 )
 """Where a build can be broken off, before or after what is called there."""
 

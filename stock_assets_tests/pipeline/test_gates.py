@@ -90,7 +90,7 @@ class Gates(RuleBasedStateMachine):
         for name in ("build_minute_bars", "build_daily_bars", "build_daily_metrics"):
             self.patch.setattr(f"spark.jobs.{name}", getattr(stages, name))
         self.patch.setattr("stock_assets.warehouse.set_up.set_up", lambda *_: None)
-        self.patch.setattr("stock_assets.warehouse.load.load_range", self._load)
+        self.patch.setattr("stock_assets.warehouse.load.load_sessions", self._load)
         self.patch.setattr("stock_assets.warehouse.verify.differences", lambda *_, **__: [])
         self.patch.setattr("stock_assets.warehouse.verify.read_sessions_of_warehouse", self._of_warehouse)
         judge = validate.validate
@@ -101,9 +101,9 @@ class Gates(RuleBasedStateMachine):
 
         self.patch.setattr(validate, "validate", validated)
 
-    def _load(self, _: Any, rows: pa.Table, table: Any, first: date, last: date, origin: Any) -> LoadReport:
+    def _load(self, _: Any, rows: pa.Table, table: Any, days: list[date], origin: Any) -> LoadReport:
         self.faults.at("before the load")
-        for cell in [cell for cell in self.warehouse if first <= cell[1] <= last]:
+        for cell in [cell for cell in self.warehouse if cell[1] in days]:
             del self.warehouse[cell]
         self.warehouse.update({(row["symbol"], row["trading_day"]): row for row in rows.to_pylist()})
         self.faults.at("after the load")
