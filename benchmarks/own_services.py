@@ -32,8 +32,8 @@ _ELSEWHERE = (
 
 
 @contextmanager
-def own_services(names: Sequence[str], **values: str) -> Iterator[Settings]:
-    """Running services ``names``; their settings, with ``values``, are also this process's and its children's environment."""
+def own_services(names: Sequence[str]) -> Iterator[Settings]:
+    """Running services ``names``; their settings are also this process's and its children's environment."""
     with tempfile.TemporaryDirectory(prefix="stock-assets-benchmark-") as folder:
         jars = str(Settings.load().jars_dir)
         kafka, _controller, spark, warehouse, dagster, _code, postgres = _free_ports(7)
@@ -48,7 +48,6 @@ def own_services(names: Sequence[str], **values: str) -> Iterator[Settings]:
                 "POSTGRES_PORT": str(postgres),
                 "DAGSTER_HOME": str(Path(folder).resolve() / "dagster"),
                 **dict.fromkeys(_ELSEWHERE, ""),
-                **values,
             }
         )
         settings = load_and_export()
