@@ -176,6 +176,7 @@ ENVIRONMENT = {
     "stock_assets/landing/shares.py": "hands it to processes that were forked from one with another",
     "stock_assets/commands/demo.py": "Dagster reads DAGSTER_HOME nowhere else",
     "stock_assets/quality/validate.py": "Great Expectations reads nowhere else that it must not phone home",
+    "stock_assets/dashboard/server.py": "Arrow reads nowhere else from where it takes memory",
     "benchmarks/main_job.py": "sets what the measured process finds",
     "benchmarks/own_services.py": "sets what the measured process finds",
 }
