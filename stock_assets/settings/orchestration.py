@@ -7,10 +7,13 @@ Does not belong here: the definitions (``stock_assets.defs``).
 from __future__ import annotations
 
 from datetime import date
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
-from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.owner import Owner, setting
+from stock_assets.settings.postgres_url import postgres_url
+
+DRIVER = "postgresql+psycopg2"
+"""The one that Dagster is released with; newer versions of SQLAlchemy would take another one."""
 
 
 class DagsterSettings(Owner):
@@ -47,15 +50,7 @@ class DagsterSettings(Owner):
         """
         if not self.pg_url:
             return ""
-        wrong = PermanentError("DAGSTER_PG_URL must be postgresql://USER@HOST:PORT/DATABASE")  # not shown: a password
-        try:
-            parts = urlsplit(self.pg_url)
-            place = f"{parts.hostname}:{parts.port or 5432}"
-        except ValueError:
-            raise wrong from None
-        if parts.scheme not in ("postgresql", "postgresql+psycopg2") or not parts.hostname or not parts.username:
-            raise wrong
-        secret = self.pg_password or unquote(parts.password or "")
-        user = f"{parts.username}:{quote(secret, safe='')}" if secret else parts.username
-        # the driver that Dagster is released with; newer versions of SQLAlchemy would take another one
-        return urlunsplit(parts._replace(scheme="postgresql+psycopg2", netloc=f"{user}@{place}"))
+        schemes = ("postgresql", DRIVER)
+        return urlunsplit(
+            postgres_url("DAGSTER_PG_URL", self.pg_url, self.pg_password, schemes)._replace(scheme=DRIVER)
+        )

@@ -5,10 +5,10 @@ Belongs here: whether there is one, and where. Does not belong here: connecting 
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
-from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.owner import Owner, setting
+from stock_assets.settings.postgres_url import postgres_url, wrong_url
 
 LOADER, READER = "loader", "bi_reader"
 """Roles of the embedded server, and those that a server of one's own is expected to have."""
@@ -35,18 +35,9 @@ class ServingSettings(Owner):
         Raises:
             PermanentError: it is no URL of a PostgreSQL.
         """
-        wrong = PermanentError(
-            "SERVING_DATABASE_URL must be postgresql://USER@HOST:PORT/DATABASE"
-        )  # may hold a password
-        try:
-            parts = urlsplit(self.url)
-            place = f"{parts.hostname}:{parts.port or 5432}"
-        except ValueError:
-            raise wrong from None
-        if parts.scheme != "postgresql" or not parts.hostname or not parts.username or not parts.path.strip("/"):
-            raise wrong
-        user = role
-        if role == LOADER:
-            secret = self.password or unquote(parts.password or "")
-            user = f"{parts.username}:{quote(secret, safe='')}" if secret else parts.username
-        return urlunsplit(parts._replace(netloc=f"{user}@{place}"))
+        parts = postgres_url("SERVING_DATABASE_URL", self.url, self.password)
+        if not parts.path.strip("/"):
+            raise wrong_url("SERVING_DATABASE_URL")
+        if role != LOADER:
+            parts = parts._replace(netloc=f"{role}@{parts.hostname}:{parts.port}")
+        return urlunsplit(parts)
