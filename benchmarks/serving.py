@@ -15,8 +15,9 @@ from datetime import UTC, date, datetime, timedelta
 from own_services import machine, own_services
 
 from stock_assets.serving.connect import connection
-from stock_assets.serving.load import Run, load
+from stock_assets.serving.load import load
 from stock_assets.serving.migrate import migrate
+from stock_assets.serving.tables import Run
 from stock_assets.settings.serving import READER
 from stock_assets.warehouse.connect import connect
 from stock_assets.warehouse.set_up import set_up

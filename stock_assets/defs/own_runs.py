@@ -14,7 +14,7 @@ from stock_assets.defs.orphaned_runs import fail_orphans, own_process
 from stock_assets.defs.resources import resources
 from stock_assets.domain.errors import PermanentError
 from stock_assets.local.dagster import ensure_home
-from stock_assets.observability.orchestration import causes
+from stock_assets.observability.orchestration import causes_in_one_line
 from stock_assets.settings.platform import Settings
 
 
@@ -35,8 +35,5 @@ def run_here(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> dg.Ex
             raise_on_error=False,
         )
         if not done.success:
-            told = "; ".join(
-                f"{step}: {said}" if step else said for step, said in causes(instance, done.run_id).items()
-            )
-            raise PermanentError(f"run {done.run_id[:8]} failed: {told}")
+            raise PermanentError(f"run {done.run_id[:8]} failed: {causes_in_one_line(instance, done.run_id)}")
     return done

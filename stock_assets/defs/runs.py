@@ -21,7 +21,7 @@ from stock_assets.defs.storage import keep_connections
 from stock_assets.defs.topic_assets import read_lags
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
 from stock_assets.local.progress import telling
-from stock_assets.observability.orchestration import UNFINISHED, causes, events_of, job_title
+from stock_assets.observability.orchestration import UNFINISHED, causes_in_one_line, events_of, job_title
 from stock_assets.observability.runs import SENSORS, SESSIONS_TAG, link
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
@@ -140,9 +140,7 @@ def _tell_ended(
             continue
         told.add(run.run_id)
         if run.status != dg.DagsterRunStatus.SUCCESS:
-            told_why = "; ".join(
-                f"{step}: {said}" if step else said for step, said in causes(instance, run.run_id).items()
-            )
+            told_why = causes_in_one_line(instance, run.run_id)
             raise PermanentError(
                 f"run {run.run_id[:8]} of {job_title(run)} failed: {told_why} {_look(settings, run.run_id)}"
             )

@@ -20,8 +20,7 @@ from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.topic_assets import lag_metadata, read_lags
 from stock_assets.domain.errors import TransientError
-from stock_assets.observability.orchestration import UNFINISHED, topic_tag
-from stock_assets.observability.runs import SESSIONS_TAG
+from stock_assets.observability.orchestration import UNFINISHED, sessions_title, topic_tag
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
 
@@ -204,7 +203,8 @@ def failure_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     @dg.run_failure_sensor(name="failure_sensor", default_status=status, minimum_interval_seconds=INTERVAL_S)
     def _failure_sensor(context: dg.RunFailureSensorContext) -> None:
         run = context.dagster_run
-        about = run.tags.get(SESSIONS_TAG) or run.tags.get("dagster/partition") or ""
-        context.log.error(f"run {run.run_id[:8]} of {run.job_name} {about} failed: {context.failure_event.message}")
+        context.log.error(
+            f"run {run.run_id[:8]} of {run.job_name} {sessions_title(run)} failed: {context.failure_event.message}"
+        )
 
     return _failure_sensor

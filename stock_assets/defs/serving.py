@@ -8,22 +8,19 @@ failed or never was needs no repair.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from stock_assets.defs.built_assets import WAREHOUSE_KEY
 from stock_assets.defs.failures import RETRIES, tells_failures
 from stock_assets.defs.marts import LOADED_KEYS, WITH_THE_LOADS, any_of
 from stock_assets.defs.metadata import OWNERS, column_lineage, with_origins
 from stock_assets.defs.own_runs import run_here
 from stock_assets.defs.resources import Warehouse
-from stock_assets.observability.orchestration import causes, job_title
-from stock_assets.observability.runs import SESSIONS_TAG
-from stock_assets.serving.load import Run, load
-from stock_assets.serving.tables import SERVED, Served
+from stock_assets.observability.orchestration import causes, job_title, sessions_title
+from stock_assets.serving.tables import SERVED, Run, Served
 from stock_assets.settings.platform import Settings
 
 RUNS = "runs"
@@ -40,18 +37,6 @@ ABOUT = {
     "session_sla": "When each session's data was complete, and whether in time.",
     RUNS: "Dagster's runs, kept for longer than Dagster keeps them.",
 }
-SOURCES: Mapping[str, tuple[str, ...]] = {
-    "STOCKS": ("warehouse", "stocks"),
-    "STOCK_ACTIONS": ("warehouse", "stock_actions"),
-    "DAILY_STOCK_METRICS": tuple(WAREHOUSE_KEY.path),
-    "STOCK_HOURLY_BARS": ("warehouse", "stock_hourly_bars"),
-    "STOCK_AVAILABILITY": ("warehouse", "stock_availability"),
-    "SESSION_COMPLETION": ("warehouse", "session_completion"),
-    "MART_SYMBOL_PERFORMANCE": ("marts", "mart_symbol_performance"),
-    "MART_SECTOR_PERFORMANCE": ("marts", "mart_sector_performance"),
-    "MART_MARKET_BREADTH": ("marts", "mart_market_breadth"),
-}
-"""Assets of the warehouse's tables."""
 KEPT_RUNS = 500
 """Runs that a load looks at, newest first."""
 _LATER = (
@@ -82,6 +67,7 @@ def serving_assets() -> dg.AssetsDefinition:
     @tells_failures
     def load_for_serving(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
         from stock_assets.serving.connect import connection
+        from stock_assets.serving.load import load
         from stock_assets.serving.migrate import migrate
 
         settings = Settings.load()
@@ -133,7 +119,7 @@ def _run(instance: dg.DagsterInstance, record: dg.RunRecord) -> Run:
         record.create_timestamp.replace(tzinfo=UTC),
         _instant(record.start_time),
         _instant(record.end_time),
-        run.tags.get(SESSIONS_TAG, "") or run.tags.get("dagster/partition", ""),
+        sessions_title(run),
         "; ".join(causes(instance, run.run_id).values()) if failed else "",
     )
 
@@ -143,7 +129,8 @@ def _instant(seconds: float | None) -> datetime | None:
 
 
 def _above(served: Served) -> list[dg.AssetKey]:
-    return [dg.AssetKey(SOURCES[name]) for name in served.reads if name in SOURCES]
+    """The assets of the warehouse's tables that it reads; models of dbt are those whose names begin as marts do."""
+    return [dg.AssetKey(["marts" if name.startswith("MART_") else "warehouse", name.lower()]) for name in served.reads]
 
 
 def _columns(served: Served) -> dict[str, Any]:

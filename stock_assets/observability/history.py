@@ -12,8 +12,7 @@ from collections.abc import Collection, Iterator
 import dagster as dg
 
 from stock_assets.observability.observation import CheckSeen, RunSeen, StepSeen
-from stock_assets.observability.orchestration import events_of, job_title, opened
-from stock_assets.observability.runs import SESSIONS_TAG
+from stock_assets.observability.orchestration import events_of, job_title, opened, sessions_title
 from stock_assets.settings.platform import Settings
 
 LOOKED_AT = 50
@@ -39,7 +38,7 @@ def _seen(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunSeen:
         status=run.status.value.lower(),
         requested=record.create_timestamp.timestamp(),
         ended=(record.end_time or record.update_timestamp.timestamp()) if over else None,
-        sessions=run.tags.get(SESSIONS_TAG, "") or run.tags.get("dagster/partition", ""),
+        sessions=sessions_title(run),
         steps=_steps(instance, run.run_id, RANGE_TAG in run.tags),
         checks=tuple(_checks(instance, run.run_id)) if over else (),
     )

@@ -17,7 +17,7 @@ import dagster as dg
 from stock_assets.lake.tables import open_table
 from stock_assets.landing.commit import LANDING_ID
 from stock_assets.local.dagster import instance_home
-from stock_assets.observability.runs import COMPLETENESS, DRAIN, FailedRun, Instigator, Orchestration
+from stock_assets.observability.runs import COMPLETENESS, DRAIN, SESSIONS_TAG, FailedRun, Instigator, Orchestration
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import TOPICS
 
@@ -151,6 +151,16 @@ def _said(instance: dg.DagsterInstance, run_id: str, event: Any) -> str:
         if wrong:
             return "; ".join(wrong)
     return _innermost(data.error)
+
+
+def causes_in_one_line(instance: dg.DagsterInstance, run_id: str) -> str:
+    """``causes`` as one sentence, each after the name of its step."""
+    return "; ".join(f"{step}: {said}" if step else said for step, said in causes(instance, run_id).items())
+
+
+def sessions_title(run: dg.DagsterRun) -> str:
+    """The sessions that a run is about: those it names, else its partition; empty for none."""
+    return run.tags.get(SESSIONS_TAG) or run.tags.get("dagster/partition") or ""
 
 
 def job_title(run: dg.DagsterRun) -> str:

@@ -33,18 +33,9 @@ def serving_facts(settings: Settings) -> Iterator[Fact]:
         return
     with connect(settings.snowflake) as warehouse, warehouse.cursor() as cursor:
         waiting = count_loaded_since(cursor, last)
+    at = f"{last:%Y-%m-%d %H:%M} UTC"
+    text = f"{waiting} sessions were loaded into the warehouse since {at}"
+    hint = "`stock-assets serving load` loads them now; the sensor marts_sensor does after each load."
     if not waiting:
-        yield Fact(
-            SERVING,
-            "",
-            False,
-            f"loaded last at {last:%Y-%m-%d %H:%M} UTC, nothing has changed since",
-            "",
-            0,
-            "sessions",
-        )
-        return
-    yield Fact(
-        SERVING, "", False, f"{waiting} sessions were loaded into the warehouse since {last:%Y-%m-%d %H:%M} UTC",
-        "`stock-assets serving load` loads them now; the sensor marts_sensor does after each load.", waiting, "sessions",
-    )  # fmt: skip
+        text, hint = f"loaded last at {at}, nothing has changed since", ""
+    yield Fact(SERVING, "", False, text, hint, waiting, "sessions")

@@ -124,7 +124,7 @@ def _frame(rows: pa.Table) -> pd.DataFrame:
 
 
 def _copied(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same texts: pandas keeps Arrow's own, and with them all columns of DuckDB's answer, thrice what the frame itself takes."""
+    """A copy: pandas would reference the buffers of DuckDB's result and keep all its columns alive, three times the frame's own size."""
     import pyarrow as pa
 
     return pa.chunked_array([pa.concat_arrays([*texts.chunks, pa.nulls(0, texts.type)])])

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from stock_assets.serving.tables import SERVED, Served
+from stock_assets.warehouse.audit import WHOLE
+from stock_assets.warehouse.set_up import table_names
 
 if TYPE_CHECKING:
     import psycopg
     from snowflake.connector.cursor import SnowflakeCursor
-
-WHOLE = date(1900, 1, 1)
-"""The day of a table that is replaced whole."""
 
 Digests = Mapping[date, tuple[int, Decimal]]
 """Rows of each session, and a sum of their hashes."""
@@ -36,7 +35,7 @@ def loaded_last(connection: psycopg.Connection) -> datetime | None:
 
 def differences(connection: psycopg.Connection, warehouse: SnowflakeCursor) -> dict[str, list[date]]:
     """Sessions whose rows are not those of the warehouse, or are not all there, by table; tables without any are left out."""
-    there = relations(warehouse)
+    there = table_names(warehouse)
     found = {}
     for served in SERVED:
         if there.issuperset(served.reads):
@@ -67,12 +66,6 @@ def differing(connection: psycopg.Connection, now: Digests, served: Served) -> l
     )
     held: Digests = {day: (int(rows), Decimal(digest)) for day, rows, digest in found.fetchall()}
     return sorted(day for day in now.keys() | held.keys() if now.get(day) != held.get(day))
-
-
-def relations(warehouse: SnowflakeCursor) -> set[str]:
-    """Names of the warehouse's tables."""
-    warehouse.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
-    return {str(row[0]) for row in warehouse.fetchall() if isinstance(row, tuple)}
 
 
 def table(name: str) -> sql.Identifier:

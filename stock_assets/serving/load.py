@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from datetime import date, datetime
+from dataclasses import astuple
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.serving.compare import Digests, differing, digests, relations, table
-from stock_assets.serving.tables import SERVED, Served
+from stock_assets.serving.compare import Digests, differing, digests, table
+from stock_assets.serving.tables import SERVED, Run, Served
+from stock_assets.warehouse.set_up import table_names
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,20 +33,6 @@ ROWS_AT_ONCE = 200_000
 """Rows that are asked of the warehouse in one query."""
 ANALYZED_FROM = 50_000
 """Rows from which PostgreSQL's statistics do not wait for its own autovacuum."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One of Dagster's runs; instants have a zone, texts are empty where there is nothing to say."""
-
-    run_id: str
-    job: str
-    status: str
-    requested_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    sessions: str
-    cause: str
 
 
 def load(
@@ -63,13 +50,12 @@ def load(
         PermanentError: not all rows arrived.
         psycopg.Error: the database failed; nothing was changed.
     """
-    there = relations(warehouse)
+    there = table_names(warehouse)
     changed: dict[str, tuple[int, int]] = {}
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        (load_id,) = _one(
-            connection.execute("INSERT INTO serving.loads (run_id) VALUES (%s) RETURNING load_id", (run_id,))
-        )
+        begun = "INSERT INTO serving.loads (run_id) VALUES (%s) RETURNING load_id"
+        ((load_id,),) = connection.execute(begun, (run_id,)).fetchall()
         for served in SERVED:
             if there.issuperset(served.reads) and (done := _load_table(connection, warehouse, served, load_id)):
                 changed[served.name] = done
@@ -133,9 +119,10 @@ def _replace(
 
     columns = sql.SQL(", ").join(map(sql.Identifier, served.columns))
     target, staged = table(served.name), sql.Identifier(f"staged_{served.name}")
-    connection.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(staged, target))
     connection.execute(
-        sql.SQL("ALTER TABLE {} ALTER COLUMN load_id SET DEFAULT {}").format(staged, sql.Literal(load_id))
+        sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WHERE false").format(
+            staged, columns, target
+        )
     )
     with connection.cursor() as cursor:
         copy_in = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(staged, columns)
@@ -150,7 +137,9 @@ def _replace(
     else:
         connection.execute(sql.SQL("DELETE FROM {}").format(target))
     connection.execute(
-        sql.SQL("INSERT INTO {} ({}, load_id) SELECT {}, load_id FROM {}").format(target, columns, columns, staged)
+        sql.SQL("INSERT INTO {} ({}, load_id) SELECT {}, {} FROM {}").format(
+            target, columns, columns, sql.Literal(load_id), staged
+        )
     )
     connection.execute(sql.SQL("DROP TABLE {}").format(staged))
     return copied
@@ -195,9 +184,3 @@ def _keep_runs(connection: psycopg.Connection, runs: Sequence[Run], load_id: int
             [(*astuple(run), load_id) for run in runs],
         )
     return len(runs)
-
-
-def _one(cursor: psycopg.Cursor[tuple[int]]) -> tuple[int]:
-    row = cursor.fetchone()
-    assert row is not None
-    return row

@@ -1,12 +1,13 @@
 """tables of the warehouse -> tables for BI tools.
 
-Belongs here: which tables are served, and the query that gives the rows of each.
+Belongs here: which tables are served, the query that gives the rows of each, and the row of a run, which no warehouse has.
 Does not belong here: their columns in PostgreSQL (``migrations``), and copying rows (``load``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from stock_assets.domain.tables import DAILY_METRICS
 
@@ -50,6 +51,20 @@ class Served:
     query: str
     reads: tuple[str, ...]
     by_year: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """One of Dagster's runs; instants have a zone, texts are empty where there is nothing to say."""
+
+    run_id: str
+    job: str
+    status: str
+    requested_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    sessions: str
+    cause: str
 
 
 def _plain(name: str, table: str, columns: str, *, by_year: bool = False) -> Served:

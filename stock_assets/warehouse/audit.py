@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from stock_assets.warehouse.set_up import table_names
+
 if TYPE_CHECKING:
     from snowflake.connector.cursor import SnowflakeCursor
 
@@ -103,8 +105,7 @@ def record(
 
 def count_loaded_since(cursor: SnowflakeCursor, instant: datetime) -> int:
     """Sessions of any table that were loaded after an instant (UTC); 0 before the first load."""
-    cursor.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
-    if LOAD_AUDIT not in {row[0] for row in cursor.fetchall() if isinstance(row, tuple)}:
+    if LOAD_AUDIT not in table_names(cursor):
         return 0
     utc = instant.astimezone(UTC).replace(tzinfo=None)
     cursor.execute(f"SELECT COUNT(DISTINCT TRADING_DAY) FROM {LOAD_AUDIT} WHERE LOADED_AT > %s", (utc,))

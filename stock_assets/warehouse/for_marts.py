@@ -34,7 +34,16 @@ from stock_assets.warehouse import audit
 from stock_assets.warehouse.audit import Origin
 from stock_assets.warehouse.hourly_bars import hourly_bars
 from stock_assets.warehouse.load import load_range, load_whole
-from stock_assets.warehouse.set_up import ACTIONS, AVAILABLE, CALENDAR, COMPLETION, HOURS, METRICS, STOCK_LIST
+from stock_assets.warehouse.set_up import (
+    ACTIONS,
+    AVAILABLE,
+    CALENDAR,
+    COMPLETION,
+    HOURS,
+    METRICS,
+    STOCK_LIST,
+    table_names,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -185,8 +194,7 @@ def _load_sessions(connection: SnowflakeConnection, loaded: Loaded, origin: Orig
 def count_sessions_to_rebuild(connection: SnowflakeConnection) -> int:
     """Sessions of which the facts are not what LOAD_AUDIT says was loaded last; all of them before the first build."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
-        tables = {row[0] for row in cursor.fetchall() if isinstance(row, tuple)}
+        tables = table_names(cursor)
         if not {METRICS, audit.LOAD_AUDIT} <= tables:
             return 0
         held = "SELECT TRADING_DAY, MAX(LOADED_AT_UTC) AS AT FROM FACT_STOCK_DAILY GROUP BY TRADING_DAY"

@@ -118,6 +118,12 @@ def set_up_account(connection: SnowflakeConnection, snowflake: Snowflake) -> Ite
     set_up(connection, snowflake)
 
 
+def table_names(cursor: SnowflakeCursor) -> set[str]:
+    """Names of the tables in the schema in use."""
+    cursor.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
+    return {str(row[0]) for row in cursor.fetchall() if isinstance(row, tuple)}
+
+
 def _use_or_make(cursor: SnowflakeCursor, what: str, file: Path, names: dict[str, str]) -> None:
     """A loader may use what an administrator made, but not make it: even IF NOT EXISTS would be refused."""
     from snowflake.connector.errors import ProgrammingError

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.errors import PermanentError
+from stock_assets.warehouse.set_up import table_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,10 +60,8 @@ def copy_into(cursor: SnowflakeCursor, rows: pa.Table, staging: str, load: str) 
 
 def drop_abandoned(cursor: SnowflakeCursor, target: str) -> None:
     """Drop the staging tables of loads that were killed; their names tell when they began."""
-    cursor.execute("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = CURRENT_SCHEMA()")
-    names = [str(row[0]) for row in cursor.fetchall() if isinstance(row, tuple)]
     oldest = f"{datetime.now(UTC) - ABANDONED_AFTER:%Y%m%d%H%M%S}"
-    for name in names:
+    for name in table_names(cursor):
         found = re.fullmatch(rf"{target}_STAGING_(\d{{14}})_[0-9A-F]{{12}}", name)
         if found and found.group(1) < oldest:
             cursor.execute(f"DROP TABLE IF EXISTS {name}")

@@ -1,4 +1,4 @@
-"""The tables for BI tools: equal to the warehouse's, replaced session by session, and closed to whoever only reads."""
+"""The tables for BI tools: they equal the warehouse's, are replaced by session, and are read-only for readers."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import yaml
 from stock_assets.domain.errors import PermanentError
 from stock_assets.local import container, minio
 from stock_assets.local.java import Java
+from stock_assets.local.postgres import SERVING_ROLES
 from stock_assets.local.programs import programs
 from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.platform import OWNERS, Settings
@@ -69,6 +70,11 @@ def test_what_the_image_of_jars_gets_is_all_that_fetching_them_imports(tmp_path:
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(tmp_path))
+
+
+def test_the_image_of_postgres_makes_the_roles_that_the_embedded_server_has() -> None:
+    made = (DOCKER / "start").read_text().partition("<< EOF\n")[2].partition("\nEOF\n")[0]
+    assert re.sub(r"\$\{(\w+)//[^}]*\}", r"{\1}", made).replace("{reader}", "{bi_reader}").splitlines() == SERVING_ROLES
 
 
 def test_each_variable_of_a_container_is_a_setting() -> None:
