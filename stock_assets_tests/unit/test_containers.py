@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -203,3 +204,17 @@ def test_a_role_that_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Settings, "load", lambda: Settings({}))
     with pytest.raises(SystemExit, match="^code: SNOWFLAKE_ACCOUNT is not set"):
         container.main(["code"])
+
+
+def test_files_that_containers_get_are_there_and_none_is_written_in_compose() -> None:
+    """Compose 1.29, Debian's, refuses a file whose content stands in compose.yaml."""
+    assert "configs" not in COMPOSE
+    mounted = [
+        volume.split(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", ())
+        if volume.startswith("./")
+    ]
+    assert mounted and all((DOCKER / path).is_file() for path in mounted)
+    (server,) = json.loads((DOCKER / "pgadmin-servers.json").read_text())["Servers"].values()
+    assert (server["Host"], server["MaintenanceDB"], server["Username"]) == ("postgres", "serving", "bi_reader")
