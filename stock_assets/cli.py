@@ -19,6 +19,7 @@ import typer
 from stock_assets.commands import (
     ask,
     availability,
+    backup,
     chart,
     collect,
     data,
@@ -69,6 +70,8 @@ for command in (
     maintenance.compact,
     maintenance.vacuum,
     maintenance.report,
+    backup.backup,
+    backup.restore,
     store.files,
     ask.sql,
     export.export,

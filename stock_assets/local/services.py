@@ -24,7 +24,7 @@ from stock_assets.local.java import find_java
 from stock_assets.local.kafka import format_kafka
 from stock_assets.local.minio import build
 from stock_assets.local.postgres import prepare_postgres
-from stock_assets.local.preconditions import check_extra, check_ports, check_room
+from stock_assets.local.preconditions import check_extra, check_ports, check_restored, check_room
 from stock_assets.local.processes import end_all, owned
 from stock_assets.local.program import Program, log_file, run_dir
 from stock_assets.local.programs import PUBLISHER, programs
@@ -79,6 +79,7 @@ class Services:
             names = tuple(dict.fromkeys(("postgres", *names)))
         check_extra()
         check_room(self.settings)
+        check_restored(self.settings)
         with self._alone():
             java = find_java(self.settings)
             if {"kafka", "spark"} & set(names):

@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.lake import LOCAL_KEY, LOCAL_SECRET
 from stock_assets.settings.platform import Settings
 
@@ -30,6 +32,15 @@ def load_and_export(**given: str) -> Settings:
         PermanentError: ``.env`` or a value of it cannot be read.
     """
     return export(Settings.load(**given))
+
+
+def load_with_file(file: Path) -> Settings:
+    """As ``load_and_export``, where no ``.env`` is yet and ``file`` will be it.
+
+    Raises:
+        PermanentError: the file or a value of it cannot be read.
+    """
+    return load_and_export(**{n: text for n, text in read_env_file(file, os.environ).items() if n not in os.environ})
 
 
 def environment(settings: Settings) -> dict[str, str]:

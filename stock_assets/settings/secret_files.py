@@ -36,6 +36,11 @@ def secrets_of_files(values: Mapping[str, str]) -> dict[str, str]:
     return {name: _read(f"{name}_FILE", path) for name in SECRETS if (path := values.get(f"{name}_FILE", "").strip())}
 
 
+def named_files(values: Mapping[str, str]) -> list[str]:
+    """The variables by which ``values`` name a secret's file."""
+    return [f"{name}_FILE" for name in SECRETS if values.get(f"{name}_FILE", "").strip()]
+
+
 def _read(variable: str, path: str) -> str:
     try:
         secret = Path(path).read_text().strip()
