@@ -1,14 +1,17 @@
 """the commands that concern the embedded services -> what they print.
 
-Belongs here: setup, up, down, status, doctor.
+Belongs here: setup, up, down, status, doctor, health.
 Does not belong here: commands that move data (stock_assets/cli.py registers those beside these).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,6 +76,25 @@ def doctor() -> None:
     _end(found)
 
 
+def health(
+    as_json: Annotated[bool, typer.Option("--json", help="All facts, as one JSON object.")] = False,
+) -> None:
+    """What `doctor` checks, for programs: only what is wrong, or JSON; exit status 1 when anything is."""
+    from stock_assets.settings.process import load_and_export
+
+    found = _facts(load_and_export())
+    problems = [fact for fact in found if fact.problem]
+    if as_json:
+        told = {"healthy": not problems, "at": datetime.now(UTC).isoformat(), "facts": [asdict(fact) for fact in found]}
+        typer.echo(json.dumps(told))
+    else:
+        _show(problems)
+        typer.echo(
+            f"{len(problems)} of {len(found)} facts are wrong" if problems else f"{len(found)} facts, none is wrong"
+        )
+    _end(found)
+
+
 def _facts(settings: Settings) -> list[Fact]:
     from stock_assets.observability.facts import facts
 
@@ -84,7 +106,7 @@ def _show(facts: Sequence[Fact]) -> None:
     """A line for each fact, and its cure below; what is told of several subjects, and is nothing of any, in one line."""
     nothing = {name for name in {fact.name for fact in facts} if _is_nothing([f for f in facts if f.name == name])}
     lines = {_label(fact) if fact.name not in nothing else fact.name.replace("_", " "): fact for fact in facts}
-    width = max(18, *map(len, lines))
+    width = max([18, *map(len, lines)])
     for label, fact in lines.items():
         mark = typer.style("WRONG", fg="red") if fact.problem else typer.style("ok   ", fg="green")
         typer.echo(f"{mark} {label:<{width}} {fact.sentence}")
