@@ -17,6 +17,7 @@ from typing import NoReturn
 import typer
 
 from stock_assets.commands import (
+    alerts,
     ask,
     availability,
     backup,
@@ -28,6 +29,7 @@ from stock_assets.commands import (
     history,
     maintenance,
     marts,
+    metrics,
     produce,
     produce_csv,
     produce_raw,
@@ -60,6 +62,7 @@ for command in (
     services.doctor,
     services.health,
     collect.collect,
+    metrics.metrics,
     demo.demo,
     marts.marts,
     seed.seed,
@@ -83,6 +86,7 @@ for command in (
     chart.chart,
 ):
     app.command()(command)
+app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(quarantine.quarantine, name="quarantine")
 produce.produce.command()(produce_csv.csv)
 produce.produce.command()(produce_raw.raw)

@@ -8,7 +8,7 @@ of partitions alone (the UI, a backfill) builds those sessions whether stale or 
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,10 @@ AVAILABILITY_KEY = dg.AssetKey(["quality", "availability"])
 BUILT_KEYS = [
     MINUTE_BARS_KEY, DAILY_BARS_KEY, RECONCILIATION_KEY, AVAILABILITY_KEY, DAILY_METRICS_KEY, WAREHOUSE_KEY
 ]  # fmt: skip
+
+
+JUDGED_AGAIN = timedelta(days=14)
+"""For how long a session may become complete without a change of its metrics, by another verdict alone."""
 
 
 class Range(dg.Config):
@@ -147,6 +151,7 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
     def daily_stock_metrics(
         context: dg.AssetExecutionContext, config: Range, lake: Lake, warehouse: Warehouse
     ) -> Iterator[Any]:
+        from stock_assets.lake.milestones import record_complete
         from stock_assets.warehouse.audit import Origin
         from stock_assets.warehouse.load import load_sessions
         from stock_assets.warehouse.set_up import set_up
@@ -176,10 +181,17 @@ def built_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings) -
                 totals = {name: getattr(report, name) for name in totals}
                 loaded = {entry["values"]: entry["counts"] for entry in rows["trading_day"].value_counts().to_pylist()}
         record_built(lake.root, stage, {day: now.get(day, GONE) for day in days})
+        record_complete(lake.root, _loaded(lake.root, stage, now, days), datetime.now(UTC))
         context.log.info(f"{len(days)} sessions: {totals}")
         yield from report_sessions(context, days, loaded, totals, {})
 
     return [minute_bars, daily_bars, daily_metrics, daily_stock_metrics]
+
+
+def _loaded(lake_root: str, stage: str, now: Fingerprints, days: list[date]) -> set[date]:
+    """Of the sessions of this run and the newest ones, those of which the warehouse holds what metrics say now."""
+    built, recent = built_from(lake_root, stage), datetime.now(UTC).date() - JUDGED_AGAIN
+    return {day for day in now if (day in days or day >= recent) and built.get(day) == now[day]}
 
 
 def _build_bars(

@@ -12,7 +12,7 @@ from functools import partial
 import dagster as dg
 
 from stock_assets.defs.raw_assets import HISTORY
-from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session, session, sessions_between
+from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, EXCHANGE_ZONE, is_session, session, sessions_between
 from stock_assets.settings.platform import Settings
 
 FETCH = dg.define_asset_job(
@@ -20,8 +20,8 @@ FETCH = dg.define_asset_job(
     selection=dg.AssetSelection.assets(HISTORY),
     description="Fetches daily bars, splits and dividends that the lake lacks; asked for by the schedules.",
 )
-SETTLE = timedelta(minutes=30)
-"""How long after the close a vendor's bar is final."""
+SETTLE = CLOSING_PRINT_GRACE + timedelta(minutes=5)
+"""How long after the close a vendor's bar is final; ten minutes are left of those within which it is to be complete."""
 LOOK_BACK = timedelta(days=45)
 """What older fetches missed is made up for this long; for more, backfill ``sources/history``."""
 
@@ -36,8 +36,8 @@ def fetch_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
 
     @schedule(
         name="fetch_after_close",
-        cron_schedule="*/15 13-23 * * 1-5",
-        description="Half an hour after each session's close, half days too: its bars, and what earlier fetches missed.",
+        cron_schedule="*/5 13-23 * * 1-5",
+        description="20 minutes after each session's close, half days too: its bars, and what earlier fetches missed.",
     )
     def after_close(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         now = context.scheduled_execution_time.astimezone(EXCHANGE_ZONE)
@@ -46,7 +46,7 @@ def fetch_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             return dg.SkipReason(f"{day} is no session")
         due = session(day).close_time + SETTLE
         if now < due:
-            return dg.SkipReason(f"due at {due.astimezone(EXCHANGE_ZONE):%H:%M}, half an hour after the close")
+            return dg.SkipReason(f"due at {due.astimezone(EXCHANGE_ZONE):%H:%M}, 20 minutes after the close")
         first = max(sessions_between(day - LOOK_BACK, day)[0], settings.dagster.first_session)
         # The key makes it one run a session, by whichever look comes first.
         return _request(f"after close of {day}", first, day)

@@ -30,7 +30,6 @@ from stock_assets.defs.resources import Lake
 from stock_assets.domain.availability import AVAILABILITIES
 from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.domain.reconciliation import VERDICTS
-from stock_assets.domain.sessions import session
 from stock_assets.domain.table import Table
 from stock_assets.lake.built import record_built
 from stock_assets.lake.fingerprints import GONE, Fingerprints
@@ -85,7 +84,7 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         "Each symbol and session: available, corrected, partial, degraded, missing or legitimately empty, and why.",
     )
     def availability(context: dg.AssetExecutionContext, config: Range, lake: Lake) -> Iterator[Any]:
-        from stock_assets.lake.milestones import record_milestones
+        from stock_assets.lake.milestones import record_judged
         from stock_assets.lake.tables import read_sessions
         from stock_assets.quality.availability import former_table, judge_sessions
         from stock_assets.quality.state import availability_state
@@ -101,7 +100,7 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
             stored = read_sessions(lake.root, RECONCILIATION, columns, days[0], days[-1]).to_pylist()
             rows = judge_sessions(lake.root, days, judging, stored, instant)
         changed = _store(lake.root, AVAILABILITY, rows, days, now)
-        record_milestones(lake.root, days, rows, [day for day in days if session(day).close_time <= instant], instant)
+        record_judged(lake.root, days, instant)
         counts = Counter(row["availability"] for row in rows)
         context.log.info(", ".join(f"{counts[name]} {name}" for name in AVAILABILITIES))
         shared: dict[str, Any] = {"changed_sessions": len(changed), **{name: counts[name] for name in AVAILABILITIES}}

@@ -61,7 +61,7 @@ SESSION_COMPLETION = Table(
         Column("close_time", "timestamp", "end of regular trading, UTC"),
         Column("first_complete_at", "timestamp", "when its data was complete first, UTC", nullable=True),
         Column("minutes_to_complete", "int64", "from the close to then", nullable=True),
-        Column("verdict", "string", "met, missed, open, or not judged: it was filled in later"),
+        Column("verdict", "string", "met, missed, open, or not judged: it is history that was filled in"),
     ),
     key=("trading_day",),
     partition_by=(),

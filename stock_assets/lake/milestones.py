@@ -7,14 +7,16 @@ Does not belong here: what they mean for the promise (``domain.service_level``).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
-from typing import Any
 
+from stock_assets.domain.quality_tables import AVAILABILITY
 from stock_assets.domain.service_level import Milestones
+from stock_assets.domain.sessions import session
 from stock_assets.domain.state_tables import MILESTONES
-from stock_assets.lake.tables import append_rows, open_table
+from stock_assets.lake.tables import append_rows, open_table, read_sessions
 
+NONE = Milestones()
 INCOMPLETE = frozenset({"missing", "partial", "degraded"})
 
 
@@ -30,23 +32,33 @@ def read_milestones(lake_root: str) -> dict[date, Milestones]:
     return {day: Milestones(each.get("judged"), each.get("complete")) for day, each in found.items()}
 
 
-def record_milestones(
-    lake_root: str, days: Iterable[date], rows: Collection[Mapping[str, Any]], closed: Collection[date], now: datetime
-) -> None:
-    """Store what sessions reach for the first time.
+def record_judged(lake_root: str, days: Iterable[date], now: datetime) -> None:
+    """Store that sessions were judged, where they are for the first time."""
+    known = read_milestones(lake_root)
+    _record(lake_root, "judged", [day for day in days if known.get(day, NONE).judged_at is None], now)
+
+
+def record_complete(lake_root: str, loaded: Collection[date], now: datetime) -> None:
+    """Store which sessions are complete for the first time: judged, nothing missing, and all of it in the warehouse.
 
     Args:
-        rows: rows of AVAILABILITY of ``days``, all of these sessions.
-        closed: sessions whose close has passed: before, none is complete.
+        loaded: sessions of which the warehouse holds what the metrics say now.
+        now: a session that has not closed by then is not complete.
     """
     known = read_milestones(lake_root)
+    waiting = {
+        day for day in loaded if day in known and known[day].complete_at is None and session(day).close_time <= now
+    }
+    if not waiting:
+        return
+    columns = ["trading_day", "availability"]
+    rows = read_sessions(lake_root, AVAILABILITY, columns, min(waiting), max(waiting), days=waiting).to_pylist()
     lacking = {row["trading_day"] for row in rows if row["availability"] in INCOMPLETE}
     some = {row["trading_day"] for row in rows}
-    fresh = []
-    for day in days:
-        reached = known.get(day, Milestones())
-        if reached.judged_at is None:
-            fresh.append({"trading_day": day, "milestone": "judged", "reached_at": now})
-        if reached.complete_at is None and day in some and day in closed and day not in lacking:
-            fresh.append({"trading_day": day, "milestone": "complete", "reached_at": now})
-    append_rows(lake_root, MILESTONES, fresh)
+    _record(lake_root, "complete", sorted((waiting & some) - lacking), now)
+
+
+def _record(lake_root: str, milestone: str, days: Iterable[date], now: datetime) -> None:
+    append_rows(
+        lake_root, MILESTONES, [{"trading_day": day, "milestone": milestone, "reached_at": now} for day in days]
+    )

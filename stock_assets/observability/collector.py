@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from stock_assets.domain.errors import StockAssetsError
-from stock_assets.domain.quality_tables import QUALITY_TABLES
+from stock_assets.domain.quality_tables import AVAILABILITY, QUALITY_TABLES
 from stock_assets.domain.table import Table
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES
-from stock_assets.lake.tables import read_sessions, table_version
+from stock_assets.lake.tables import table_version
 from stock_assets.local.services import Services
 from stock_assets.observability.facts import facts
+from stock_assets.observability.held import count_duplicates, counted_words, held
 from stock_assets.observability.kept import Kept, file_of
 from stock_assets.observability.observation import Equation, Held, Observation, RunSeen, ServiceSeen
+from stock_assets.observability.publishing import publishers
 from stock_assets.raw.completeness import prove
 from stock_assets.settings.platform import Settings
 from stock_assets.topic.topics import Topic, topics_of
@@ -57,6 +59,9 @@ class Collector:
             held=self._part("tables", lambda: list(self._held(settings))),
             equations=self._part("completeness", lambda: list(self._equations(settings))),
             runs=self._part("runs", lambda: _runs(settings, self._kept)),
+            publishers=self._part("publishers", lambda: publishers(settings)),
+            availability=dict(self._part("availability", lambda: self._words(settings))),
+            duplicates=next(iter(self._part("duplicates", lambda: [self._duplicates(settings)])), None),
         )
         seen = Observation(**{**vars(seen), "seconds": time.monotonic() - began})
         self._kept.keep(seen)
@@ -84,11 +89,17 @@ class Collector:
 
     def _held(self, settings: Settings) -> Iterator[Held]:
         for table in TABLES:
-            yield self._once(settings, table, "held", partial(_held, settings, table))
+            yield self._once(settings, table, "held", partial(held, settings, table))
 
     def _equations(self, settings: Settings) -> Iterator[Equation]:
         for topic in topics_of(settings.broker).values():
             yield from self._once(settings, topic.table, "equations", partial(_equations, settings, topic))
+
+    def _words(self, settings: Settings) -> list[tuple[str, int]]:
+        return self._once(settings, AVAILABILITY, "words", partial(counted_words, settings))
+
+    def _duplicates(self, settings: Settings) -> int:
+        return self._once(settings, DAILY_BARS, "duplicates", partial(count_duplicates, settings))
 
     def _once(self, settings: Settings, table: Table, what: str, look: Callable[[], Answer]) -> Answer:
         """What was found for this version of the table."""
@@ -98,15 +109,6 @@ class Collector:
             known = version, look()
             self._told[f"{what} {table.path}"] = known
         return known[1]  # type: ignore[return-value]
-
-
-def _held(settings: Settings, table: Table) -> Held:
-    import pyarrow.compute as pc
-
-    raw = table in RAW_TABLES.values()
-    days = read_sessions(settings.lake_root, table, ["trading_day"], accepted_only=raw)["trading_day"]
-    newest = pc.max(days).as_py() if len(days) else None
-    return Held(table.path, pc.count_distinct(days).as_py(), len(days), newest)
 
 
 def _equations(settings: Settings, topic: Topic) -> list[Equation]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 from typing import Any
 
+from stock_assets.lake.milestones import read_milestones
 from stock_assets.local.dagster import instance_home
 from stock_assets.local.services import Services
 from stock_assets.local.states import ServiceState
@@ -64,6 +66,7 @@ def _of_the_data(
         "schemas": (set(), lambda: list(services.registry_facts(settings))),
         "topics": (store | away & {"kafka"}, lambda: topics.waiting_since(settings)),
         "sessions": (store, lambda: sessions.stale_sessions(settings)),
+        "promise": (store, lambda: list(sessions.late_facts(read_milestones(settings.lake_root), datetime.now(UTC)))),
         "rows": (store, lambda: list(sessions.withheld_facts(settings.lake_root))),
         "marts": (away & {"warehouse"}, lambda: list(marts.mart_facts(settings))),
         "serving": (away & {"warehouse", "postgres", "serving"}, lambda: list(serving.serving_facts(settings))),
@@ -87,7 +90,8 @@ def _of_the_data(
     for stage, (waiting, age_s) in told.get("topics", {}).items():
         draining = seen is not None and runs.DRAIN in seen.in_flight
         yield from topics.topic_facts(stage, waiting, age_s, settings.landing_max_delay_s, draining)
-    yield from told.get("rows", ())
+    for name in ("promise", "rows"):
+        yield from told.get(name, ())
     yield from told.get("marts", ())
     yield from told.get("serving", ())
     state = None if settings.local.container else states[runs.DAEMON]

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from stock_assets.domain.errors import ServiceUnavailable
+from stock_assets.observability.counted import count
 from stock_assets.observability.fact import Fact
 from stock_assets.observability.observation import (
     CheckSeen,
     Equation,
     Held,
     Observation,
+    PublisherSeen,
     RunSeen,
     ServiceSeen,
     StepSeen,
@@ -38,6 +40,7 @@ CREATE TABLE IF NOT EXISTS processes (service TEXT, pid INTEGER, at REAL, PRIMAR
 CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, requested REAL, run TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS checks (asset TEXT, name TEXT, at REAL, passed INTEGER, severity TEXT, said TEXT,
     PRIMARY KEY (asset, name, at)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counters (name TEXT, labels TEXT, value REAL, last REAL, PRIMARY KEY (name, labels)) WITHOUT ROWID;
 """
 
 
@@ -77,6 +80,7 @@ class Kept:
             text = json.dumps(asdict(replace(seen, runs=(), services=services)), default=str)
             connection.execute("INSERT OR REPLACE INTO newest VALUES (1, ?)", (text,))
             _keep_numbers(connection, seen)
+            count(connection, seen)
             for run in seen.runs:
                 row = asdict(replace(run, checks=()))
                 connection.execute(
@@ -135,6 +139,9 @@ def newest(file: Path) -> Observation | None:
         services=[ServiceSeen(**each) for each in told["services"]],
         held=[Held(**each | {"newest": _day(each["newest"])}) for each in told["held"]],
         equations=[Equation(**each) for each in told["equations"]],
+        publishers=[PublisherSeen(**each) for each in told.get("publishers", ())],
+        availability=told.get("availability", {}),
+        duplicates=told.get("duplicates"),
     )
 
 
@@ -167,6 +174,18 @@ def numbers(file: Path, name: str) -> list[tuple[float, str, float]]:
         ServiceUnavailable: the file cannot be read.
     """
     return _read(file, "SELECT at, about, value FROM numbers WHERE name = ? ORDER BY at", name)
+
+
+def counters(file: Path) -> dict[str, dict[tuple[str, ...], float]]:
+    """What was counted since the file was made, by name and labels; it never falls.
+
+    Raises:
+        ServiceUnavailable: the file cannot be read.
+    """
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for name, labels, value in _read(file, "SELECT name, labels, value FROM counters"):
+        found.setdefault(name, {})[tuple(json.loads(labels))] = value
+    return found
 
 
 def _read(file: Path, query: str, *given: Any) -> list[Any]:

@@ -6,8 +6,8 @@ Does not belong here: looking (``collector``), keeping (``kept``), what is a pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from stock_assets.observability.fact import Fact
@@ -34,12 +34,20 @@ class ServiceSeen:
 
 @dataclass(frozen=True)
 class Held:
-    """What a table holds: sessions that have rows, rows that readers see, and the newest of the sessions."""
+    """What a table holds: sessions that have rows, rows that readers see, and the newest of the sessions.
+
+    Attributes:
+        files, bytes: of its newest version.
+        commit_s: seconds that this version's commit took, where the engine that wrote it says so.
+    """
 
     stage: str
     sessions: int
     rows: int
     newest: date | None
+    files: int = 0
+    bytes: int = 0
+    commit_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +99,29 @@ class RunSeen:
 
 
 @dataclass(frozen=True)
+class PublisherSeen:
+    """A publisher by its own word; numbers are since it started.
+
+    Attributes:
+        requests_left: that its vendor grants today; None where that is not limited.
+    """
+
+    name: str
+    fetched: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    reconnects: int = 0
+    requests_left: int | None = None
+
+
+@dataclass(frozen=True)
 class Observation:
-    """All that one look found; ``at`` and ``seconds`` are when it began (since 1970) and how long it took."""
+    """All that one look found; ``at`` and ``seconds`` are when it began (since 1970) and how long it took.
+
+    Attributes:
+        availability: how many symbols' sessions have each word.
+        duplicates: ticks that bars dropped because they came before; None where that cannot be told.
+    """
 
     at: float
     seconds: float
@@ -101,3 +130,22 @@ class Observation:
     held: Sequence[Held] = ()
     equations: Sequence[Equation] = ()
     runs: Sequence[RunSeen] = ()
+    publishers: Sequence[PublisherSeen] = ()
+    availability: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int | None = None
+
+
+LATE_SLACK_S = 30.0
+
+
+def late_after_s(every_s: float, seconds: float) -> float:
+    """Seconds after which an observation without a successor says that the collector is dead or stuck.
+
+    The collector rests nine times as long as a look took a processor, at least until ``every_s`` is over; then it looks again,
+    which takes about as long as the last one did.
+
+    Args:
+        every_s: how often it looks.
+        seconds: how long the last look took.
+    """
+    return every_s + 11 * seconds + LATE_SLACK_S

@@ -1,15 +1,22 @@
 """tables of the lake -> facts about its sessions.
 
-Belongs here: which sessions are stale, and what is withheld.
+Belongs here: which sessions are stale, which were not complete in time, and what is withheld.
 Does not belong here: who builds them (``runs``), and the verdict on each symbol (``quality.availability``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session
+from stock_assets.domain.service_level import (
+    COMPLETE_WITHIN,
+    Milestones,
+    minutes_to_complete,
+    promised_since,
+    service_level,
+)
+from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session, session, sessions_between
 from stock_assets.domain.tables import DERIVED_TABLES
 from stock_assets.lake.tables import read_withheld
 from stock_assets.observability.fact import Fact
@@ -17,7 +24,9 @@ from stock_assets.quality.judging import Judging
 from stock_assets.quality.state import stale_stages
 from stock_assets.settings.platform import Settings
 
-STALE, WITHHELD = "stale_sessions", "withheld_rows"
+STALE, WITHHELD, LATE = "stale_sessions", "withheld_rows", "service_level"
+REMEMBERED = 5
+"""Sessions that are told to be late: of older ones the mart tells."""
 
 
 def stale_sessions(settings: Settings) -> dict[str, list[date]]:
@@ -44,6 +53,41 @@ def stale_facts(stale: Mapping[str, Sequence[date]], unbuilt: Fact | None) -> It
         why = f", and nothing builds them: {unbuilt.sentence}" if unbuilt is not None else ""
         cure = unbuilt.cure if unbuilt is not None else ""
         yield Fact(STALE, stage, unbuilt is not None, text + why, cure, len(days), "sessions")
+
+
+def late_facts(milestones: Mapping[date, Milestones], now: datetime) -> Iterator[Fact]:
+    """Of the newest sessions, those that were not complete in time; a problem until they are. One fact says so when there is none.
+
+    A session is told from the minute on in which its time is over.
+    """
+    since = promised_since(milestones, lambda day: session(day).close_time)
+    closed = [day for day in _newest(now) if session(day).close_time <= now]
+    told = False
+    for day in closed:
+        close, seen = session(day).close_time, milestones.get(day, Milestones())
+        if service_level(day, close, seen, now, since) != "missed":
+            continue
+        told = True
+        minutes = minutes_to_complete(close, seen)
+        due = close + COMPLETE_WITHIN
+        promise = f"DAILY_STOCK_METRICS of {day} was to be complete by {due.astimezone(EXCHANGE_ZONE):%H:%M} New York"
+        if minutes is not None:
+            yield Fact(
+                LATE, str(day), False, f"{promise}, and was {minutes} minutes after the close", "", minutes, "minutes"
+            )
+        else:
+            late = int((now - close).total_seconds() // 60)
+            cure = f"`stock-assets availability --day {day} --problems` tells what is missing."
+            yield Fact(LATE, str(day), True, f"{promise}, and is not yet", cure, late, "minutes")
+    if not told:
+        promised = since is not None and any(day >= since for day in closed)
+        text = "every session of late was complete in time" if promised else "no session of late was promised"
+        yield Fact(LATE, "", False, text)
+
+
+def _newest(now: datetime) -> list[date]:
+    today = now.astimezone(EXCHANGE_ZONE).date()
+    return sessions_between(today - timedelta(days=3 * REMEMBERED), today)[-REMEMBERED:]
 
 
 def withheld_facts(lake_root: str) -> Iterator[Fact]:

@@ -25,6 +25,7 @@ class LocalSettings(Owner):
     minio_port: int = setting("MINIO_PORT", 9000, "port of the embedded MinIO", **PORT)
     dashboard_port: int = setting("DASHBOARD_PORT", 8501, "port of the dashboard", **PORT)
     postgres_port: int = setting("POSTGRES_PORT", 15432, "port of the embedded PostgreSQL", **PORT)
+    metrics_port: int = setting("METRICS_PORT", 9108, "port of the metrics for Prometheus", **PORT)
     java_home: str = setting("JAVA_HOME", "", "a Java installation to prefer", listed=False)
     search_path: str = setting("PATH", "", "where programs are searched", listed=False)
     ca_bundle: str = setting("SSL_CERT_FILE", "", "PEM file of the authorities this machine trusts", listed=False)
@@ -48,6 +49,7 @@ class LocalSettings(Owner):
             "dagster-code": self.dagster_port + 1,
             "dagster-webserver": self.dagster_port,
             "dashboard": self.dashboard_port,
+            "metrics": self.metrics_port,
         }
 
     @property

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stock_assets.domain.universe import Universe
+from stock_assets.settings.alerts import AlertSettings
 from stock_assets.settings.dashboard import DashboardSettings
 from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.kafka import Broker, KafkaSettings
@@ -46,6 +47,7 @@ OWNERS: dict[str, type[Owner]] = {
     "quality": QualitySettings,
     "vendors": VendorSettings,
     "dashboard": DashboardSettings,
+    "alerts": AlertSettings,
 }
 """The model of each owner, by the attribute of ``Settings`` that has it."""
 
@@ -136,6 +138,10 @@ class Settings:
     @cached_property
     def dashboard(self) -> DashboardSettings:
         return DashboardSettings.of(self.values)
+
+    @cached_property
+    def alerts(self) -> AlertSettings:
+        return AlertSettings.of(self.values)
 
     @cached_property
     def local_dir(self) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from stock_assets.domain.errors import PermanentError
 
 SECRETS = (
+    "ALERTS_URL",
     "ALPHA_VANTAGE_API_KEY",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.quality_tables import AVAILABILITY
-from stock_assets.domain.service_level import Milestones, minutes_to_complete, service_level
+from stock_assets.domain.service_level import Milestones, minutes_to_complete, promised_since, service_level
 from stock_assets.domain.sessions import calendar, session, sessions_between
 from stock_assets.domain.splits import Stated, actions_that_count
 from stock_assets.domain.stocks import STOCKS
@@ -147,6 +147,7 @@ def completion_rows(lake_root: str, first_session: date, now: datetime) -> pa.Ta
     import pyarrow as pa
 
     milestones = read_milestones(lake_root)
+    since = promised_since(milestones, lambda day: session(day).close_time)
     rows = []
     for day in sessions_between(first_session, now.date()):
         close = session(day).close_time
@@ -158,7 +159,7 @@ def completion_rows(lake_root: str, first_session: date, now: datetime) -> pa.Ta
                     "close_time": close,
                     "first_complete_at": seen.complete_at,
                     "minutes_to_complete": minutes_to_complete(close, seen),
-                    "verdict": service_level(close, seen, now),
+                    "verdict": service_level(day, close, seen, now, since),
                 }
             )
     return pa.Table.from_pylist(rows, schema=SESSION_COMPLETION.arrow_schema())

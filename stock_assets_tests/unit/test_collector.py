@@ -14,6 +14,7 @@ from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.observability import collector as collecting
 from stock_assets.observability import facts as all_facts
+from stock_assets.observability import held
 from stock_assets.observability.collector import Collector, memory_by_service
 from stock_assets.observability.fact import Fact
 from stock_assets.observability.kept import KEPT_S, Kept, checks, file_of, newest, numbers, runs
@@ -23,6 +24,7 @@ from stock_assets.observability.observation import (
     Equation,
     Held,
     Observation,
+    PublisherSeen,
     RunSeen,
     ServiceSeen,
     StepSeen,
@@ -39,6 +41,9 @@ SEEN = Observation(
     services=[ServiceSeen("kafka", "running", 11, "127.0.0.1:9092", 60, 1024)],
     held=[Held("bars/daily_bars", 2, 4, date(2024, 1, 3)), Held("raw/ticks", 0, 0, None)],
     equations=[Equation("t", 0, 10, 8, 1, 1, "")],
+    publishers=[PublisherSeen("simulator", 3, 2, 1, 0, None)],
+    availability={"available": 4},
+    duplicates=7,
     runs=[
         RunSeen("r2", "build", "started", 900.0, None, ""),
         RunSeen(
@@ -121,20 +126,23 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings({"STOCK_ASSETS_LOCAL": str(tmp_path), "STOCK_ASSETS_HOME": str(tmp_path)})
 
 
+def of_metrics(seen: Observation) -> list[Held]:
+    return [each for each in seen.held if each.stage == "metrics/daily_metrics"]
+
+
 def test_tables_are_counted_once_per_version(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     days = sessions_between(date(2024, 1, 2), date(2024, 1, 5))
     store_metrics(settings.lake_root, {("A", day): Decimal(1) for day in days}, withheld=[days[-1]])
     collector, read = Collector(settings), []
-    original = collecting.read_sessions
-    monkeypatch.setattr(
-        collecting, "read_sessions", lambda *given, **named: read.append(given) or original(*given, **named)
-    )
+    original = held.read_sessions
+    monkeypatch.setattr(held, "read_sessions", lambda *given, **named: read.append(given) or original(*given, **named))
     seen = collector.collect()
-    assert Held("metrics/daily_metrics", 3, 3, days[2]) in seen.held
+    assert [(each.sessions, each.rows, each.newest) for each in of_metrics(seen)] == [(3, 3, days[2])]
     once = len(read)
+    assert (seen.availability, seen.duplicates) == ({}, 0)
     assert collector.collect().held == seen.held and len(read) == once
     store_metrics(settings.lake_root, {("B", days[0]): Decimal(1)})
-    assert Held("metrics/daily_metrics", 3, 4, days[2]) in collector.collect().held
+    assert [(each.sessions, each.rows, each.newest) for each in of_metrics(collector.collect())] == [(3, 4, days[2])]
     assert len(read) == once + 1
     kept = newest(file_of(settings))
     assert kept is not None and kept.facts == [WAITING]

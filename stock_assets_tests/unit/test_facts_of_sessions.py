@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stock_assets.domain.sessions import EXCHANGE_ZONE, sessions_between
+from stock_assets.domain.service_level import Milestones
+from stock_assets.domain.sessions import EXCHANGE_ZONE, session, sessions_between
 from stock_assets.domain.stages import STAGES
 from stock_assets.domain.tables import DAILY_BARS
 from stock_assets.observability import sessions
 from stock_assets.observability.fact import Fact
-from stock_assets.observability.sessions import stale_facts, stale_sessions, withheld_facts
+from stock_assets.observability.sessions import late_facts, stale_facts, stale_sessions, withheld_facts
 from stock_assets.settings.platform import Settings
 
 WHY = Fact("x", "build", True, "the last build failed: no Spark", "See the run")
@@ -45,3 +46,44 @@ def test_withheld_rows_are_told_and_no_problem(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(sessions, "read_withheld", lambda *_: pa.table({"symbol": ["IBM", "MSFT"]}))
     assert (told().problem, told().value) == (False, 2)
     assert "2 rows break a critical rule" in told().sentence and "stock-assets verify" in told().cure
+
+
+HALF, BEFORE = date(2024, 11, 29), date(2024, 11, 27)
+
+
+def at(moment: str) -> datetime:
+    return datetime.fromisoformat(moment).replace(tzinfo=EXCHANGE_ZONE)
+
+
+def complete(day: date, minutes: int) -> Milestones:
+    """Judged before its close, complete so many minutes after it."""
+    close = session(day).close_time
+    return Milestones(close - timedelta(hours=2), close + timedelta(minutes=minutes))
+
+
+def test_a_missed_half_day_is_told_at_13_31_and_not_a_minute_before() -> None:
+    milestones = {BEFORE: complete(BEFORE, 10), HALF: Milestones(at("2024-11-29 10:00"))}
+    assert not [fact for fact in late_facts(milestones, at("2024-11-29 13:30")) if fact.problem]
+    (fact,) = late_facts(milestones, at("2024-11-29 13:31"))
+    assert fact.problem and (fact.name, fact.about, fact.value) == ("service_level", str(HALF), 31)
+    assert "by 13:30 New York, and is not yet" in fact.sentence and str(HALF) in fact.cure
+
+
+def test_a_session_that_nothing_came_of_is_late_too_until_it_is_complete() -> None:
+    milestones = {BEFORE: complete(BEFORE, 10)}
+    (fact,) = late_facts(milestones, at("2024-12-02 09:00"))
+    assert fact.problem and fact.about == str(HALF)
+    (fact,) = late_facts(milestones | {HALF: complete(HALF, 5000)}, at("2024-12-02 09:00"))
+    assert not fact.problem and "5000 minutes after the close" in fact.sentence
+
+
+def test_history_that_is_filled_in_is_late_never_and_changes_no_fact() -> None:
+    filled = {
+        day: Milestones(at("2024-12-02 08:00"), at("2024-12-02 08:00"))
+        for day in sessions_between(date(2013, 1, 2), HALF)
+    }
+    (fact,) = late_facts(filled, at("2024-12-02 09:00"))
+    assert not fact.problem and "no session of late was promised" in fact.sentence
+    live = {BEFORE: complete(BEFORE, 10), HALF: complete(HALF, 29)}
+    backfilled = {day: seen for day, seen in filled.items() if day.year == 2013}
+    assert list(late_facts(live, at("2024-12-02 09:00"))) == list(late_facts(backfilled | live, at("2024-12-02 09:00")))

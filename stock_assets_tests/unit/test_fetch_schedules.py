@@ -39,14 +39,14 @@ def keys(name: str, day: str) -> list[str]:
 @pytest.mark.parametrize(
     ("day", "first"),
     [
-        ("2024-11-27", "16:30"),
-        ("2024-11-29", "13:30"),  # the day after Thanksgiving
-        ("2024-03-11", "16:30"),  # New York's clock was set forward the day before
+        ("2024-11-27", "16:20"),
+        ("2024-11-29", "13:20"),  # the day after Thanksgiving
+        ("2024-03-11", "16:20"),  # New York's clock was set forward the day before
     ],
 )
 def test_after_the_close_half_days_too(day: str, first: str) -> None:
     asked = keys(AFTER_CLOSE, day)
-    assert asked[0] == first and asked[-1] == "23:45"
+    assert asked[0] == first and asked[-1] == "23:55"
     requests = [ask(AFTER_CLOSE, f"{day} {moment}") for moment in asked]
     assert {each.run_key for each in requests if each} == {f"after close of {day}"}  # of which Dagster starts one run
 

@@ -18,8 +18,8 @@ from stock_assets.defs.built_assets import MINUTE_BARS_KEY, WAREHOUSE_KEY
 from stock_assets.defs.marts import LOADED_KEYS
 from stock_assets.domain.bar_sizes import bar_starts
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.service_level import COMPLETE_WITHIN, Milestones, minutes_to_complete, service_level
-from stock_assets.domain.sessions import all_sessions, session
+from stock_assets.domain.service_level import Milestones, minutes_to_complete, promised_since, service_level
+from stock_assets.domain.sessions import all_sessions, session, sessions_between
 from stock_assets.domain.tables import MINUTE_BARS
 from stock_assets.settings.platform import Settings
 from stock_assets.warehouse import models
@@ -111,29 +111,42 @@ def test_the_manifest_holds_nothing_of_a_machine_or_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judged_after", "complete_after", "now_after", "verdict", "minutes"),
+    ("complete_after", "now_after", "verdict", "minutes"),
     [
-        (-60, 30, 500, "met", 30),
-        (-60, -5, 500, "met", 0),
-        (-60, 91, 500, "missed", 91),
-        (-60, None, 30, "open", None),
-        (-60, None, 91, "missed", None),
-        (None, None, 30, "open", None),
-        (24 * 60 + 1, 24 * 60 + 1, 3000, "not judged", 24 * 60 + 1),
-        (None, None, 3000, "not judged", None),
+        (30, 500, "met", 30),
+        (-5, 500, "met", 0),
+        (31, 500, "missed", 31),
+        (None, 30, "open", None),
+        (None, 31, "missed", None),
+        (None, 100 * 24 * 60, "missed", None),
+        (100 * 24 * 60, 200 * 24 * 60, "missed", 100 * 24 * 60),  # filling it in changes nothing
     ],
 )
+@pytest.mark.parametrize("day", [FULL, HALF])
 def test_service_level(
-    judged_after: int | None, complete_after: int | None, now_after: int, verdict: str, minutes: int | None
+    day: date, complete_after: int | None, now_after: int, verdict: str, minutes: int | None
 ) -> None:
-    close = session(FULL).close_time
-
-    def at(after: int | None) -> datetime | None:
-        return None if after is None else close + timedelta(minutes=after)
-
-    seen = Milestones(at(judged_after), at(complete_after))
-    assert service_level(close, seen, close + timedelta(minutes=now_after)) == verdict
+    close = session(day).close_time
+    seen = Milestones(None, None if complete_after is None else close + timedelta(minutes=complete_after))
+    now = close + timedelta(minutes=now_after)
+    assert service_level(day, close, seen, now, since=day) == verdict
+    assert service_level(day, close, seen, now, since=None) == "not judged"
+    assert service_level(day, close, seen, now, since=day + timedelta(days=1)) == "not judged"
     assert minutes_to_complete(close, seen) == minutes
+
+
+def test_the_promise_begins_with_the_first_session_that_was_judged_while_new() -> None:
+    def close_of(day: date) -> datetime:
+        return session(day).close_time
+
+    history = {
+        day: Milestones(close_of(HALF), close_of(HALF)) for day in sessions_between(date(2013, 1, 2), date(2024, 6, 28))
+    }
+    assert promised_since(history, close_of) is None
+    live = history | {HALF: Milestones(close_of(HALF) - timedelta(hours=1))}
+    assert promised_since(live, close_of) == HALF
+    later = live | {FULL: Milestones(close_of(FULL) + timedelta(days=9))}
+    assert promised_since(later, close_of) == HALF
 
 
 @given(st.sampled_from(all_sessions()), st.integers(1, 400))
@@ -147,7 +160,6 @@ def test_bars_cover_their_session_from_its_open(day: date, minutes: int) -> None
 def test_hours_of_a_full_and_a_half_day() -> None:
     assert [f"{start:%H:%M}" for start in bar_starts(FULL, 60)][0::6] == ["13:30", "19:30"]
     assert len(bar_starts(HALF, 60)) == 4
-    assert timedelta(minutes=60) < COMPLETE_WITHIN
 
 
 def minute(

@@ -1,0 +1,68 @@
+"""a message -> whoever is to be told, through Apprise.
+
+Belongs here: whether an address can be used, sending, and saying what failed without saying the address: it opens the channel.
+Does not belong here: what is sent (``message``), trying again (``sender``).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from stock_assets.observability.alerting.message import Message
+
+if TYPE_CHECKING:
+    from apprise import Apprise
+
+URL = "ALERTS_URL"
+
+
+def wrong_address(url: str) -> str:
+    """Why nothing can be sent to this address, without it; empty when Apprise understands it."""
+    return (
+        ""
+        if not url or _channel(url) is not None
+        else f"{URL} is no address that Apprise knows: it begins with {_scheme(url)}"
+    )
+
+
+def send(url: str, message: Message) -> str:
+    """Send; returns why that failed, empty when the channel took it."""
+    from apprise import NotifyFormat, NotifyType
+    from apprise.logger import LogCapture
+
+    channel = _channel(url)
+    if channel is None:
+        return wrong_address(url)
+    kind = NotifyType.FAILURE if message.bad else NotifyType.SUCCESS
+    with LogCapture(level=logging.WARNING) as captured:
+        taken = channel.notify(message.body, title=message.title, notify_type=kind, body_format=NotifyFormat.TEXT)
+        said = captured.getvalue()
+    if taken:
+        return ""
+    name = getattr(channel[0], "service_name", None) or _scheme(url)
+    status = re.search(r"error=(\d{3})", said)
+    reason = f"it answered {status[1]}" if status else "it does not answer, or refuses"
+    return f"the channel ({name}) did not take the message: {reason}"
+
+
+def _channel(url: str) -> Apprise | None:
+    import apprise
+
+    _quiet()
+    found = apprise.Apprise()
+    return found if found.add(url) and len(found) else None
+
+
+def _quiet() -> None:
+    """Apprise's own lines quote the address."""
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
+def _scheme(url: str) -> str:
+    scheme, found, _ = url.partition("://")
+    return f"{scheme[:20]}://" if found and scheme.isalnum() else "no scheme such as json://"
