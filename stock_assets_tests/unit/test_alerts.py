@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stock_assets.observability.alerting.message import SHOWN, Message, message
-from stock_assets.observability.alerting.sender import BETWEEN_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, Sender
+from stock_assets.observability.alerting.message import SHOWN, message
+from stock_assets.observability.alerting.sender import BETWEEN_S, FIRST_PAUSE_S, LONGEST_PAUSE_S
 from stock_assets.observability.alerting.standing import (
     LONGEST_WELL_FOR_S,
     WELL_FOR_S,
@@ -21,69 +20,14 @@ from stock_assets.observability.alerting.standing import (
     follow,
     well_for_s,
 )
-from stock_assets.observability.alerting.store import Store, queued, sent_after, standings, trouble
-from stock_assets.observability.alerting.watch import Watch
+from stock_assets.observability.alerting.store import queued, sent_after, standings, trouble
 from stock_assets.observability.fact import Fact
-from stock_assets.observability.kept import Kept
-from stock_assets.observability.observation import Observation, late_after_s
+from stock_assets.observability.observation import late_after_s
+from stock_assets_tests.fakes.alerted_platform import EVERY_S, REMIND_S, Platform
 from stock_assets_tests.fakes.quick_folder import quick_folder
 
-EVERY_S = 60.0
-REMIND_S = 6 * 3600.0
 DAEMON = Fact("daemon_heartbeat_age", "dagster-daemon", False, "its oldest heartbeat is 12 s old")
 DEAD = replace(DAEMON, problem=True, sentence="stopped", cure="`stock-assets up dagster-daemon`")
-
-
-@dataclass
-class Clock:
-    """A clock for all: ``now`` may be set back, ``monotonic`` not."""
-
-    now: float = 1_000_000.0
-    monotonic: float = 50.0
-
-    def pass_s(self, seconds: float) -> None:
-        self.now += seconds
-        self.monotonic += seconds
-
-
-class Platform:
-    """A collector, alerts and a channel, in ``folder``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.clock = folder, Clock()
-        self.away = False
-        self.tells = True
-        self.taken: list[Message] = []
-        self.turns: list[Turn] = []
-        self.kept = Kept(folder / "facts.db")
-        self.restart()
-
-    def restart(self) -> None:
-        """Alerts alone begin again."""
-        self.store = Store(self.folder / "alerts.db")
-        clock = self.clock
-        self.watch = Watch(self.folder / "facts.db", self.store, EVERY_S, lambda: clock.monotonic, lambda: clock.now)
-        self.sender = Sender(self.store, "http://page", self._take, lambda: clock.monotonic, lambda: clock.now)
-
-    def look(self, *facts: Fact, after_s: float = EVERY_S) -> None:
-        """The collector looks, then alerts do."""
-        self.clock.pass_s(after_s)
-        self.kept.keep(Observation(self.clock.now, 2.0, list(facts)))
-        self.work()
-
-    def work(self) -> None:
-        self.watch.look(REMIND_S, self.tells)
-        self.sender.work()
-
-    def _take(self, sent: Message) -> str:
-        if self.away:
-            return "the channel (JSON) did not take the message: it does not answer"
-        self.taken.append(sent)
-        self.turns += [turn for _, turn in self.store.queued()]
-        return ""
-
-    def told(self) -> list[tuple[str, str]]:
-        return [(turn.kind, turn.about) for turn in self.turns]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def send(url: str, message: Message) -> str:
     if channel is None:
         return wrong_address(url)
     kind = NotifyType.FAILURE if message.bad else NotifyType.SUCCESS
-    with LogCapture(level=logging.WARNING) as captured:
+    with LogCapture(level=logging.WARNING) as captured:  # type: ignore[no-untyped-call]
         taken = channel.notify(message.body, title=message.title, notify_type=kind, body_format=NotifyFormat.TEXT)
         said = captured.getvalue()
     if taken:
