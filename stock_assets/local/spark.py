@@ -69,7 +69,7 @@ def spark(settings: Settings, java: Java) -> Program:
 
 def archive(settings: Settings, java: Java) -> Path:
     """Where the classes of the server lie, once ``class_archive`` has made it."""
-    return class_archive.archive_of(java, _class_path(settings), settings.jars_dir)
+    return class_archive.archive_of(java, class_path(settings), settings.jars_dir)
 
 
 def server_properties(settings: Settings, port: int, scratch: Path) -> dict[str, str]:
@@ -99,7 +99,7 @@ def server_command(settings: Settings, java: Java, properties: Path, scratch: Pa
         *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
         *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}", *given],
         *["-Xms256m", "-Xmx2g", "-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
-        *["-cp", ":".join(f"{folder}/*" for folder in _class_path(settings))],
+        *["-cp", ":".join(f"{folder}/*" for folder in class_path(settings))],
         *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties)],
         *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],
     ]
@@ -114,7 +114,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _class_path(settings: Settings) -> list[Path]:
+def class_path(settings: Settings) -> list[Path]:
+    """The folders of all jars that Spark needs."""
     jars = [settings.jars_dir / folder for folder in folders(settings) if folder != "kafka"]
     return [*jars, pyspark_jars()]
 

@@ -22,6 +22,7 @@ from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.kafka import Broker, KafkaSettings
 from stock_assets.settings.lake import LakeSettings, absolute
 from stock_assets.settings.landing import LandingSettings
+from stock_assets.settings.live import LiveSettings
 from stock_assets.settings.local import LocalSettings
 from stock_assets.settings.market import MarketSettings
 from stock_assets.settings.orchestration import DagsterSettings
@@ -41,6 +42,7 @@ OWNERS: dict[str, type[Owner]] = {
     "landing": LandingSettings,
     "dagster": DagsterSettings,
     "spark": SparkSettings,
+    "live": LiveSettings,
     "warehouse": WarehouseSettings,
     "serving": ServingSettings,
     "market": MarketSettings,
@@ -114,6 +116,10 @@ class Settings:
     @cached_property
     def spark(self) -> SparkSettings:
         return SparkSettings.of(self.values)
+
+    @cached_property
+    def live(self) -> LiveSettings:
+        return LiveSettings.of(self.values)
 
     @cached_property
     def warehouse(self) -> WarehouseSettings:

@@ -1,0 +1,79 @@
+"""raw ticks' files, what the windows hold -> sessions whose windows hold something else.
+
+Belongs here: finding changes of raw ticks that no stream of added rows tells (a withdrawn record, a rebuilt session), from the
+statistics in Delta's log alone. Does not belong here: building the windows again (``sessions``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from stock_assets.lake.offsets import REBUILD
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+Place = tuple[date, str, int]
+"""trading_day, topic_id, kafka_partition."""
+Row = dict[str, Any]
+
+
+def differing_sessions(raw: DeltaTable, progress: Iterable[Row], *, to_the_end: bool = False) -> list[date]:
+    """Sessions of ``progress`` of which raw ticks now hold other rows, ascending.
+
+    Args:
+        progress: rows of WINDOW_PROGRESS.
+        to_the_end: compare all of raw; else only what lies below the offsets of ``progress``, as more is on its way.
+    """
+    held: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
+    said: dict[date, set[str]] = defaultdict(set)
+    for row in progress:
+        place = held[row["trading_day"], row["topic_id"], row["kafka_partition"]]
+        place[0] += row["ticks"]
+        place[1] = max(place[1], row["next_offset"])
+        said[row["trading_day"]].add(row["rebuilt_by"] or "")
+    files = _files(raw, said)
+    rebuilt = rebuilt_by(files)
+    differing = {day for day, told in said.items() if told != {rebuilt.get(day, "")}}
+    counted: dict[Place, int] = defaultdict(int)
+    for file in files:
+        place = (file["day"], file["topic_id"], file["partition"])
+        next_offset = held[place][1] if place in held else 0
+        if to_the_end or file["last"] < next_offset:
+            counted[place] += file["rows"]
+        elif file["first"] < next_offset:
+            counted[place] = -(10**18)  # a file with rows of both kinds does not tell how many of each
+    for place, (ticks, _) in held.items():
+        if counted[place] >= 0 and counted[place] != ticks:
+            differing.add(place[0])
+    if to_the_end:
+        differing |= {place[0] for place in counted.keys() - held.keys()}
+    return sorted(differing)
+
+
+def rebuilt_by(files: Iterable[Row]) -> dict[date, str]:
+    """Per session that was rebuilt since it was landed, the id of the rebuild: all its rows have that id, or a later landing's."""
+    return {file["day"]: file["landing_id"] for file in files if file["landing_id"].startswith(REBUILD)}
+
+
+def files_of(raw: DeltaTable, days: Iterable[date]) -> list[Row]:
+    """The files with accepted ticks of these sessions: day, topic_id, partition, rows, first and last offset, landing_id."""
+    return _files(raw, dict.fromkeys(days))
+
+
+def _files(raw: DeltaTable, days: Mapping[date, object]) -> list[Row]:
+    listed = pa.table(raw.get_add_actions(flatten=True))
+    columns = {
+        "day": "partition.trading_day", "topic_id": "min.topic_id", "partition": "partition.kafka_partition",
+        "rows": "num_records", "first": "min.kafka_offset", "last": "max.kafka_offset", "landing_id": "max.landing_id",
+    }  # fmt: skip
+    missing = [name for name in columns.values() if name not in listed.column_names]
+    if missing:  # nothing was landed yet
+        return []
+    found = listed.select(list(columns.values())).rename_columns(list(columns)).to_pylist()
+    return [file for file in found if file["day"] in days]

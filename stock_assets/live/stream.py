@@ -1,0 +1,167 @@
+"""raw ticks as they are landed -> micro-batches.
+
+Belongs here: the streaming query, its checkpoint, and what no batch tells (looked for between batches). Run by ``spark-submit`` as a
+driver of its own: Spark Connect hands the function of ``foreachBatch`` a session of another user (SPARK-44462).
+Does not belong here: what a batch comes to (``batch``), the command that starts this (``commands.stream``).
+
+The checkpoint holds nothing but how far the query has read. Without one the stream begins at what is landed next, and computes whole
+what raw ticks hold of today and of the sessions that the windows lag behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __package__ in (None, ""):  # spark-submit puts this folder on the path, not the project
+    sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
+
+from stock_assets.domain.errors import LandingConflict, PermanentError, StockAssetsError
+from stock_assets.domain.live_tables import WINDOW_PROGRESS
+from stock_assets.domain.sessions import EXCHANGE_ZONE
+from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.tables import open_table, table_uri, table_version
+from stock_assets.live.batch import build_differing, take_batch
+from stock_assets.live.sessions import build_session
+from stock_assets.live.store import MicroBatch, read_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
+
+log = logging.getLogger("stock_assets.stream")
+
+POLL_S = 2.0
+LOOK_EVERY_S = 30.0
+"""Between looks for changes that no batch tells."""
+BATCH_BYTES = 512 << 20
+"""Of raw ticks' files in a batch: a stream that was away catches up in parts."""
+
+
+class Stream:
+    """The query over one lake."""
+
+    def __init__(self, spark: SparkSession, lake_root: str, checkpoint: Path, trigger_s: float) -> None:
+        self._spark, self._lake, self._checkpoint, self._trigger_s = spark, lake_root, checkpoint, trigger_s
+        self._alone = threading.Lock()
+        self._seen: int | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Take batches until ``stop`` is set.
+
+        Raises:
+            StockAssetsError: a batch could not be taken, or raw ticks cannot be read; a new start goes on where this one ended.
+        """
+        while open_table(self._lake, RAW_TICKS) is None:  # the first landing makes it
+            if stop.wait(POLL_S):
+                return
+        query = self._begin()
+        looked = time.monotonic()
+        try:
+            while not stop.is_set() and query.isActive:
+                query.awaitTermination(POLL_S)
+                if time.monotonic() - looked > LOOK_EVERY_S:
+                    self._look()
+                    looked = time.monotonic()
+            failure = query.exception()
+            if failure is not None:
+                raise PermanentError(f"the stream of {RAW_TICKS.path} ended: {first_line(str(failure))}")
+        finally:
+            with self._alone:  # not in the middle of a batch
+                query.stop()
+
+    def _begin(self) -> StreamingQuery:
+        version = table_version(self._lake, RAW_TICKS)
+        options = {
+            "skipChangeCommits": "true", "failOnDataLoss": "true", "maxBytesPerTrigger": str(BATCH_BYTES),
+            "startingVersion": str(version),
+        }  # fmt: skip
+        if not (self._checkpoint / "metadata").exists():
+            self._catch_up()
+        ticks = self._spark.readStream.format("delta").options(**options).load(table_uri(self._lake, RAW_TICKS))
+        writer = ticks.writeStream.foreachBatch(self._take).option("checkpointLocation", str(self._checkpoint))
+        query = writer.trigger(processingTime=f"{self._trigger_s} seconds").start()
+        log.info("reading %s from version %s on", RAW_TICKS.path, version)
+        return query
+
+    def _catch_up(self) -> None:
+        """What a stream without a checkpoint does not hear of."""
+        progress = read_rows(self._lake, WINDOW_PROGRESS).to_pylist()
+        done = set(build_differing(self._spark, self._lake, progress, to_the_end=True))
+        today = datetime.now(UTC).astimezone(EXCHANGE_ZONE).date()
+        if today not in done:
+            build_session(self._spark, self._lake, today)
+
+    def _take(self, ticks: DataFrame, number: int) -> None:
+        began, cpu = time.monotonic(), time.process_time()
+        query = json.loads((self._checkpoint / "metadata").read_text())["id"]
+        with self._alone:
+            taken = take_batch(ticks.sparkSession, self._lake, ticks, MicroBatch(query, number))
+        if taken is not None:
+            log.info(
+                "batch %d: %d ticks in %d minutes, %d late, %d windows stored%s, %.1f s", number, taken.ticks, taken.minutes,
+                taken.late, taken.windows, _told(taken.whole), time.monotonic() - began,
+            )  # fmt: skip
+
+    def _look(self) -> None:
+        """Changes of raw ticks that come without new ones."""
+        version = table_version(self._lake, RAW_TICKS)
+        if version == self._seen:
+            return
+        with self._alone:
+            progress = read_rows(self._lake, WINDOW_PROGRESS).to_pylist()
+            whole = build_differing(self._spark, self._lake, progress)
+        self._seen = version
+        if whole:
+            log.info("raw ticks changed%s", _told(whole))
+
+
+def _told(whole: Sequence[date]) -> str:
+    return f", {', '.join(map(str, whole))} computed whole" if whole else ""
+
+
+def first_line(text: str) -> str:
+    """Of an error of Spark, the sentence that says what was wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if any(name in line for name in ("Error:", "Exception:", "Conflict:"))]
+    return (told or lines or ["for no reason given"])[-1][:500]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Stream until a signal comes; one sentence and exit status 1 when that is impossible."""
+    import signal
+
+    from stock_assets.live.session import stream_session
+    from stock_assets.settings.process import load_and_export
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", required=True, type=Path, help="folder of the checkpoint")
+    parser.add_argument("--every", type=float, default=60.0, help="seconds between micro-batches")
+    asked = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    settings = load_and_export()
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    try:
+        Stream(stream_session(), settings.lake_root, asked.checkpoint, asked.every).run(stop)
+    except LandingConflict as busy:
+        log.error("%s", busy)
+        return 1
+    except StockAssetsError as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
