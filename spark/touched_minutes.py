@@ -17,7 +17,9 @@ KnownPlace = tuple[date, str, str, int, int, datetime]
 """trading_day, source, topic_id, kafka_partition; next offset; largest min(event_time, kafka_time) below it."""
 
 _PLACE = ("trading_day", "source", "topic_id", "kafka_partition")
-_KNOWN = "trading_day DATE, source STRING, topic_id STRING, kafka_partition INT, known_offset BIGINT, known_time TIMESTAMP"
+_KNOWN = (
+    "trading_day DATE, source STRING, topic_id STRING, kafka_partition INT, known_offset BIGINT, known_time TIMESTAMP"
+)
 
 
 def known_places(spark: SparkSession, places: list[KnownPlace]) -> DataFrame:

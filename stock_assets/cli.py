@@ -39,6 +39,7 @@ from stock_assets.commands import (
     services,
     serving,
     store,
+    stream,
     verify,
     warehouse,
 )
@@ -84,6 +85,7 @@ for command in (
     ask.sql,
     export.export,
     chart.chart,
+    stream.stream,
 ):
     app.command()(command)
 app.add_typer(alerts.alerts, name="alerts")

@@ -18,6 +18,7 @@ from stock_assets.defs.built_assets import built_assets
 from stock_assets.defs.checks import asset_checks
 from stock_assets.defs.fetch_schedules import FETCH, fetch_schedules
 from stock_assets.defs.jobs import BUILD, DRAIN
+from stock_assets.defs.live import WINDOWS, windows_asset, windows_schedule
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.marts import marts, marts_sensor
 from stock_assets.defs.metadata import layered
@@ -49,14 +50,20 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
         *built_assets(partitions, settings),
         *quality_assets(partitions, settings),
         stock_statements(settings),
+        windows_asset(partitions),
         *marts(settings),
         *([serving_assets()] if settings.serving.on else []),
     ]
     return dg.Definitions(
         assets=dg.map_asset_specs(layered, cast("list[Any]", dg.with_source_code_references(assets))),
         asset_checks=asset_checks(partitions, settings),
-        jobs=[DRAIN, BUILD, FETCH, REFRESH, maintenance],
-        schedules=[*fetch_schedules(settings), refresh_schedule(settings), maintenance_schedule(maintenance, settings)],
+        jobs=[DRAIN, BUILD, FETCH, REFRESH, WINDOWS, maintenance],
+        schedules=[
+            *fetch_schedules(settings),
+            refresh_schedule(settings),
+            windows_schedule(settings),
+            maintenance_schedule(maintenance, settings),
+        ],
         sensors=[
             drain_sensor(settings, status),
             staleness_sensor(partitions, settings, status),

@@ -16,7 +16,7 @@ from stock_assets.domain.table import Table
 OWNERS = ["team:market-data"]
 LAYERS = {
     "sources": "source", "kafka": "source", "raw": "bronze", "bars": "silver", "metrics": "silver", "quality": "silver",
-    "reference": "silver", "warehouse": "gold", "marts": "gold", "serving": "gold",
+    "reference": "silver", "live": "silver", "warehouse": "gold", "marts": "gold", "serving": "gold",
 }  # fmt: skip
 """How refined a group's tables are: bronze as received, silver computed and judged, gold for analysts."""
 

@@ -65,7 +65,14 @@ def take_batch(spark: SparkSession, lake_root: str, ticks: DataFrame, batch: Mic
         return None
     before = read_rows(lake_root, WINDOW_PROGRESS).to_pylist()
     known = [
-        (row["trading_day"], row["source"], row["topic_id"], row["kafka_partition"], row["next_offset"], row["newest_time"])
+        (
+            row["trading_day"],
+            row["source"],
+            row["topic_id"],
+            row["kafka_partition"],
+            row["next_offset"],
+            row["newest_time"],
+        )
         for row in before
     ]
     touched = touched_minutes(ticks, known_places(spark, known)).toArrow()
@@ -79,7 +86,9 @@ def take_batch(spark: SparkSession, lake_root: str, ticks: DataFrame, batch: Mic
     return Taken(pc.sum(touched["ticks"]).as_py(), touched.num_rows, late.num_rows, stored, tuple(whole))
 
 
-def build_differing(spark: SparkSession, lake_root: str, progress: Iterable[Row], *, to_the_end: bool = False) -> list[date]:
+def build_differing(
+    spark: SparkSession, lake_root: str, progress: Iterable[Row], *, to_the_end: bool = False
+) -> list[date]:
     """Compute whole the sessions of which raw ticks changed in a way that no batch tells; returns them."""
     raw = open_table(lake_root, RAW_TICKS)
     differing = [] if raw is None else differing_sessions(raw, progress, to_the_end=to_the_end)
@@ -132,5 +141,7 @@ def _replace_minutes(
             replace(handle, rows, of_hours(replaced) if replaced else None, batch)
         except DeltaError:
             continue
-        return rows.num_rows
-    raise LandingConflict(f"{INTRADAY_WINDOWS.path}: others committed {ATTEMPTS} times while batch {batch.number} was taken")
+        return int(rows.num_rows)
+    raise LandingConflict(
+        f"{INTRADAY_WINDOWS.path}: others committed {ATTEMPTS} times while batch {batch.number} was taken"
+    )

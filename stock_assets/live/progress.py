@@ -30,12 +30,13 @@ def differing_sessions(raw: DeltaTable, progress: Iterable[Row], *, to_the_end: 
         progress: rows of WINDOW_PROGRESS.
         to_the_end: compare all of raw; else only what lies below the offsets of ``progress``, as more is on its way.
     """
-    held: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
+    held: dict[Place, int] = defaultdict(int)
+    reached: dict[Place, int] = defaultdict(int)
     said: dict[date, set[str]] = defaultdict(set)
     for row in progress:
-        place = held[row["trading_day"], row["topic_id"], row["kafka_partition"]]
-        place[0] += row["ticks"]
-        place[1] = max(place[1], row["next_offset"])
+        place = (row["trading_day"], row["topic_id"], row["kafka_partition"])
+        held[place] += row["ticks"]
+        reached[place] = max(reached[place], row["next_offset"])
         said[row["trading_day"]].add(row["rebuilt_by"] or "")
     files = _files(raw, said)
     rebuilt = rebuilt_by(files)
@@ -43,16 +44,11 @@ def differing_sessions(raw: DeltaTable, progress: Iterable[Row], *, to_the_end: 
     counted: dict[Place, int] = defaultdict(int)
     for file in files:
         place = (file["day"], file["topic_id"], file["partition"])
-        next_offset = held[place][1] if place in held else 0
-        if to_the_end or file["last"] < next_offset:
+        if to_the_end or file["last"] < reached[place]:
             counted[place] += file["rows"]
-        elif file["first"] < next_offset:
+        elif file["first"] < reached[place]:
             counted[place] = -(10**18)  # a file with rows of both kinds does not tell how many of each
-    for place, (ticks, _) in held.items():
-        if counted[place] >= 0 and counted[place] != ticks:
-            differing.add(place[0])
-    if to_the_end:
-        differing |= {place[0] for place in counted.keys() - held.keys()}
+    differing |= {place[0] for place in reached if counted[place] >= 0 and counted[place] != held[place]}
     return sorted(differing)
 
 

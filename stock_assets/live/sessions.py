@@ -7,32 +7,54 @@ is asked for it. Does not belong here: a micro-batch (``batch``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from spark.delta_tables import read
 from spark.touched_minutes import known_places, touched_minutes
 from spark.window_minutes import bars_of_session
+from stock_assets.domain import sessions
 from stock_assets.domain.errors import LandingConflict
-from stock_assets.domain.live_tables import INTRADAY_WINDOWS, LATE_TICKS, MINUTES, WINDOW_PROGRESS
+from stock_assets.domain.live_tables import INTRADAY_WINDOWS, LATE_TICKS, LATENESS, MINUTES, WINDOW_PROGRESS
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_or_create_table, open_table
 from stock_assets.live.progress import files_of, rebuilt_by
-from stock_assets.live.store import of_days, replace
+from stock_assets.live.store import of_days, read_rows, replace
 from stock_assets.live.windows import Newest, windows_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 ATTEMPTS = 5
 Row = dict[str, Any]
 
 
-def build_session(spark: SparkSession, lake_root: str, day: date) -> pa.Table:
-    """Replace a session's windows, late ticks and progress by what raw ticks say now; the windows.
+@dataclass(frozen=True)
+class Built:
+    """What a session came to.
+
+    Attributes:
+        windows, late, ticks: rows stored.
+        differing: windows that were stored of the same ticks and are not what was computed, whether final or not; None when none
+            were stored, or of other ticks.
+    """
+
+    windows: int
+    late: int
+    ticks: int
+    differing: int | None
+
+
+def build_session(spark: SparkSession, lake_root: str, day: date, now: datetime | None = None) -> Built:
+    """Replace a session's windows, late ticks and progress by what raw ticks say now.
+
+    Args:
+        now: all windows are final when the session has ended by then.
 
     Raises:
         LandingConflict: others kept committing meanwhile; what was stored is whole, but may be older.
@@ -40,32 +62,75 @@ def build_session(spark: SparkSession, lake_root: str, day: date) -> pa.Table:
     from deltalake.exceptions import DeltaError
 
     for attempt in range(ATTEMPTS):
-        tables = {table: open_or_create_table(lake_root, table) for table in (INTRADAY_WINDOWS, LATE_TICKS, WINDOW_PROGRESS)}
-        windows, late, progress = compute_session(spark, lake_root, day)
+        tables = {
+            table: open_or_create_table(lake_root, table) for table in (INTRADAY_WINDOWS, LATE_TICKS, WINDOW_PROGRESS)
+        }
+        windows, late, progress = compute_session(spark, lake_root, day, now)
+        differing = _differing(lake_root, day, windows, progress)
         try:
             replace(tables[LATE_TICKS], late, of_days([day]))
             replace(tables[WINDOW_PROGRESS], progress, of_days([day]))
             replace(tables[INTRADAY_WINDOWS], windows, of_days([day]))
         except DeltaError as refused:
             if attempt == ATTEMPTS - 1:
-                raise LandingConflict(f"{INTRADAY_WINDOWS.path} of {day}: others committed meanwhile: {refused}") from None
+                raise LandingConflict(
+                    f"{INTRADAY_WINDOWS.path} of {day}: others committed meanwhile: {refused}"
+                ) from None
             continue
-        return windows
+        ticks = sum(progress["ticks"].to_pylist())
+        return Built(windows.num_rows, late.num_rows, ticks, differing)
     raise AssertionError("the last attempt returns or raises")
 
 
-def compute_session(spark: SparkSession, lake_root: str, day: date) -> tuple[pa.Table, pa.Table, pa.Table]:
+def compute_session(
+    spark: SparkSession, lake_root: str, day: date, now: datetime | None = None
+) -> tuple[pa.Table, pa.Table, pa.Table]:
     """What the windows, late ticks and progress of a session are to be, by raw ticks alone."""
     schemas = [table.arrow_schema() for table in (INTRADAY_WINDOWS, LATE_TICKS, WINDOW_PROGRESS)]
     handle = open_table(lake_root, RAW_TICKS)
     if handle is None:
-        return tuple(schema.empty_table() for schema in schemas)  # type: ignore[return-value]
+        return schemas[0].empty_table(), schemas[1].empty_table(), schemas[2].empty_table()
     raw = read(spark, lake_root, RAW_TICKS, handle.version())
     touched = touched_minutes(raw.where(_is(day)), known_places(spark, [])).toArrow()
     progress = progress_of(touched, [], rebuilt_by(files_of(handle, [day])))
     sources = pc.unique(touched["source"]).to_pylist()
     minutes = with_partition(bars_of_session(raw, day, sources).toArrow(), touched) if sources else _no_minutes()
-    return windows_of(minutes, newest_of(progress)), late_of(touched), pa.Table.from_pylist(progress, schema=schemas[2])
+    newest = newest_of(progress)
+    if now is not None and _has_ended(day, now):
+        newest = dict.fromkeys(newest, now)
+    return windows_of(minutes, newest), late_of(touched), pa.Table.from_pylist(progress, schema=schemas[2])
+
+
+def stored_sessions(lake_root: str) -> dict[date, int]:
+    """Per session of which there are windows, how many, by the statistics of their files."""
+    handle = open_table(lake_root, INTRADAY_WINDOWS)
+    found: dict[date, int] = {}
+    for file in pa.table(handle.get_add_actions(flatten=True)).to_pylist() if handle is not None else ():
+        day = file["partition.trading_day"]
+        found[day] = found.get(day, 0) + file["num_records"]
+    return found
+
+
+def _differing(lake_root: str, day: date, windows: pa.Table, progress: pa.Table) -> int | None:
+    """How many stored windows are not the computed ones, or missing."""
+    of_day = ds.field("trading_day") == day
+    held = read_rows(lake_root, WINDOW_PROGRESS, of_day)
+    columns = ["source", "topic_id", "kafka_partition", "ticks", "next_offset"]
+    if not held.num_rows or _in_order(held.select(columns)) != _in_order(progress.select(columns)):
+        return None
+    names = [name for name in INTRADAY_WINDOWS.names if name != "final"]
+    both = pa.concat_tables([read_rows(lake_root, INTRADAY_WINDOWS, of_day).select(names), windows.select(names)])
+    keys = list(INTRADAY_WINDOWS.key)
+    single = both.group_by(names).aggregate([([], "count_all")])
+    return int(single.filter(pc.equal(single["count_all"], 1)).group_by(keys).aggregate([]).num_rows)
+
+
+def _in_order(rows: pa.Table) -> list[str]:
+    return sorted(map(repr, rows.to_pylist()))
+
+
+def _has_ended(day: date, now: datetime) -> bool:
+    return not sessions.is_session(day) or now > sessions.session(day).post_close_time + LATENESS
 
 
 def _is(day: date) -> Any:
@@ -94,7 +159,9 @@ def late_of(touched: pa.Table) -> pa.Table:
     """The LATE_TICKS among what ``touched_minutes`` told."""
     schema = LATE_TICKS.arrow_schema()
     some = touched.filter(pc.greater(pc.list_value_length(touched["late"]), 0)).to_pylist()
-    rows = [{**{name: row[name] for name in schema.names if name in row}, **late} for row in some for late in row["late"]]
+    rows = [
+        {**{name: row[name] for name in schema.names if name in row}, **late} for row in some for late in row["late"]
+    ]
     return pa.Table.from_pylist(rows, schema=schema)
 
 

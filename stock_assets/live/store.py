@@ -102,5 +102,6 @@ def of_days(days: Collection[date]) -> str:
 def of_hours(hours: dict[date, set[int]]) -> str:
     """The predicate for windows whose last minute is in these hours (UTC) of the sessions."""
     return " OR ".join(
-        f"(trading_day = '{day}' AND end_hour IN ({', '.join(map(str, sorted(of_day)))}))" for day, of_day in hours.items()
+        f"(trading_day = '{day}' AND end_hour IN ({', '.join(map(str, sorted(of_day)))}))"
+        for day, of_day in hours.items()
     )

@@ -17,9 +17,10 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if __package__ in (None, ""):  # spark-submit puts this folder on the path, not the project
     sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
@@ -31,15 +32,16 @@ from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_table, table_uri, table_version
 from stock_assets.live.batch import build_differing, take_batch
 from stock_assets.live.sessions import build_session
+from stock_assets.live.state import StreamState, write_state
 from stock_assets.live.store import MicroBatch, read_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming.query import StreamingQuery
 
 log = logging.getLogger("stock_assets.stream")
 
-POLL_S = 2.0
+POLL_S = 2
 LOOK_EVERY_S = 30.0
 """Between looks for changes that no batch tells."""
 BATCH_BYTES = 512 << 20
@@ -53,6 +55,7 @@ class Stream:
         self._spark, self._lake, self._checkpoint, self._trigger_s = spark, lake_root, checkpoint, trigger_s
         self._alone = threading.Lock()
         self._seen: int | None = None
+        self._state = StreamState(time.time())
 
     def run(self, stop: threading.Event) -> None:
         """Take batches until ``stop`` is set.
@@ -61,13 +64,16 @@ class Stream:
             StockAssetsError: a batch could not be taken, or raw ticks cannot be read; a new start goes on where this one ended.
         """
         while open_table(self._lake, RAW_TICKS) is None:  # the first landing makes it
+            self._tell()
             if stop.wait(POLL_S):
                 return
         query = self._begin()
+        self._tell(reads=True)
         looked = time.monotonic()
         try:
             while not stop.is_set() and query.isActive:
                 query.awaitTermination(POLL_S)
+                self._tell()
                 if time.monotonic() - looked > LOOK_EVERY_S:
                     self._look()
                     looked = time.monotonic()
@@ -101,15 +107,24 @@ class Stream:
             build_session(self._spark, self._lake, today)
 
     def _take(self, ticks: DataFrame, number: int) -> None:
-        began, cpu = time.monotonic(), time.process_time()
+        began = time.monotonic()
         query = json.loads((self._checkpoint / "metadata").read_text())["id"]
         with self._alone:
             taken = take_batch(ticks.sparkSession, self._lake, ticks, MicroBatch(query, number))
+        seconds = time.monotonic() - began
         if taken is not None:
+            self._tell(
+                batch=number, batch_at=time.time(), batch_seconds=seconds, ticks=self._state.ticks + taken.ticks,
+                late=self._state.late + taken.late,
+            )  # fmt: skip
             log.info(
                 "batch %d: %d ticks in %d minutes, %d late, %d windows stored%s, %.1f s", number, taken.ticks, taken.minutes,
-                taken.late, taken.windows, _told(taken.whole), time.monotonic() - began,
+                taken.late, taken.windows, _told(taken.whole), seconds,
             )  # fmt: skip
+
+    def _tell(self, **changed: Any) -> None:
+        self._state = replace(self._state, at=time.time(), **changed)
+        write_state(self._checkpoint.with_name("state.json"), self._state)
 
     def _look(self) -> None:
         """Changes of raw ticks that come without new ones."""

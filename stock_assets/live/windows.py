@@ -101,7 +101,9 @@ def _final_before(grid: Grid, newest: Newest) -> npt.NDArray[np.int64]:
     sources, partitions = grid.texts["source"].to_pylist(), grid.texts["kafka_partition"].to_pylist()
     instants = [newest.get(place) for place in zip(sources, partitions, strict=True)]
     epoch = datetime.fromtimestamp(0, UTC)
-    return np.array([0 if i is None else round((i - LATENESS - epoch).total_seconds() * 1e6) for i in instants], np.int64)
+    return np.array(
+        [0 if i is None else round((i - LATENESS - epoch).total_seconds() * 1e6) for i in instants], np.int64
+    )
 
 
 class _Windows:

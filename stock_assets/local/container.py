@@ -18,6 +18,7 @@ from stock_assets.domain.errors import PermanentError, StockAssetsError
 from stock_assets.local.dagster import EVENTS_TOGETHER, configuration, create_dagster_tables
 from stock_assets.local.program import HERE, property_lines
 from stock_assets.local.spark import SPARK_PROPERTIES, s3a
+from stock_assets.local.stream import driver_arguments
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
 
@@ -103,6 +104,12 @@ def spark_submit(settings: Settings, arguments: Sequence[str]) -> list[str]:
     return ["spark-submit", *arguments]
 
 
+def stream(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """The stream of windows: a driver of its own, which works within its container."""
+    _check_lake(settings)
+    return spark_submit(settings, ["--master", "local[2]", *arguments, *driver_arguments(settings)])
+
+
 ROLES: dict[str, Callable[[Settings, Sequence[str]], list[str]]] = {
     "code": code,
     "webserver": webserver,
@@ -115,6 +122,7 @@ ROLES: dict[str, Callable[[Settings, Sequence[str]], list[str]]] = {
     "spark-worker": spark_worker,
     "spark-connect": spark_connect,
     "spark-submit": spark_submit,
+    "stream": stream,
 }
 
 

@@ -28,6 +28,7 @@ class Program:
         once: it does one thing and ends.
         publisher: it is started again, ever later, unless its exit status is ``ENDED_FOR_GOOD``, and stopped before the others.
         stopped_last: the others still need it while they stop.
+        started_last: nobody waits for it; it is started when the others answer.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Program:
     stop_wait_s: int = 20
     stop_signal: str = "TERM"
     stopped_last: bool = False
+    started_last: bool = False
 
 
 def run_dir(settings: Settings) -> Path:

@@ -15,6 +15,7 @@ from stock_assets.local.minio import program as minio_program
 from stock_assets.local.postgres import postgres
 from stock_assets.local.program import LOOPBACK, WITH_STORE_KEYS, Program
 from stock_assets.local.spark import spark, spark_warm
+from stock_assets.local.stream import stream
 from stock_assets.settings.platform import Settings
 
 PUBLISHER = "publisher-"
@@ -33,6 +34,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
         *dagster(settings),
         _collector(settings),
         _dashboard(settings),
+        *([stream(settings, java)] if settings.live.stream else []),
         *(_publisher(settings, name) for name in settings.vendors.publishers),
     ]
 

@@ -173,4 +173,5 @@ READY: dict[str, Callable[[Settings], bool]] = {
     "dagster-daemon": dagster_daemon,
     "collector": lambda _: True,  # that it runs is all: what it found is told with its age
     "dashboard": dashboard,
+    "stream": lambda _: True,  # likewise
 }

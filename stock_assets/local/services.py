@@ -35,7 +35,7 @@ from stock_assets.local.supervision import configuration
 from stock_assets.settings.platform import Settings
 
 DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
-ALL = ("kafka", "postgres", "spark", "warehouse", *DAGSTER, "collector", "dashboard")
+ALL = ("kafka", "postgres", "spark", "warehouse", *DAGSTER, "collector", "dashboard", "stream")
 WITH_MINIO = (*ALL[:2], "minio", *ALL[2:])
 LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
 GONE = (OSError, xmlrpc.client.Error)
@@ -45,6 +45,7 @@ def names_of(settings: Settings) -> tuple[str, ...]:
     """The services of these settings, in starting order: MinIO when the lake lies on it, PostgreSQL unless another is named."""
     unwanted = {"minio"} if settings.lake.store != "minio" else set()
     unwanted |= set() if settings.runs_postgres else {"postgres"}
+    unwanted |= set() if settings.live.stream else {"stream"}
     return tuple(name for name in WITH_MINIO if name not in unwanted)
 
 
@@ -82,7 +83,7 @@ class Services:
         check_restored(self.settings)
         with self._alone():
             java = find_java(self.settings)
-            if {"kafka", "spark"} & set(names):
+            if {"kafka", "spark", "stream"} & set(names):
                 fetch(self.settings, self.say)
             if "minio" in names:
                 build(self.settings, self.say)

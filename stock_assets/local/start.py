@@ -46,7 +46,7 @@ class Start:
             if each.fresh:
                 shutil.rmtree(each.directory)
                 each.directory.mkdir()
-            if not each.publisher and each.name not in NEEDS_TABLES:
+            if not (each.publisher or each.started_last or each.name in NEEDS_TABLES):
                 self._server.startProcess(each.name, False)
         if "spark" in starting:
             self._server.startProcess("spark-warm", False)
@@ -55,7 +55,10 @@ class Start:
         for each in chosen:
             if each.name in NEEDS_TABLES:
                 self._server.startProcess(each.name, False)
-        self._wait(names, starting)
+        late = [each.name for each in chosen if each.started_last]
+        self._wait([name for name in names if name not in late], starting)
+        for name in late:
+            self._server.startProcess(name, False)
         for each in chosen:
             if each.publisher:  # what they publish to answers now; how they do is theirs to tell
                 self._server.startProcess(each.name, False)

@@ -34,6 +34,7 @@ def stream(settings: Settings, java: Java) -> Program:
         stream_command(settings, java, properties, scratch),
         scratch,
         fresh=True,
+        started_last=True,
         environment=server_environment(settings),
         files={properties: property_lines(stream_properties(settings, scratch))},
     )
@@ -57,7 +58,6 @@ def stream_properties(settings: Settings, scratch: Path) -> dict[str, str]:
 
 def stream_command(settings: Settings, java: Java, properties: Path, scratch: Path) -> list[str]:
     """Java, which starts the driver's Python."""
-    checkpoint = settings.local_dir / "stream" / "checkpoint"
     return [
         # a driver that finds SPARK_REMOTE takes itself for a client of Spark Connect
         *["/usr/bin/env", "-u", "SPARK_REMOTE"],
@@ -66,6 +66,12 @@ def stream_command(settings: Settings, java: Java, properties: Path, scratch: Pa
         *class_archive.options(archive(settings, java)),
         *["-Xms128m", "-Xmx768m", "-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
         *["-cp", ":".join(f"{folder}/*" for folder in class_path(settings))],
-        *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties), str(DRIVER)],
-        *["--checkpoint", str(checkpoint), "--every", f"{settings.live.window_trigger_s:g}"],
+        *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties)],
+        *driver_arguments(settings),
     ]
+
+
+def driver_arguments(settings: Settings) -> list[str]:
+    """The driver and its arguments, as ``spark-submit`` takes them."""
+    checkpoint = settings.local_dir / "stream" / "checkpoint"
+    return [str(DRIVER), "--checkpoint", str(checkpoint), "--every", f"{settings.live.window_trigger_s:g}"]

@@ -16,7 +16,7 @@ from stock_assets.lake.milestones import read_milestones
 from stock_assets.local.dagster import instance_home
 from stock_assets.local.services import Services
 from stock_assets.local.states import ServiceState
-from stock_assets.observability import machine, marts, runs, services, serving, sessions, topics
+from stock_assets.observability import machine, marts, runs, services, serving, sessions, stream, topics
 from stock_assets.observability.fact import Fact, in_one_line
 from stock_assets.observability.side_by_side import side_by_side
 from stock_assets.settings.platform import Settings
@@ -70,6 +70,7 @@ def _of_the_data(
         "rows": (store, lambda: list(sessions.withheld_facts(settings.lake_root))),
         "marts": (away & {"warehouse"}, lambda: list(marts.mart_facts(settings))),
         "serving": (away & {"warehouse", "postgres", "serving"}, lambda: list(serving.serving_facts(settings))),
+        "stream": (store, lambda: list(stream.stream_facts(settings))),
         "runs": (store | records, lambda: orchestration.look(settings)),
     }
     if asleep:
@@ -94,6 +95,7 @@ def _of_the_data(
         yield from told.get(name, ())
     yield from told.get("marts", ())
     yield from told.get("serving", ())
+    yield from told.get("stream", ())
     state = None if settings.local.container else states[runs.DAEMON]
     if "runs" not in told:
         if state is not None and state.state != "running":

@@ -20,7 +20,7 @@ from stock_assets.observability.side_by_side import side_by_side
 from stock_assets.settings.platform import Settings
 
 SERVICE = "service"
-READY_IS_ENOUGH = dict.fromkeys(("dagster-code", "dagster-webserver", "collector", "dashboard")).keys()
+READY_IS_ENOUGH = dict.fromkeys(("dagster-code", "dagster-webserver", "collector", "dashboard", "stream")).keys()
 """Embedded ones that are ours: that they are ready is all there is to ask."""
 PATIENCE_S = 15.0
 """For what takes a connection and then says nothing; whoever is away is told sooner."""

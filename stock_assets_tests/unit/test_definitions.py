@@ -26,6 +26,7 @@ GRAPH = {
     "raw/ticks": {"kafka/realtime"},
     "raw/bars": {"kafka/batch"},
     "raw/actions": {"kafka/actions"},
+    "live/intraday_windows": {"raw/ticks"},
     "raw/quarantine": {"raw/ticks", "raw/bars", "raw/actions"},
     "bars/minute_bars": {"raw/ticks", "raw/bars", "raw/actions"},
     "bars/daily_bars": {"bars/minute_bars", "raw/ticks", "raw/bars", "raw/actions"},

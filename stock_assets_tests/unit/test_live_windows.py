@@ -92,7 +92,9 @@ BARS = st.dictionaries(
 
 
 @given(BARS, st.integers(0, 200))
-def test_windows_are_the_oracle_s(bars: dict[tuple[str, str, int], tuple[Decimal, Decimal | None]], reached: int) -> None:
+def test_windows_are_the_oracle_s(
+    bars: dict[tuple[str, str, int], tuple[Decimal, Decimal | None]], reached: int
+) -> None:
     rows = [bar(n, price, shares, symbol=symbol, phase=phase) for (symbol, phase, n), (price, shares) in bars.items()]
     newest = {("simulator_ticks", 0): OPEN + reached * MINUTE}
     found, wanted = in_order(windows_of(table(rows), newest).to_pylist()), in_order(oracle(rows, newest))

@@ -13,8 +13,9 @@ ENGINES = {
     "spark/delta_tables.py",
     "spark/evolve.py",
     "spark/marks.py",
+    "stock_assets/live/stream.py",
 }
-"""The one reader of each engine, and what changes its tables."""
+"""The one reader of each engine, what changes its tables, and the stream of a raw table."""
 OF_OTHER_TABLES = {"benchmarks/landing.py"}
 """Tables of its own."""
 PAST_READERS = ("DeltaTable", "is_deltatable", "from_data_catalog", "forPath", "delta_scan", "QueryBuilder")
