@@ -10,7 +10,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo marts manifest test test-fast check soak chaos attack up down lock docs help
+.PHONY: setup demo marts manifest test test-fast check soak chaos live-kill attack up down lock docs help
 .DELETE_ON_ERROR:
 
 setup: $(STAMP) ## Set up alone: packages, jars, Dagster's home; then `dagster dev -w workspace.yaml` works
@@ -45,6 +45,9 @@ soak: $(STAMP) ## The tests that are long by nature, which `make test` leaves ou
 
 chaos: $(STAMP) ## A drain that everything happens to; SEED=1 MINUTES=20, replayable by its seed
 	@$(BIN)/python -m stock_assets_tests.chaos.soak $(or $(SEED),1) $(or $(MINUTES),20)
+
+live-kill: $(STAMP) ## Kill the stream of windows anywhere in a batch; ROUNDS=30
+	@ROUNDS=$(or $(ROUNDS),30) $(BIN)/pytest -q -s -m soak stock_assets_tests/services/test_stream.py -k kills
 
 attack: $(STAMP) ## Records of every wrong kind among good ones, and what became of each; SEED=1, replayable by its seed
 	@$(BIN)/python -m stock_assets_tests.chaos.attack $(or $(SEED),1)

@@ -132,6 +132,7 @@ def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settin
     # or marts would follow every build of every test's platform; those that are about marts take ``installed_dbt``
     patch.setenv("DBT_EXECUTABLE", str(local_dir / "no-dbt"))
     patch.setenv("SERVING", "off")  # for the same reason
+    patch.setenv("STREAM", "false")  # likewise; its tests start it themselves
     for name in ELSEWHERE:
         patch.setenv(name, "")
     for name in OBJECT_STORE:

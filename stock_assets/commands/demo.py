@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from stock_assets.defs.runs import MainJob
     from stock_assets.topic.publish import Published
 
+AFTERWARDS = "stream"
+"""The service that is started once the demo has shown what came of it: what it computes is not shown."""
 Recording = Annotated[
     Path | None, typer.Option(help="A folder of recordings to publish.", file_okay=False, exists=True)
 ]
@@ -53,10 +55,11 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
 
     say("services   starting")
     from stock_assets.local.progress import telling
-    from stock_assets.local.services import Services
+    from stock_assets.local.services import Services, all_names
 
     began = time.monotonic()
-    Services(settings, say).up()
+    services = Services(settings, say)
+    services.up([name for name in all_names(settings) if name != AFTERWARDS])
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     ready = time.monotonic()
 
@@ -74,6 +77,8 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     done = wait_for_main_job(settings, since, say)
     job_seconds = time.monotonic() - job_began
     show(settings, console, published, done)
+    if AFTERWARDS in all_names(settings):
+        services.up([AFTERWARDS])
     console.print(
         f"\nservices {ready - began:.1f} s, main job {job_seconds:.1f} s, everything {time.monotonic() - began:.1f} s. "
         f"The runs: http://127.0.0.1:{settings.local.dagster_port}  (stop with: make down)\n"

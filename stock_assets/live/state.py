@@ -21,6 +21,7 @@ class StreamState:
         batch: number of the last batch, -1 before the first.
         batch_at, batch_seconds: when that was taken, and how long it took.
         ticks, late: since the stream was started.
+        failed, failed_at: what went wrong last, and when.
     """
 
     at: float
@@ -30,6 +31,8 @@ class StreamState:
     batch_seconds: float = 0.0
     ticks: int = 0
     late: int = 0
+    failed: str = ""
+    failed_at: float = 0.0
 
 
 def file_of(local_dir: Path) -> Path:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import random
+import re
 import sys
 import threading
 import time
@@ -25,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 if __package__ in (None, ""):  # spark-submit puts this folder on the path, not the project
     sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
-from stock_assets.domain.errors import LandingConflict, PermanentError, StockAssetsError
+from stock_assets.domain.errors import StockAssetsError
 from stock_assets.domain.live_tables import WINDOW_PROGRESS
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.domain.tables import RAW_TICKS
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("stock_assets.stream")
 
 POLL_S = 2
-LOOK_EVERY_S = 30.0
-"""Between looks for changes that no batch tells."""
+LONGEST_PAUSE_S = 60.0
+ERROR_LINE = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Conflict|Unavailable|Table\w+): ")
 BATCH_BYTES = 512 << 20
 """Of raw ticks' files in a batch: a stream that was away catches up in parts."""
 
@@ -58,11 +60,28 @@ class Stream:
         self._state = StreamState(time.time())
 
     def run(self, stop: threading.Event) -> None:
-        """Take batches until ``stop`` is set.
+        """Take batches until ``stop`` is set. A fault is told in a sentence; the query then begins again where it ended, ever later.
 
         Raises:
-            StockAssetsError: a batch could not be taken, or raw ticks cannot be read; a new start goes on where this one ended.
+            Py4JError: Java has ended.
         """
+        faults, java = 0, _java_errors()
+        while not stop.is_set():
+            try:
+                self._read(stop)
+            except java:
+                raise
+            except Exception as broken:  # noqa: BLE001  of Spark, Delta, the object store, the disk
+                if stop.is_set():
+                    return
+                faults = 1 if self._state.batch_at > self._state.failed_at else faults + 1
+                pause = min(LONGEST_PAUSE_S, 2.0**faults) * random.uniform(0.5, 1.0)
+                sentence = _sentence(broken)
+                self._tell(failed=sentence, failed_at=time.time())
+                log.error("%s; again in %.0f s", sentence, pause)
+                stop.wait(pause)
+
+    def _read(self, stop: threading.Event) -> None:
         while open_table(self._lake, RAW_TICKS) is None:  # the first landing makes it
             self._tell()
             if stop.wait(POLL_S):
@@ -74,12 +93,12 @@ class Stream:
             while not stop.is_set() and query.isActive:
                 query.awaitTermination(POLL_S)
                 self._tell()
-                if time.monotonic() - looked > LOOK_EVERY_S:
+                if time.monotonic() - looked > self._trigger_s:
                     self._look()
                     looked = time.monotonic()
             failure = query.exception()
             if failure is not None:
-                raise PermanentError(f"the stream of {RAW_TICKS.path} ended: {first_line(str(failure))}")
+                raise failure
         finally:
             with self._alone:  # not in the middle of a batch
                 query.stop()
@@ -143,11 +162,20 @@ def _told(whole: Sequence[date]) -> str:
     return f", {', '.join(map(str, whole))} computed whole" if whole else ""
 
 
-def first_line(text: str) -> str:
-    """Of an error of Spark, the sentence that says what was wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if any(name in line for name in ("Error:", "Exception:", "Conflict:"))]
-    return (told or lines or ["for no reason given"])[-1][:500]
+def _java_errors() -> tuple[type[Exception], ...]:
+    """What a call to a Java that has ended raises."""
+    from py4j.protocol import Py4JNetworkError
+
+    return (Py4JNetworkError, ConnectionError)
+
+
+def _sentence(error: Exception) -> str:
+    """An error raised on purpose in its own words; of one that came through Spark, the line that says what was wrong."""
+    if isinstance(error, StockAssetsError):
+        return str(error)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if ERROR_LINE.match(line)]
+    return (told or lines or [type(error).__name__])[-1][:500]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -169,12 +197,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(name, lambda *_: stop.set())
     try:
         Stream(stream_session(), settings.lake_root, asked.checkpoint, asked.every).run(stop)
-    except LandingConflict as busy:
-        log.error("%s", busy)
-        return 1
-    except StockAssetsError as error:
-        log.error("%s", error)
-        return 1
+    except _java_errors():
+        if not stop.is_set():
+            log.error("Java has ended; the stream goes on when it is started again")
+            return 1
     return 0
 
 

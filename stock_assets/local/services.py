@@ -49,6 +49,11 @@ def names_of(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in WITH_MINIO if name not in unwanted)
 
 
+def all_names(settings: Settings) -> tuple[str, ...]:
+    """These, and the publishers of the settings."""
+    return (*names_of(settings), *publishers_of(settings))
+
+
 class Services:
     """The embedded services of one ``local_dir``.
 
@@ -69,7 +74,7 @@ class Services:
 
         Who needs Dagster's records gets the embedded database started with it.
         """
-        known = (*names_of(self.settings), *publishers_of(self.settings))
+        known = all_names(self.settings)
         names = names or known
         unknown = [name for name in names if name not in known]
         if unknown:

@@ -20,6 +20,8 @@ from stock_assets.settings.platform import Settings
 STREAM = "stream"
 BATCHES_OF_DELAY = 3
 """A batch begins a trigger after the last one did, and takes part of one."""
+STALE_FAILURE_S = 300.0
+"""A stream that fails tries again at least every minute."""
 
 
 def stream_facts(settings: Settings) -> Iterator[Fact]:
@@ -27,8 +29,11 @@ def stream_facts(settings: Settings) -> Iterator[Fact]:
     if not settings.live.stream or settings.local.container:
         return
     state = read_state(file_of(settings.local_dir))
-    if state is None or not state.reads:
+    if state is None or not (state.reads or state.failed):
         yield Fact(STREAM, "", False, "waits for the first ticks")
+        return
+    if state.failed_at > state.batch_at and time.time() - state.failed_at < STALE_FAILURE_S:
+        yield Fact(STREAM, "", True, state.failed, "It tries again by itself; its log is stream.log.")
         return
     newest, raw = committed_at(settings.lake_root, RAW_TICKS), open_table(settings.lake_root, RAW_TICKS)
     patience_s = BATCHES_OF_DELAY * settings.live.window_trigger_s + 60
