@@ -30,7 +30,7 @@ from stock_assets.domain.quality_tables import RECONCILIATION
 from stock_assets.domain.sessions import contiguous_ranges
 from stock_assets.domain.table import WITHHELD
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
-from stock_assets.domain.universe import Rename, same_companies
+from stock_assets.domain.universe import SIMULATED, Rename, same_companies
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,9 @@ def build_daily_metrics(
     started = time.monotonic()
     _prepare(spark)
     actions = delta_tables.read(spark, lake_root, RAW_ACTIONS)
-    bars = preferred_bars(delta_tables.read(spark, lake_root, DAILY_BARS), actions, bar_sources, refused, renames)
+    # an invented market ends in bars: nobody is to find it among companies
+    real = delta_tables.read(spark, lake_root, DAILY_BARS).where(~F.col("symbol").rlike(f"^{SIMULATED.pattern}$"))
+    bars = preferred_bars(real, actions, bar_sources, refused, renames)
     # Stored instead of their number: an action whose value was corrected makes rows stale too.
     bars = bars.withColumn("actions_used", actions_digest(F.col("symbol_actions")))
     forced = F.lit(False) if first is None else _of_sessions([(first, last or first)])

@@ -20,6 +20,8 @@ from stock_assets.settings.platform import Settings
 EVERY_S = 5
 OF_FACTS = ("pipeline", "health")
 """Pages that show what was collected, beside those that show data."""
+OF_ITS_OWN = ("live",)
+"""Pages whose parts look for themselves."""
 
 
 def header(place: Settings, page: str) -> None:
@@ -70,6 +72,8 @@ def _collected(place: Settings, now: datetime) -> str:
 
 def _seen(place: Settings, page: str) -> object:
     """What the page was drawn from: another value, and it is drawn again."""
+    if page in OF_ITS_OWN:
+        return page
     if page in OF_FACTS:
         file = kept.file_of(place)
         return file.stat().st_mtime if file.is_file() else None

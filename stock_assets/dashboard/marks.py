@@ -36,11 +36,12 @@ DARK = Palette("#56B4E9", "#F0883E", "#56B4E9", "#E39AC4", "#2BC59A", "#8C98A8",
 SIGNS = {
     "current": "●", "partial": "◐", "stale": "▲", "withheld": "■", "degraded": "■", "empty": "○", "missing": "✕",
     "corrected": "↻", "closed": "☾", "open": "☀", "paused": "‖", "failed": "✕", "available": "●",
+    "live": "●", "delayed": "◔", "silent": "✕", "waiting": "○",
 }  # fmt: skip
 """What each state looks like without colour."""
 TONES = {
     "current": "up", "available": "up", "open": "up", "corrected": "accent", "partial": "warn", "stale": "warn",
-    "withheld": "down", "degraded": "down", "missing": "down", "failed": "down",
+    "withheld": "down", "degraded": "down", "missing": "down", "failed": "down", "live": "up", "delayed": "warn", "silent": "down",
 }  # fmt: skip
 
 

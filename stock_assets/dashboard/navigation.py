@@ -1,4 +1,4 @@
-"""the five pages -> one application.
+"""the six pages -> one application.
 
 Belongs here: which pages there are, what they share, and that whatever goes wrong on one of them is a sentence there.
 Does not belong here: what a page shows.
@@ -14,6 +14,7 @@ import streamlit as st
 from stock_assets.dashboard import data
 from stock_assets.dashboard.header import header
 from stock_assets.dashboard.health import health
+from stock_assets.dashboard.live import live
 from stock_assets.dashboard.market import market
 from stock_assets.dashboard.marks import say, styles
 from stock_assets.dashboard.pipeline import pipeline
@@ -27,6 +28,7 @@ Page = Callable[[Settings], None]
 PAGES: dict[str, tuple[Page, str, str]] = {
     "market": (market, "Market", ":material/grid_view:"),
     "symbol": (symbol, "Symbol", ":material/candlestick_chart:"),
+    "live": (live, "Now", ":material/bolt:"),
     "quality": (quality, "Quality", ":material/verified:"),
     "pipeline": (pipeline, "Pipeline", ":material/conversion_path:"),
     "health": (health, "Health", ":material/monitor_heart:"),

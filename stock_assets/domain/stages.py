@@ -34,7 +34,7 @@ STAGES: dict[str, Stage] = {
     DAILY_BARS.path: Stage(rules=1, reads=(MINUTE_BARS.path,)),
     RECONCILIATION.path: Stage(rules=1, reads=(DAILY_BARS.path,)),
     AVAILABILITY.path: Stage(rules=1, reads=(DAILY_BARS.path, RECONCILIATION.path)),
-    DAILY_METRICS.path: Stage(rules=1, reads=(DAILY_BARS.path,)),
+    DAILY_METRICS.path: Stage(rules=2, reads=(DAILY_BARS.path,)),
     WAREHOUSE: Stage(rules=1, reads=(DAILY_METRICS.path,)),
 }
 """All stages below raw by the name under which their state is stored: the path of the table, or WAREHOUSE."""

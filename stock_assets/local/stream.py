@@ -59,8 +59,8 @@ def stream_properties(settings: Settings, scratch: Path) -> dict[str, str]:
 def stream_command(settings: Settings, java: Java, properties: Path, scratch: Path) -> list[str]:
     """Java, which starts the driver's Python."""
     return [
-        # a driver that finds SPARK_REMOTE takes itself for a client of Spark Connect
-        *["/usr/bin/env", "-u", "SPARK_REMOTE"],
+        # a driver that finds one of these takes itself for a client of Spark Connect
+        *["/usr/bin/env", "-u", "SPARK_REMOTE", "-u", "SPARK_CONNECT_MODE_ENABLED"],
         *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
         *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}"],
         *class_archive.options(archive(settings, java)),

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -63,7 +64,8 @@ class StreamProcess:
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Of Java and Python, as supervisor ends a group of processes."""
         if self.process is not None:
-            os.killpg(self.process.pid, how)
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, how)
             self.process.wait()
             while _any_left(self.process.pid):
                 time.sleep(0.05)

@@ -45,6 +45,12 @@ def test_stages_of_an_empty_lake_do_nothing(spark: SparkSession, lake: str) -> N
         assert (report.rows, report.changed) == ({}, [])
 
 
+def test_an_invented_market_ends_in_bars(spark: SparkSession, lake: str) -> None:
+    land(lake, RAW_BARS, [bar(day, 100.0, symbol=symbol) for symbol in ("SIM0", "SIM12", "SIMO") for day in DAYS[:3]])
+    assert {symbol for symbol, _ in build_daily_bars(spark, lake, FIRST, LAST).changed} == {"SIM0", "SIM12", "SIMO"}
+    assert {symbol for symbol, _ in build_daily_metrics(spark, lake, SOURCES).changed} == {"SIMO"}
+
+
 def test_a_correction_touches_its_symbol_from_its_session_on(spark: SparkSession, lake: str) -> None:
     land_history(lake)
     everything = sorted((symbol, day) for symbol in ("IBM", "F") for day in DAYS)
