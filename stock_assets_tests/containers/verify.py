@@ -35,6 +35,7 @@ from stock_assets_tests.containers.claims import (
 from stock_assets_tests.containers.dagster_api import Dagster
 from stock_assets_tests.containers.engine import engine, ensure_base, run, share_authorities
 from stock_assets_tests.containers.stack import TARGETS, Stack
+from stock_assets_tests.containers.stream_claim import windows
 from stock_assets_tests.containers.totals import Totals, all_totals
 
 WANTED = (
@@ -42,6 +43,7 @@ WANTED = (
     "dashboard = lake",
     "marts = metrics",
     "serving = metrics",
+    "stream = batch",
     "spark-submit ok",
     "workers 1 = 2",
     "root 0",
@@ -89,6 +91,7 @@ def verify(folder: Path) -> list[str]:
             lambda: dashboard(stack, settings),
             lambda: marts(settings),
             lambda: serving(stack, settings),
+            lambda: windows(settings),
             lambda: submit(stack, settings),
             lambda: workers(stack, settings, dagster),
             lambda: recover(stack, settings, own, dagster),
