@@ -10,7 +10,7 @@ are by then, never from the batch: computing them once more gives the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -81,17 +81,20 @@ def take_batch(spark: SparkSession, lake_root: str, ticks: DataFrame, batch: Mic
     late = late_of(touched)
     _note_late(lake_root, late, batch)
     progress = _advance(lake_root, before, touched, batch)
-    whole = build_differing(spark, lake_root, progress)
+    seen = {row["trading_day"] for row in before}
+    # of a session's first batch, rows may have been landed before the stream began
+    new = [day for day in pc.unique(touched["trading_day"]).to_pylist() if day not in seen]
+    whole = build_differing(spark, lake_root, progress, new)
     stored = _replace_minutes(spark, lake_root, touched, progress, batch)
     return Taken(pc.sum(touched["ticks"]).as_py(), touched.num_rows, late.num_rows, stored, tuple(whole))
 
 
 def build_differing(
-    spark: SparkSession, lake_root: str, progress: Iterable[Row], *, to_the_end: bool = False
+    spark: SparkSession, lake_root: str, progress: Iterable[Row], to_the_end: Collection[date] | None = ()
 ) -> list[date]:
     """Compute whole the sessions of which raw ticks changed in a way that no batch tells; returns them."""
     raw = open_table(lake_root, RAW_TICKS)
-    differing = [] if raw is None else differing_sessions(raw, progress, to_the_end=to_the_end)
+    differing = [] if raw is None else differing_sessions(raw, progress, to_the_end)
     for day in differing:
         build_session(spark, lake_root, day)
     return differing

@@ -7,7 +7,7 @@ statistics in Delta's log alone. Does not belong here: building the windows agai
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,15 @@ Place = tuple[date, str, int]
 Row = dict[str, Any]
 
 
-def differing_sessions(raw: DeltaTable, progress: Iterable[Row], *, to_the_end: bool = False) -> list[date]:
+def differing_sessions(
+    raw: DeltaTable, progress: Iterable[Row], to_the_end: Collection[date] | None = ()
+) -> list[date]:
     """Sessions of ``progress`` of which raw ticks now hold other rows, ascending.
 
     Args:
         progress: rows of WINDOW_PROGRESS.
-        to_the_end: compare all of raw; else only what lies below the offsets of ``progress``, as more is on its way.
+        to_the_end: sessions of which all rows of raw are compared, None for all; of others only what lies below the offsets of
+            ``progress``, as more is on its way.
     """
     held: dict[Place, int] = defaultdict(int)
     reached: dict[Place, int] = defaultdict(int)
@@ -44,11 +47,11 @@ def differing_sessions(raw: DeltaTable, progress: Iterable[Row], *, to_the_end: 
     counted: dict[Place, int] = defaultdict(int)
     for file in files:
         place = (file["day"], file["topic_id"], file["partition"])
-        if to_the_end or file["last"] < reached[place]:
+        if to_the_end is None or place[0] in to_the_end or file["last"] < reached.get(place, 0):
             counted[place] += file["rows"]
-        elif file["first"] < reached[place]:
+        elif file["first"] < reached.get(place, 0):
             counted[place] = -(10**18)  # a file with rows of both kinds does not tell how many of each
-    differing |= {place[0] for place in reached if counted[place] >= 0 and counted[place] != held[place]}
+    differing |= {place[0] for place in {*reached, *counted} if counted[place] >= 0 and counted[place] != held[place]}
     return sorted(differing)
 
 

@@ -120,7 +120,7 @@ class Stream:
     def _catch_up(self) -> None:
         """What a stream without a checkpoint does not hear of."""
         progress = read_rows(self._lake, WINDOW_PROGRESS).to_pylist()
-        done = set(build_differing(self._spark, self._lake, progress, to_the_end=True))
+        done = set(build_differing(self._spark, self._lake, progress, None))
         today = datetime.now(UTC).astimezone(EXCHANGE_ZONE).date()
         if today not in done:
             build_session(self._spark, self._lake, today)

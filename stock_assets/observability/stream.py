@@ -40,7 +40,7 @@ def stream_facts(settings: Settings) -> Iterator[Fact]:
     behind = []
     if raw is not None and newest is not None and time.time() - newest.timestamp() > patience_s:
         progress = read_rows(settings.lake_root, WINDOW_PROGRESS).to_pylist()
-        behind = differing_sessions(raw, progress, to_the_end=True)
+        behind = differing_sessions(raw, progress, None)
     if behind:
         text = f"the windows of {behind[-1]} lack ticks that were landed more than {duration(patience_s)} ago"
         yield Fact(

@@ -195,10 +195,20 @@ def test_a_lost_checkpoint_repeats_and_doubles_nothing(spark: SparkSession, lake
     first.deliver()
     second = Stream(spark, lake, "another query")
     second.land(trade(2.5, price=44.0))
-    assert build_differing(spark, lake, read_rows(lake, WINDOW_PROGRESS).to_pylist(), to_the_end=True) == [DAY]
+    assert build_differing(spark, lake, read_rows(lake, WINDOW_PROGRESS).to_pylist(), None) == [DAY]
     second.deliver()
     assert_equal(spark, lake, DAY)
     assert late_offsets(lake) == [(0, 12)]
+
+
+def test_what_was_landed_before_the_stream_began_is_in_the_windows(stream: Stream) -> None:
+    stream.land(*(trade(n, "BBB") for n in range(5)), partition=1)
+    stream.land(*(trade(n) for n in range(5)))
+    stream.waiting.clear()
+    stream.land(trade(6))
+    taken = stream.deliver()
+    assert taken is not None and taken.whole == (DAY,)
+    assert_equal(stream.spark, stream.lake, DAY)
 
 
 def without_broker(monkeypatch: pytest.MonkeyPatch) -> None:
