@@ -14,9 +14,9 @@ from pathlib import Path
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.secret_files import named_files
 
-POSITIONS = ("publishers", "rate_budgets", "observed")
-"""What publishers, vendors' budgets and the collector keep, by folder of ``local_dir``."""
-REBUILT = ("run", "logs", "spark", "dbt")
+POSITIONS = ("publishers", "rate_budgets", "observed", "alerts")
+"""What publishers, vendors' budgets, the collector and alerts keep, by folder of ``local_dir``."""
+REBUILT = ("run", "logs", "spark", "dbt", "stream")
 """Folders of ``local_dir`` whose content is made again when it is missing."""
 DOWNLOADS = "jars"
 """Beside them: what was fetched once, for all."""

@@ -32,6 +32,7 @@ HELD = {
     "publishers/yahoo_stream.position": 0o600,
     "rate_budgets/alpha_vantage-1.json": 0o600,
     "observed/facts.db": 0o644,
+    "alerts/state.db": 0o600,
 }
 
 

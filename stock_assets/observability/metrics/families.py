@@ -117,7 +117,7 @@ def _facts(facts: Iterable[Fact]) -> Iterator[Metric]:
         valued = [fact for fact in facts if fact.name == name and fact.value is not None]
         for fact in valued[:MOST_FACTS]:
             family.add_metric(
-                fact.about.rsplit("/", 1) if len(labels) == 2 else [fact.about][: len(labels)], fact.value
+                fact.about.rsplit("/", 1) if len(labels) == 2 else [fact.about][: len(labels)], fact.value or 0.0
             )
         if valued:
             yield family
@@ -224,13 +224,13 @@ def _counted(file: Path) -> Iterator[Metric]:
     for subject in ("run", "step"):
         seconds, ended = counted.get(f"{subject}_seconds", {}), counted.get(f"{subject}s", {})
         labels = ["job", "status"] if subject == "run" else ["step"]
-        family = SummaryMetricFamily(
+        summary = SummaryMetricFamily(
             f"{PREFIX}{subject}_seconds", f"{subject.title()}s that ended, and the seconds they took.", labels=labels
         )
         for key, value in sorted(seconds.items()):
-            family.add_metric(list(key), count_value=ended.get(key, 0.0), sum_value=value)
+            summary.add_metric(list(key), count_value=ended.get(key, 0.0), sum_value=value)
         if seconds:
-            yield family
+            yield summary
 
 
 def _runs(file: Path) -> Iterator[Metric]:
