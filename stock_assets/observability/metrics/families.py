@@ -228,7 +228,7 @@ def _counted(file: Path) -> Iterator[Metric]:
             f"{PREFIX}{subject}_seconds", f"{subject.title()}s that ended, and the seconds they took.", labels=labels
         )
         for key, value in sorted(seconds.items()):
-            summary.add_metric(list(key), count_value=ended.get(key, 0.0), sum_value=value)
+            summary.add_metric(list(key), count_value=int(ended.get(key, 0)), sum_value=value)
         if seconds:
             yield summary
 
