@@ -117,8 +117,9 @@ $(STAMP): requirements.lock stock_assets/local/uv.lock.txt pyproject.toml
 	kill $$teller 2>/dev/null || :; wait $$jars || :; trap - EXIT; \
 	touch $@
 
-docs: $(STAMP) ## Write the settings into docs/settings.md and .env.example
+docs: $(STAMP) ## Write the settings into docs/settings.md and .env.example, and Grafana's dashboards
 	@$(BIN)/python -m stock_assets.settings.documentation .
+	@$(BIN)/python -m stock_assets.observability.metrics.grafana docker/monitoring/grafana/dashboards
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'

@@ -73,7 +73,7 @@ def main() -> None:
             "FIRST_SESSION": DAYS[0].isoformat(),
         }
         # nobody looks at pages here, and who collects for them takes part of the two processors
-        with own_services([name for name in ALL if name not in ("collector", "dashboard")]):
+        with own_services([name for name in ALL if name not in ("collector", "dashboard", "metrics", "alerts")]):
             _in_a_process_of_its_own([WARM_SYMBOL], WARM_DAYS)
             asked = len(yahoo.asked_history())
             result = _in_a_process_of_its_own(SYMBOLS, DAYS)

@@ -109,6 +109,7 @@ def own_ports() -> dict[str, str]:
         "MINIO_PORT",
         "DASHBOARD_PORT",
         "POSTGRES_PORT",
+        "METRICS_PORT",
     )
     return {name: str(port) for name, port in zip(named, free_ports(len(named)), strict=True) if name}
 

@@ -56,6 +56,17 @@ def collector(settings: Settings, arguments: Sequence[str]) -> list[str]:
     return ["stock-assets", "collect", *arguments]
 
 
+def metrics(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """The exporter for Prometheus; it reads what the collector keeps in the folder that they share."""
+    return ["stock-assets", "metrics", "--address", EVERYWHERE, *arguments]
+
+
+def alerts(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """Alerts; what is still to be sent is in the folder that they share with the collector."""
+    _check_room(settings.local_dir)
+    return ["stock-assets", "alerts", "run", *arguments]
+
+
 def dashboard(settings: Settings, arguments: Sequence[str]) -> list[str]:
     """The dashboard; it reads the lake, and what the collector keeps in the folder that they share."""
     _check_lake(settings)
@@ -116,6 +127,8 @@ ROLES: dict[str, Callable[[Settings, Sequence[str]], list[str]]] = {
     "daemon": daemon,
     "collector": collector,
     "dashboard": dashboard,
+    "metrics": metrics,
+    "alerts": alerts,
     "produce": produce,
     "warehouse": warehouse,
     "spark-master": spark_master,

@@ -34,6 +34,8 @@ def programs(settings: Settings, java: Java) -> list[Program]:
         *dagster(settings),
         _collector(settings),
         _dashboard(settings),
+        _metrics(settings),
+        _alerts(settings),
         *([stream(settings, java)] if settings.live.stream else []),
         *(_publisher(settings, name) for name in settings.vendors.publishers),
     ]
@@ -63,6 +65,17 @@ def _dashboard(settings: Settings) -> Program:
     port = settings.local.dashboard_port
     command = [sys.executable, "-m", "stock_assets.dashboard.server"]
     return Program("dashboard", command, settings.home, ports={port: "DASHBOARD_PORT"})
+
+
+def _metrics(settings: Settings) -> Program:
+    command = [sys.executable, "-m", "stock_assets.cli", "metrics"]
+    ports = {settings.local.metrics_port: "METRICS_PORT"}
+    return Program("metrics", command, settings.home, ports=ports, started_last=True)
+
+
+def _alerts(settings: Settings) -> Program:
+    command = [sys.executable, "-m", "stock_assets.cli", "alerts", "run"]
+    return Program("alerts", command, settings.home, started_last=True)
 
 
 def _publisher(settings: Settings, name: str) -> Program:

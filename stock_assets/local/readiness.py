@@ -125,6 +125,11 @@ def dashboard(settings: Settings) -> bool:
     return _get(f"http://{LOOPBACK}:{settings.local.dashboard_port}/_stcore/health") is not None
 
 
+def metrics(settings: Settings) -> bool:
+    """Whether the exporter listens."""
+    return port_open(settings.local.metrics_port)
+
+
 def code_location_error(settings: Settings) -> str:
     """First line of why Dagster could not load the definitions; empty when it could."""
     query = "{workspaceOrError{...on Workspace{locationEntries{name locationOrLoadError{...on PythonError{message}}}}}}"
@@ -173,5 +178,7 @@ READY: dict[str, Callable[[Settings], bool]] = {
     "dagster-daemon": dagster_daemon,
     "collector": lambda _: True,  # that it runs is all: what it found is told with its age
     "dashboard": dashboard,
+    "metrics": metrics,
+    "alerts": lambda _: True,  # that it runs is all: what it cannot send is a fact
     "stream": lambda _: True,  # likewise
 }

@@ -35,7 +35,10 @@ from stock_assets.local.supervision import configuration
 from stock_assets.settings.platform import Settings
 
 DAGSTER = ("dagster-code", "dagster-webserver", "dagster-daemon")
-ALL = ("kafka", "postgres", "spark", "warehouse", *DAGSTER, "collector", "dashboard", "stream")
+ALL = (
+    *("kafka", "postgres", "spark", "warehouse", *DAGSTER),
+    *("collector", "dashboard", "metrics", "alerts", "stream"),
+)
 WITH_MINIO = (*ALL[:2], "minio", *ALL[2:])
 LONGEST_SOCKET_PATH = 90  # the system allows 104 or 108, supervisor appends a dot and its process id for a moment
 GONE = (OSError, xmlrpc.client.Error)

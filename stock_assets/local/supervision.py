@@ -34,6 +34,7 @@ def configuration(settings: Settings, all_programs: list[Program], socket: Path)
         "DAGSTER_PORT": str(settings.local.dagster_port),
         "MINIO_PORT": str(settings.local.minio_port),
         "DASHBOARD_PORT": str(settings.local.dashboard_port),
+        "METRICS_PORT": str(settings.local.metrics_port),
         "POSTGRES_PORT": str(settings.local.postgres_port),
         "STORE": settings.lake.store,
         "LAKE_ROOT": settings.values.get("LAKE_ROOT", ""),

@@ -16,7 +16,7 @@ from stock_assets.lake.milestones import read_milestones
 from stock_assets.local.dagster import instance_home
 from stock_assets.local.services import Services
 from stock_assets.local.states import ServiceState
-from stock_assets.observability import machine, marts, runs, services, serving, sessions, stream, topics
+from stock_assets.observability import channel, machine, marts, runs, services, serving, sessions, stream, topics
 from stock_assets.observability.fact import Fact, in_one_line
 from stock_assets.observability.side_by_side import side_by_side
 from stock_assets.settings.platform import Settings
@@ -49,6 +49,7 @@ def facts(settings: Settings, wake: bool = True) -> list[Fact]:
         *reached,
         *services.key_facts(settings),
         *services.publisher_facts(settings, states),
+        *channel.channel_facts(settings),
         *_of_the_data(settings, states, away, asleep),
     ]
 

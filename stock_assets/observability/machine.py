@@ -51,7 +51,7 @@ def settings_fact(settings: Settings) -> Fact:
         )
     if len(set(ports)) < len(ports):
         cure = "Set KAFKA_PORT and DAGSTER_PORT (each takes the next one too), SPARK_PORT, WAREHOUSE_PORT, MINIO_PORT, DASHBOARD_PORT, "
-        cure += "POSTGRES_PORT apart."
+        cure += "POSTGRES_PORT, METRICS_PORT apart."
         return Fact("settings", "settings", True, f"two services want the same port: {sorted(ports)}", cure)
     if strange := misspelled(settings.values):
         said = "; ".join(f"nobody reads {name}: {meant} is meant?" for name, meant in strange.items())

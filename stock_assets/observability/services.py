@@ -20,7 +20,9 @@ from stock_assets.observability.side_by_side import side_by_side
 from stock_assets.settings.platform import Settings
 
 SERVICE = "service"
-READY_IS_ENOUGH = dict.fromkeys(("dagster-code", "dagster-webserver", "collector", "dashboard", "stream")).keys()
+READY_IS_ENOUGH = dict.fromkeys(
+    ("dagster-code", "dagster-webserver", "collector", "dashboard", "metrics", "alerts", "stream")
+).keys()
 """Embedded ones that are ours: that they are ready is all there is to ask."""
 PATIENCE_S = 15.0
 """For what takes a connection and then says nothing; whoever is away is told sooner."""
@@ -73,6 +75,7 @@ def _idle(settings: Settings, state: ServiceState, log: Path) -> Fact:
         "warehouse": ("WAREHOUSE_PORT", settings.local.warehouse_port),
         "dagster-webserver": ("DAGSTER_PORT", settings.local.dagster_port),
         "dashboard": ("DASHBOARD_PORT", settings.local.dashboard_port),
+        "metrics": ("METRICS_PORT", settings.local.metrics_port),
     }
     setting, *wanted = ports.get(state.name, ("",))
     taken = [port for port in wanted if not readiness.port_free(int(port))]

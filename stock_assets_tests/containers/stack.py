@@ -32,10 +32,11 @@ PORTS = (
 )
 SECRETS = (
     *("aws_access_key_id", "aws_secret_access_key", "postgres_password", "serving_password", "bi_reader_password"),
-    *("snowflake_password", "pgadmin_password"),
+    *("snowflake_password", "pgadmin_password", "grafana_password"),
+    *("alerts_url", "alertmanager_url", "dead_mans_switch_url"),
 )
 HEALTH_DEADLINE_S = 420
-TARGETS = ("postgres", "kafka", "app", "spark", "warehouse", "minio")
+TARGETS = ("postgres", "kafka", "app", "spark", "warehouse", "minio", "monitoring")
 
 
 @dataclass

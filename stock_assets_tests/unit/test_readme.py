@@ -17,7 +17,7 @@ from stock_assets_tests.checkout import PROJECT, documentation_pages
 PAGES = {str(page.relative_to(PROJECT)): page.read_text() for page in documentation_pages()}
 TEXT = "\n".join(PAGES.values())
 COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", TEXT)
-GROUPS = {"produce", "quarantine", "serving", "warehouse"}
+GROUPS = {"alerts", "produce", "quarantine", "serving", "warehouse"}
 MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", TEXT, re.MULTILINE))
 SETTINGS = PROJECT / "docs" / "settings.md"
 LINKS = [

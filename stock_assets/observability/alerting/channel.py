@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from stock_assets.observability.alerting.message import Message
@@ -30,37 +32,44 @@ def wrong_address(url: str) -> str:
 def send(url: str, message: Message) -> str:
     """Send; returns why that failed, empty when the channel took it."""
     from apprise import NotifyFormat, NotifyType
-    from apprise.logger import LogCapture
 
     channel = _channel(url)
     if channel is None:
         return wrong_address(url)
     kind = NotifyType.FAILURE if message.bad else NotifyType.SUCCESS
-    with LogCapture(level=logging.WARNING) as captured:  # type: ignore[no-untyped-call]
+    with _listening() as lines:
         taken = channel.notify(message.body, title=message.title, notify_type=kind, body_format=NotifyFormat.TEXT)
-        said = captured.getvalue()
     if taken:
         return ""
     name = getattr(channel[0], "service_name", None) or _scheme(url)
-    status = re.search(r"error=(\d{3})", said)
+    status = re.search(r"error=(\d{3})", " ".join(lines))
     reason = f"it answered {status[1]}" if status else "it does not answer, or refuses"
     return f"the channel ({name}) did not take the message: {reason}"
 
 
 def _channel(url: str) -> Apprise | None:
-    import apprise
+    with _listening():
+        import apprise
 
-    _quiet()
-    found = apprise.Apprise()
-    return found if found.add(url) and len(found) else None
+        found = apprise.Apprise()
+        return found if found.add(url) and len(found) else None
 
 
-def _quiet() -> None:
-    """Apprise's own lines quote the address."""
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """The warnings of Apprise, which go nowhere else: its lines, and those of its client, quote the address."""
+    lines: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    loggers = [logging.getLogger(name) for name in ("apprise", "urllib3")]
+    before = [(each.propagate, each.handlers) for each in loggers]
+    for each in loggers:
+        each.propagate, each.handlers = False, [handler]
+    try:
+        yield lines
+    finally:
+        for each, (propagate, handlers) in zip(loggers, before, strict=True):
+            each.propagate, each.handlers = propagate, handlers
 
 
 def _scheme(url: str) -> str:

@@ -223,7 +223,7 @@ def _counted(file: Path) -> Iterator[Metric]:
         yield family
     for subject in ("run", "step"):
         seconds, ended = counted.get(f"{subject}_seconds", {}), counted.get(f"{subject}s", {})
-        labels = ["job", "status"] if subject == "run" else ["step"]
+        labels = ["dagster_job", "status"] if subject == "run" else ["step"]
         summary = SummaryMetricFamily(
             f"{PREFIX}{subject}_seconds", f"{subject.title()}s that ended, and the seconds they took.", labels=labels
         )
@@ -235,7 +235,9 @@ def _counted(file: Path) -> Iterator[Metric]:
 
 def _runs(file: Path) -> Iterator[Metric]:
     going = Counter((run.job, run.status) for run in kept.runs(file) if run.ended is None)
-    family = GaugeMetricFamily(f"{PREFIX}runs_in_progress", "Runs that have not ended.", labels=["job", "status"])
+    family = GaugeMetricFamily(
+        f"{PREFIX}runs_in_progress", "Runs that have not ended.", labels=["dagster_job", "status"]
+    )
     for key, count in sorted(going.items()):
         family.add_metric(list(key), count)
     if going:
