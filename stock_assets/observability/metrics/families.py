@@ -114,11 +114,9 @@ def _facts(facts: Iterable[Fact]) -> Iterator[Metric]:
     yield family
     for name, (metric, help_text, labels) in VALUES.items():
         family = GaugeMetricFamily(PREFIX + metric, help_text, labels=labels)
-        valued = [fact for fact in facts if fact.name == name and fact.value is not None]
-        for fact in valued[:MOST_FACTS]:
-            family.add_metric(
-                fact.about.rsplit("/", 1) if len(labels) == 2 else [fact.about][: len(labels)], fact.value or 0.0
-            )
+        valued = [(fact.about, fact.value) for fact in facts if fact.name == name and fact.value is not None]
+        for about, value in valued[:MOST_FACTS]:
+            family.add_metric(about.rsplit("/", 1) if len(labels) == 2 else [about][: len(labels)], value)
         if valued:
             yield family
 
@@ -224,9 +222,8 @@ def _counted(file: Path) -> Iterator[Metric]:
     for subject in ("run", "step"):
         seconds, ended = counted.get(f"{subject}_seconds", {}), counted.get(f"{subject}s", {})
         labels = ["dagster_job", "status"] if subject == "run" else ["step"]
-        summary = SummaryMetricFamily(
-            f"{PREFIX}{subject}_seconds", f"{subject.title()}s that ended, and the seconds they took.", labels=labels
-        )
+        about = f"{subject.title()}s that ended, and the seconds they took."
+        summary = SummaryMetricFamily(f"{PREFIX}{subject}_seconds", about, labels=labels)
         for key, value in sorted(seconds.items()):
             summary.add_metric(list(key), count_value=int(ended.get(key, 0)), sum_value=value)
         if seconds:
