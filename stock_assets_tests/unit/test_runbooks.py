@@ -8,11 +8,11 @@ import re
 from stock_assets.observability.alerting.watch import PART_OF
 from stock_assets_tests.checkout import PROJECT
 
-MODULES = ("channel", "machine", "marts", "runs", "services", "serving", "sessions", "topics")
+MODULES = ("channel", "machine", "marts", "runs", "services", "serving", "sessions", "stream", "topics")
 FACT_NAMES = {
     "alerts", "collector", "completeness", "daemon_heartbeat_age", "failed_runs", "free_memory", "free_space", "key", "machine",
     "marts", "oldest_record_waiting", "publisher", "queued_run_age", "records_waiting", "schema", "sensor", "service",
-    "service_level", "serving", "settings", "stale_sessions", "untold", "withheld_rows",
+    "service_level", "serving", "settings", "stale_sessions", "stream", "untold", "withheld_rows",
 }  # fmt: skip
 """All facts that there are; a test holds them against the modules that make them."""
 

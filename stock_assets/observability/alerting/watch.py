@@ -33,6 +33,7 @@ PART_OF = {
     "withheld_rows": "rows",
     "marts": "marts",
     "serving": "serving",
+    "stream": "stream",
     "schema": "schemas",
     "failed_runs": "runs",
     "queued_run_age": "runs",
