@@ -26,6 +26,7 @@ from stock_assets.commands import (
     data,
     demo,
     export,
+    findings,
     history,
     maintenance,
     marts,
@@ -86,6 +87,8 @@ for command in (
     export.export,
     chart.chart,
     stream.stream,
+    findings.patterns,
+    findings.anomalies,
 ):
     app.command()(command)
 app.add_typer(alerts.alerts, name="alerts")

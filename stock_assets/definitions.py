@@ -17,6 +17,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 from stock_assets.defs.built_assets import built_assets
 from stock_assets.defs.checks import asset_checks
 from stock_assets.defs.fetch_schedules import FETCH, fetch_schedules
+from stock_assets.defs.finding_assets import FINDINGS, finding_assets, findings_sensor
 from stock_assets.defs.jobs import BUILD, DRAIN
 from stock_assets.defs.live import WINDOWS, windows_asset, windows_schedule
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
@@ -49,6 +50,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
         quarantine_asset(),
         *built_assets(partitions, settings),
         *quality_assets(partitions, settings),
+        *finding_assets(partitions, settings),
         stock_statements(settings),
         windows_asset(partitions),
         *marts(settings),
@@ -57,7 +59,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
     return dg.Definitions(
         assets=dg.map_asset_specs(layered, cast("list[Any]", dg.with_source_code_references(assets))),
         asset_checks=asset_checks(partitions, settings),
-        jobs=[DRAIN, BUILD, FETCH, REFRESH, WINDOWS, maintenance],
+        jobs=[DRAIN, BUILD, FINDINGS, FETCH, REFRESH, WINDOWS, maintenance],
         schedules=[
             *fetch_schedules(settings),
             refresh_schedule(settings),
@@ -67,6 +69,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
         sensors=[
             drain_sensor(settings, status),
             staleness_sensor(partitions, settings, status),
+            findings_sensor(partitions, settings, status),
             failure_sensor(status),
             marts_sensor(settings, status),
         ],

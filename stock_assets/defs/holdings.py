@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
+from stock_assets.domain.finding_tables import FINDING_TABLES
 from stock_assets.domain.quality_tables import QUALITY_TABLES
 from stock_assets.domain.table import Table
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES
@@ -26,12 +27,19 @@ class Holding:
 
 
 def holdings(settings: Settings) -> dict[str, Holding]:
-    """What each asset holds, in the order of the stages; by the asset's key as text.
+    """What each asset of the main job holds, in the order of the stages; by the asset's key as text.
+
+    Findings are left out: they follow later.
 
     Raises:
         ServiceUnavailable: store or warehouse does not answer.
     """
-    found = {asset: Holding(len(rows), sum(rows.values())) for asset, rows in rows_by_session(settings).items()}
+    later = {table.path for table in FINDING_TABLES}
+    found = {
+        asset: Holding(len(rows), sum(rows.values()))
+        for asset, rows in rows_by_session(settings).items()
+        if asset not in later
+    }
     rejected = Holding(0, sum(_rejected(settings, table) for table in RAW_TABLES.values()))
     last_raw = len(RAW_TABLES)
     ordered = list(found.items())
@@ -45,7 +53,7 @@ def rows_by_session(settings: Settings) -> dict[str, Mapping[date, int]]:
         ServiceUnavailable: store or warehouse does not answer.
     """
     found: dict[str, Mapping[date, int]] = {table.path: _accepted(settings, table) for table in RAW_TABLES.values()}
-    for table in (MINUTE_BARS, DAILY_BARS, *QUALITY_TABLES, DAILY_METRICS):
+    for table in (MINUTE_BARS, DAILY_BARS, *QUALITY_TABLES, DAILY_METRICS, *FINDING_TABLES):
         found[table.path] = _counted(read_sessions(settings.lake_root, table, ["trading_day"])["trading_day"])
     return found | {"warehouse/daily_stock_metrics": _warehouse(settings)}
 

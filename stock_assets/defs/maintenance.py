@@ -14,6 +14,7 @@ import dagster as dg
 from stock_assets.defs.failures import tells_failures
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.resources import Lake
+from stock_assets.domain.finding_tables import FINDING_TABLES
 from stock_assets.domain.quality_tables import EXPECTATIONS, QUALITY_TABLES
 from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.domain.tables import RAW_TABLES
@@ -63,7 +64,7 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
                 report.append({"table": table.path, "outcome": f"{deleted} files deleted"})
         if not asked:
             compact_results(lake.root)
-        for judged in (*QUALITY_TABLES, EXPECTATIONS) if not asked else ():
+        for judged in (*QUALITY_TABLES, *FINDING_TABLES, EXPECTATIONS) if not asked else ():
             deleted = vacuum(lake.root, judged, settings.lake.vacuum_keep_days)
             report.append({"table": judged.path, "outcome": f"{deleted} files deleted"})
         columns = ["table", "session", "rows", "files before", "files after", "outcome"]

@@ -69,11 +69,13 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         now = reconciliation_state(lake.root, judging)
         days, _ = sessions_to_build(context, config, partitions, lake.root, now, RECONCILIATION.path)
         rows = reconcile(lake.root, days, judging)
-        changed = _store(lake.root, RECONCILIATION, rows, days, now)
+        changed = store_rows(lake.root, RECONCILIATION, rows, days, now)
         counts = Counter(row["verdict"] for row in rows)
         shared: dict[str, Any] = {"changed_sessions": len(changed), **{name: counts[name] for name in VERDICTS}}
         apart = [row for row in rows if row["verdict"] == "disagree"]
-        yield from report_sessions(context, days, _told(context, rows, changed), shared, _preview(apart or rows))
+        yield from report_sessions(
+            context, days, told_sessions(context, rows, changed), shared, preview_rows(apart or rows)
+        )
         yield _agreement(rows)
 
     @stage(
@@ -99,7 +101,7 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
             columns = list(RECONCILIATION.names)
             stored = read_sessions(lake.root, RECONCILIATION, columns, days[0], days[-1]).to_pylist()
             rows = judge_sessions(lake.root, days, judging, stored, instant)
-        changed = _store(lake.root, AVAILABILITY, rows, days, now)
+        changed = store_rows(lake.root, AVAILABILITY, rows, days, now)
         record_judged(lake.root, days, instant)
         counts = Counter(row["availability"] for row in rows)
         context.log.info(", ".join(f"{counts[name]} {name}" for name in AVAILABILITIES))
@@ -107,14 +109,14 @@ def quality_assets(partitions: dg.DailyPartitionsDefinition, settings: Settings)
         unusual = [row for row in rows if row["availability"] != "available"]
         # A session that nothing is there of is in the table, but nothing of it was materialized.
         there = {row["trading_day"] for row in rows if row["availability"] not in ("missing", "empty")}
-        told = _told(context, rows, there.intersection(changed))
-        yield from report_sessions(context, days, told, shared, _preview(unusual or rows))
+        told = told_sessions(context, rows, there.intersection(changed))
+        yield from report_sessions(context, days, told, shared, preview_rows(unusual or rows))
 
     return [reconciliation, availability]
 
 
-def _store(lake_root: str, table: Table, rows: list[Row], days: list[date], now: Fingerprints) -> list[date]:
-    """Store the rows where they differ, and what they were made of; returns the sessions in which they did."""
+def store_rows(lake_root: str, table: Table, rows: list[Row], days: list[date], now: Fingerprints) -> list[date]:
+    """Store a stage's rows where they differ, and what they were made of; returns the sessions in which they did."""
     from stock_assets.lake.session_rows import replace_rows
 
     changed = replace_rows(lake_root, table, rows, days)
@@ -122,13 +124,13 @@ def _store(lake_root: str, table: Table, rows: list[Row], days: list[date], now:
     return changed
 
 
-def _told(context: dg.AssetExecutionContext, rows: list[Row], changed: Collection[date]) -> dict[date, int]:
+def told_sessions(context: dg.AssetExecutionContext, rows: list[Row], changed: Collection[date]) -> dict[date, int]:
     """Rows per session that is told to Dagster: an event takes longer than judging its session, so only what changed."""
     told = {*changed, *(asked_sessions(context) or [])}
     return dict(Counter(row["trading_day"] for row in rows if row["trading_day"] in told))
 
 
-def _preview(rows: list[Row]) -> dict[str, Any]:
+def preview_rows(rows: list[Row]) -> dict[str, Any]:
     newest = sorted(rows, key=lambda row: (row["trading_day"], row["symbol"]))[-SHOWN:]
     shown = [name for name in (rows[0] if rows else {}) if name != "year"]
     return {"preview": markdown_table(newest, shown)}

@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from stock_assets.defs.finding_assets import FINDINGS_SENSOR
 from stock_assets.defs.marts import MARTS_SENSOR
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.sensors import stale_sessions
@@ -28,6 +29,8 @@ from stock_assets.settings.platform import Settings
 
 LONGEST_WAIT_S = 3600.0
 SENSOR_TAG = "dagster/sensor_name"
+LATER = (MARTS_SENSOR, FINDINGS_SENSOR)
+"""What these ask for follows the main job, and is not waited for."""
 INTERVAL_S = 0.3
 
 
@@ -50,7 +53,7 @@ class MainJob:
 def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], None] = lambda _: None) -> MainJob:
     """Return when no record waits in a topic, no session is stale and no run is in flight; runs count from ``since`` on.
 
-    What follows the warehouse, marts and tables for BI tools, is not waited for: it goes on by itself.
+    What follows the warehouse, marts, tables for BI tools and findings, is not waited for: it goes on by itself.
 
     ``say`` is told of each step and each run when it has ended. Needs Dagster's daemon and ``DAGSTER_HOME``.
 
@@ -84,7 +87,7 @@ def wait_for_main_job(settings: Settings, since: datetime, say: Callable[[str], 
 def _records(instance: dg.DagsterInstance, **chosen: Any) -> list[dg.RunRecord]:
     """Runs of the main job, oldest first."""
     found = instance.get_run_records(dg.RunsFilter(**chosen), ascending=True)
-    return [each for each in found if each.dagster_run.tags.get(SENSOR_TAG) != MARTS_SENSOR]
+    return [each for each in found if each.dagster_run.tags.get(SENSOR_TAG) not in LATER]
 
 
 def _waiting(settings: Settings) -> bool:

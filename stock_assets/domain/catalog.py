@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.finding_tables import FINDING_TABLES
 from stock_assets.domain.live_tables import INTRADAY_WINDOWS, LATE_TICKS
 from stock_assets.domain.quality_tables import EXPECTATIONS, QUALITY_TABLES
 from stock_assets.domain.state_tables import MILESTONES
@@ -39,6 +40,7 @@ READABLE: Mapping[str, Table] = {
         INTRADAY_WINDOWS,
         LATE_TICKS,
         *QUALITY_TABLES,
+        *FINDING_TABLES,
         EXPECTATIONS,
         MILESTONES,
         RENAMES,
@@ -69,6 +71,8 @@ def made_by(table: Table) -> str:
     """What fills a table that does not exist yet, as the end of a sentence."""
     if table in RAW_TABLES.values() or table is QUARANTINE:
         return "a landing makes it: publish something, then `stock-assets land`"
+    if table in FINDING_TABLES:
+        return "the job `findings` makes it, after a build: `stock-assets up`, or materialize it in Dagster"
     if table.path.startswith("live/"):
         return "the service `stream` makes it once ticks come in: `stock-assets up stream`"
     if table is RENAMES:

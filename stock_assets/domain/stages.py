@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from stock_assets.domain.finding_tables import ANOMALIES, PATTERNS
 from stock_assets.domain.quality_tables import AVAILABILITY, RECONCILIATION
 from stock_assets.domain.rules import digest
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, DERIVED_TABLES, MINUTE_BARS
@@ -36,6 +37,8 @@ STAGES: dict[str, Stage] = {
     AVAILABILITY.path: Stage(rules=1, reads=(DAILY_BARS.path, RECONCILIATION.path)),
     DAILY_METRICS.path: Stage(rules=2, reads=(DAILY_BARS.path,)),
     WAREHOUSE: Stage(rules=1, reads=(DAILY_METRICS.path,)),
+    PATTERNS.path: Stage(rules=1, reads=(DAILY_METRICS.path,)),
+    ANOMALIES.path: Stage(rules=1, reads=(MINUTE_BARS.path,)),
 }
 """All stages below raw by the name under which their state is stored: the path of the table, or WAREHOUSE."""
 

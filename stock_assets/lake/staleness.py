@@ -125,6 +125,11 @@ def metrics_state(lake_root: str) -> Fingerprints:
     return fingerprints(WAREHOUSE, _revisions(lake_root, DAILY_METRICS, "bars_used", "actions_used"))
 
 
+def metrics_inputs(lake_root: str) -> dict[date, Inputs]:
+    """What metrics each session has."""
+    return _revisions(lake_root, DAILY_METRICS)
+
+
 def stale_sessions(now: Fingerprints, built: Fingerprints) -> list[date]:
     """Sessions whose fingerprint is not the one they were built from; one whose rows are gone is stale once."""
     return sorted(day for day in now.keys() | built.keys() if now.get(day, GONE) != built.get(day))

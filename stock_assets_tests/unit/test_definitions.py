@@ -12,6 +12,7 @@ import pytest
 
 from stock_assets.definitions import build_definitions
 from stock_assets.defs.built_assets import BUILT_KEYS
+from stock_assets.defs.finding_assets import FOUND_KEYS
 from stock_assets.defs.marts import LOADED_KEYS
 from stock_assets.defs.partitions import session_partitions, within
 from stock_assets.domain.stages import STAGES
@@ -32,6 +33,8 @@ GRAPH = {
     "bars/daily_bars": {"bars/minute_bars", "raw/ticks", "raw/bars", "raw/actions"},
     "quality/reconciliation": {"bars/daily_bars"},
     "quality/availability": {"quality/reconciliation", "bars/daily_bars", "raw/ticks", "raw/bars", "raw/actions"},
+    "live/patterns": {"metrics/daily_metrics"},
+    "live/anomalies": {"bars/minute_bars", "raw/actions"},
     "metrics/daily_metrics": {"bars/daily_bars", "raw/actions"},
     "warehouse/daily_stock_metrics": {"metrics/daily_metrics"},
     "warehouse/stock_actions": {"raw/actions"},
@@ -78,7 +81,7 @@ def test_the_graph_is_the_design_s(defs: dg.Definitions) -> None:
 def test_a_stage_s_rules_reach_what_the_graph_says_depends_on_it() -> None:
     reads = {name: set(stage.reads) for name, stage in STAGES.items()}
     assert reads == {name: GRAPH[name] & STAGES.keys() for name in GRAPH if name in STAGES}
-    assert reads.keys() == {"/".join(key.path) for key in BUILT_KEYS}
+    assert reads.keys() == {"/".join(key.path) for key in (*BUILT_KEYS, *FOUND_KEYS)}
 
 
 def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
@@ -127,7 +130,7 @@ def test_definitions_load_without_service_network_secret_or_slow_import() -> Non
         "socket.socket.connect = refuse\n"
         "import stock_assets.definitions\n"
         "slow = {'pandas', 'pyspark', 'great_expectations', 'snowflake.connector', 'deltalake', 'kafka', 'confluent_kafka', "
-        "'dagster_snowflake', 'dagster_pyspark', 'yfinance', 'exchange_calendars'}\n"
+        "'dagster_snowflake', 'dagster_pyspark', 'yfinance', 'exchange_calendars', 'talib'}\n"
         "sys.exit(', '.join(slow & set(sys.modules)) or 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=PROJECT)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stock_assets.domain.finding_tables import ANOMALIES, PATTERNS
 from stock_assets.domain.stages import STAGES, WAREHOUSE, rules_of
 from stock_assets.domain.state_tables import BUILT_FROM
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS
@@ -49,8 +50,8 @@ def test_the_newest_statement_wins_and_survives_compaction(tmp_path: Path) -> No
     ("changed", "stale"),
     [
         (MINUTE_BARS.path, set(STAGES)),
-        (DAILY_BARS.path, set(STAGES) - {MINUTE_BARS.path}),
-        (DAILY_METRICS.path, {DAILY_METRICS.path, WAREHOUSE}),
+        (DAILY_BARS.path, set(STAGES) - {MINUTE_BARS.path, ANOMALIES.path}),
+        (DAILY_METRICS.path, {DAILY_METRICS.path, WAREHOUSE, PATTERNS.path}),
         (WAREHOUSE, {WAREHOUSE}),
     ],
 )
