@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -143,7 +144,8 @@ class Stream:
 
     def _tell(self, **changed: Any) -> None:
         self._state = replace(self._state, at=time.time(), **changed)
-        write_state(self._checkpoint.with_name("state.json"), self._state)
+        with suppress(OSError):  # on a full disk, too, the stream goes on
+            write_state(self._checkpoint.with_name("state.json"), self._state)
 
     def _look(self) -> None:
         """Changes of raw ticks that come without new ones."""

@@ -33,6 +33,7 @@ from stock_assets_tests.pipeline.test_live_batch import trade
 
 NOBODY = Broker("127.0.0.1:1")
 CAUGHT_UP_S = 180
+SMALL_FILE_BYTES = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +128,8 @@ def test_a_stream_on_a_full_disk_says_so_and_resumes(spark: SparkSession, stream
     wait_for(lambda: ticks_in(lake) == sum(market.landed), CAUGHT_UP_S, pause_s=0.5)
     python = stream.python()
     _, hard = resource.prlimit(python, resource.RLIMIT_FSIZE)
-    resource.prlimit(
-        python, resource.RLIMIT_FSIZE, (100, hard)
-    )  # as a full disk does, writing fails in the middle of a file
+    # as a full disk does, writing fails in the middle of a file
+    resource.prlimit(python, resource.RLIMIT_FSIZE, (SMALL_FILE_BYTES, hard))
     for _ in range(8):
         market.step()
     wait_for(lambda: (state := stream.state) is not None and bool(state.failed), CAUGHT_UP_S, pause_s=0.5)
