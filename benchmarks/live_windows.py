@@ -34,7 +34,7 @@ from stock_assets.live.store import read_rows
 from stock_assets.local.java import find_java
 from stock_assets.local.stream import stream
 from stock_assets.settings.platform import Settings
-from stock_assets.settings.process import export
+from stock_assets.settings.process import load_and_export
 from stock_assets.topic.topics import TICKS
 
 DAY = date(2024, 11, 26)
@@ -114,9 +114,8 @@ def measure(
     """One line: a driver over a lake of its own; ``done`` tells how many minutes' landings it has taken."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        settings = export(
-            Settings.load(STOCK_ASSETS_LOCAL=str(folder), LAKE_ROOT=str(folder / "lake"), WINDOW_TRIGGER_S="5")
-        )
+        os.environ |= {"STOCK_ASSETS_LOCAL": temporary, "LAKE_ROOT": f"{temporary}/lake", "WINDOW_TRIGGER_S": "5"}
+        settings = load_and_export()
         chance = np.random.default_rng(1)
         total = sum(land_minute(settings.lake_root, rate, minute, chance) for minute in range(BEFORE))
         driver = start(settings, folder)
