@@ -25,8 +25,10 @@ FAILED, QUEUED, HEARTBEAT, SENSOR, COMPLETENESS = (
     "failed_runs", "queued_run_age", "daemon_heartbeat_age", "sensor", "completeness"
 )  # fmt: skip
 LONGEST_QUEUED_S = 900.0
-LONGEST_SILENCE_S = 300.0
-"""A daemon beats every 30 s, later when one of its loops is at work; Dagster itself calls it healthy for half an hour more."""
+LONGEST_SILENCE_S = 150.0
+"""A daemon beats every 30 s, later when one of its loops is at work: healthy ones were seen 60 s silent at the most, idle and during
+builds on two cores with a load of 14. Dagster itself calls a dead one healthy for half an hour more. One that supervisor knows to be
+stopped needs no age."""
 REMEMBERED_S = 86_400.0
 """For how long a failed run that somebody started by hand is told: nobody repeats it, and it may have been refused for good."""
 
