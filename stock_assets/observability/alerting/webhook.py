@@ -58,7 +58,7 @@ class Webhook:
     def wait(self, left_s: Callable[[], float]) -> tuple[str, str] | None:
         """Title and body of the next message; None when no seconds are left."""
         while not self.messages and (left := left_s()) > 0:
-            self._server.timeout = left
+            self._server.timeout = min(left, 0.5)
             self._server.handle_request()
         return self.messages.pop(0) if self.messages else None
 
