@@ -49,11 +49,16 @@ function fill(state, data) {
   state.series.volume.setData(times.map((time, i) => (rows.volume[i] === null ? { time } : { time, value: rows.volume[i], color: (rose(i) ? c.up : c.down) + "88" })));
   state.series.macd_histogram.setData(times.map((time, i) =>
     rows.macd_histogram[i] === null ? { time } : { time, value: rows.macd_histogram[i], color: (rows.macd_histogram[i] >= 0 ? c.up : c.down) + "88" }));
-  state.marks.setMarkers(data.actions.map((each) => ({ time: Date.parse(each.day + "T00:00:00Z") / 1000,
-    position: each.kind === "split" ? "aboveBar" : "belowBar", shape: each.kind === "split" ? "arrowDown" : "circle",
-    color: each.kind === "split" ? c.text : c.warn, size: each.kind === "split" ? 1.4 : 0.5, text: each.kind === "split" ? each.text : "" })));
+  // splits and dividends, and the patterns of candles by their direction; what they are, the legend tells
+  const looks = {
+    split: { position: "aboveBar", shape: "arrowDown", color: c.text, size: 1.4 }, dividend: { position: "belowBar", shape: "circle", color: c.warn, size: 0.5 },
+    bullish: { position: "belowBar", shape: "arrowUp", color: c.up, size: 0.6 }, bearish: { position: "aboveBar", shape: "arrowDown", color: c.down, size: 0.6 },
+    neutral: { position: "aboveBar", shape: "circle", color: c.muted, size: 0.3 } };
+  const known = data.actions.filter((each) => looks[each.kind]).sort((one, other) => one.day.localeCompare(other.day));
+  state.marks.setMarkers(known.map((each) => ({ ...looks[each.kind], time: Date.parse(each.day + "T00:00:00Z") / 1000, text: each.kind === "split" ? each.text : "" })));
   state.rows = rows;
-  state.actions = new Map(data.actions.map((each) => [each.day, each.text]));
+  state.actions = new Map();
+  for (const each of known) state.actions.set(each.day, [state.actions.get(each.day), each.text].filter(Boolean).join("; "));
   state.at = n - 1;
 }
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stock_assets.dashboard.memory import Memory
 from stock_assets.domain.catalog import QUARANTINE
 from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.finding_tables import ANOMALIES, PATTERNS
 from stock_assets.domain.quality_tables import AVAILABILITY, EXPECTATIONS, RECONCILIATION
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.domain.stocks import STOCK_STATEMENTS
@@ -26,6 +27,8 @@ from stock_assets.domain.table import Table
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_ACTIONS, RAW_BARS, RAW_TICKS
 from stock_assets.lake.tables import committed_at, read_withheld, table_version
 from stock_assets.reading.adjusted import Adjusted
+from stock_assets.reading.base_rates import BaseRate
+from stock_assets.reading.base_rates import base_rates as counted_rates
 from stock_assets.reading.frames import read
 from stock_assets.reading.sql import answer_of
 from stock_assets.settings.platform import Settings
@@ -79,7 +82,16 @@ def version(place: Settings, table: Table) -> int | None:
 
 def state(place: Settings) -> Versions:
     """The versions of all tables that pages of data are drawn from."""
-    tables = (DAILY_METRICS, DAILY_BARS, RAW_ACTIONS, AVAILABILITY, RECONCILIATION, STOCK_STATEMENTS)
+    tables = (
+        DAILY_METRICS,
+        DAILY_BARS,
+        RAW_ACTIONS,
+        AVAILABILITY,
+        RECONCILIATION,
+        STOCK_STATEMENTS,
+        PATTERNS,
+        ANOMALIES,
+    )
     return tuple(version(place, table) for table in tables)
 
 
@@ -145,6 +157,34 @@ def actions(place: Settings, symbol: str) -> pd.DataFrame:
         return _or_none(lambda: read("actions", symbol, columns=names, settings=place), names)
 
     return remembered(place, "actions", (RAW_ACTIONS,), (symbol,), make)
+
+
+def patterns(place: Settings, symbol: str) -> pd.DataFrame:
+    """Patterns of a symbol's candles: trading_day, pattern, direction; no rows without any."""
+    names = ("trading_day", "pattern", "direction")
+
+    def make() -> pd.DataFrame:
+        return _or_none(lambda: read("patterns", symbol, columns=names, settings=place), names)
+
+    return remembered(place, "patterns", (PATTERNS,), (symbol,), make)
+
+
+def base_rates(place: Settings) -> dict[str, BaseRate]:
+    """How often each pattern is seen, over all symbols; nothing without a table."""
+
+    def make() -> dict[str, BaseRate]:
+        try:
+            return counted_rates(place)
+        except PermanentError:
+            return {}
+
+    return remembered(place, "base rates", (PATTERNS, DAILY_METRICS), (), make)
+
+
+def anomalies(place: Settings) -> pd.DataFrame:
+    """Unusual minutes of the newest JUDGED sessions that have any; no rows without a table."""
+    names = ("trading_day", "symbol", "source", "start_time", "kind", "z", "change_percent", "close", "n")
+    return _of_newest(place, ANOMALIES, names)
 
 
 def stocks(place: Settings) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from stock_assets.dashboard.quality_numbers import (
     reasons,
     scores,
 )
+from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.observability import kept
 from stock_assets.quality.score import VERSION, Score
 from stock_assets.settings.platform import Settings
@@ -58,6 +59,7 @@ def quality(place: Settings) -> None:
     with right:
         _reconciliation(place)
     _withheld(place)
+    _anomalies(place)
 
 
 def _tiles(found: dict[str, Score], held_back: int) -> str:
@@ -193,6 +195,29 @@ def _withheld(place: Settings) -> None:
             for row in rows[-SHOWN:]
         ]
         st.html(marks.table(["Session", "Symbol", "Source", "Breaks"], cells, "Withheld"))
+
+
+def _anomalies(place: Settings) -> None:
+    rows = data.anomalies(place)
+    if rows.empty:
+        return
+    st.html('<div class="sa-title">Unusual minutes</div>')
+    newest = records(rows.sort_values(["start_time", "symbol"], ascending=False, kind="stable").head(SHOWN))
+    cells = [
+        [
+            f"{row['start_time'].tz_convert(EXCHANGE_ZONE):%Y-%m-%d %H:%M}",
+            row["symbol"],
+            row["source"],
+            row["kind"].replace("_", " "),
+            f"{row['z']:+,.1f}",
+            _figure(row["change_percent"]),
+            _figure(row["close"]),
+            int(row["n"]),
+        ]
+        for row in newest
+    ]
+    names = ["Minute, New York", "Symbol", "Source", "Kind", "z", "Change, %", "Close", "Sessions"]
+    st.html(marks.table(names, cells, "Unusual minutes"))
 
 
 def _figure(value: float | None) -> str:

@@ -22,6 +22,7 @@ from stock_assets.dashboard.symbol_numbers import (
     first_shown,
     held_name,
     momentum,
+    pattern_marks,
     volume_profile,
 )
 from stock_assets.domain.source_names import vendor_of
@@ -62,7 +63,8 @@ def symbol(place: Settings) -> None:
     st.html(_head(place, chosen, rows))
     first = first_shown(rows["trading_day"], span)
     actions = action_marks(data.actions(place, chosen), vendor_of(str(rows["source"].iloc[-1])))
-    show_candles(chosen, rows, first, actions, BASIS[adjusted])
+    seen = pattern_marks(data.patterns(place, chosen), data.base_rates(place))
+    show_candles(chosen, rows, first, [*actions, *seen], BASIS[adjusted])
     shown = rows.iloc[first:]
     left, right = st.columns([2, 3])
     with left:

@@ -1,12 +1,12 @@
 """a symbol's sessions -> what stands beside its candles.
 
-Belongs here: volume profile, momentum, marks of splits and dividends: computed from rows alone.
+Belongs here: volume profile, momentum, marks of splits, dividends and patterns: computed from rows alone.
 Does not belong here: reading (``data``), drawing (``symbol``, ``candles``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stock_assets.dashboard.figures import records
 from stock_assets.domain.splits import Stated, actions_that_count
 from stock_assets.domain.universe import Universe
+from stock_assets.reading.base_rates import BaseRate
 from stock_assets.reading.companies import company_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Momentum:
 
 @dataclass(frozen=True)
 class ActionMark:
-    """A split or dividend on its first session; ``text`` is short."""
+    """A split or dividend on its first session, or a session's patterns (``kind`` is their direction); ``text`` is short."""
 
     day: date
     kind: str
@@ -120,6 +121,20 @@ def action_marks(actions: pd.DataFrame, vendor: str) -> list[ActionMark]:
         ActionMark(each.ex_date, each.kind, _said(each.kind, float(each.value)))
         for each in actions_that_count(stated, vendor)
     ]
+
+
+def pattern_marks(patterns: pd.DataFrame, rates: Mapping[str, BaseRate]) -> list[ActionMark]:
+    """One mark per day, of the direction that all its patterns share, else neutral; each pattern with how often it is seen."""
+    found: dict[date, list[tuple[str, str]]] = {}
+    for row in sorted(records(patterns), key=lambda row: row["pattern"]):
+        rate = f", on {rates[row['pattern']]} of all days" if row["pattern"] in rates else ""
+        words = f"{row['pattern'].replace('_', ' ')}{rate}"
+        found.setdefault(row["trading_day"].date(), []).append((row["direction"], words))
+    marks = []
+    for day, seen in sorted(found.items()):
+        (direction, *others) = sorted({each for each, _ in seen})
+        marks.append(ActionMark(day, "neutral" if others else direction, "; ".join(words for _, words in seen)))
+    return marks
 
 
 def _said(kind: str, value: float) -> str:
