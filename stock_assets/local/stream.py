@@ -64,7 +64,7 @@ def stream_command(settings: Settings, java: Java, properties: Path, scratch: Pa
         *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
         *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}"],
         *class_archive.options(archive(settings, java)),
-        *["-Xms128m", "-Xmx768m", "-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
+        *["-Xms128m", "-Xmx512m", "-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
         *["-cp", ":".join(f"{folder}/*" for folder in class_path(settings))],
         *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties)],
         *driver_arguments(settings),

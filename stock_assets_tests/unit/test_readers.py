@@ -15,6 +15,7 @@ ENGINES = {
     "spark/marks.py",
     "stock_assets/live/stream.py",
     "stock_assets/lake/sizes.py",
+    "stock_assets/lake/order.py",
 }
 """The one reader of each engine, what changes its tables, the stream of a raw table, and what looks at the log alone."""
 OF_OTHER_TABLES = {"benchmarks/landing.py"}
@@ -58,6 +59,7 @@ def test_writers_alone_ask_for_withheld_rows() -> None:
         "stock_assets/quality/availability.py",
         "stock_assets/observability/held.py",
         "spark/jobs.py",
+        "spark/by_symbol.py",
         "spark/delta_tables.py",
     }
 
