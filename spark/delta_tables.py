@@ -82,6 +82,11 @@ def read_stored(spark: SparkSession, lake_root: str, table: Table) -> DataFrame:
     return spark.createDataFrame([], table.ddl()) if rows is None else conformed(rows, table)
 
 
+def exists(spark: SparkSession, lake_root: str, table: Table) -> bool:
+    """Whether there is such a table yet."""
+    return _find(spark, lake_root, table) is not None
+
+
 def read_or_create(spark: SparkSession, lake_root: str, table: Table) -> DataFrame:
     """The rows as ``read_stored``; a missing table is created, with the columns and layout of ``domain.tables``.
 

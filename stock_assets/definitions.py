@@ -32,6 +32,7 @@ from stock_assets.defs.sensors import drain_sensor, failure_sensor, staleness_se
 from stock_assets.defs.serving import serving_assets
 from stock_assets.defs.topic_assets import topic_assets
 from stock_assets.defs.vendor_history import vendor_history
+from stock_assets.json_lines import begin
 from stock_assets.local.on_demand import give_way
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
@@ -81,6 +82,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
 
 def _load() -> dg.Definitions:
     settings = load_and_export()
+    begin(settings)  # runs are forked from a process that imports this, and nothing before
     give_way(settings)
     return build_definitions(settings)
 

@@ -184,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Stream until a signal comes; one sentence and exit status 1 when that is impossible."""
     import signal
 
+    from stock_assets.json_lines import begin
     from stock_assets.live.session import stream_session
     from stock_assets.settings.process import load_and_export
 
@@ -191,9 +192,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", required=True, type=Path, help="folder of the checkpoint")
     parser.add_argument("--every", type=float, default=60.0, help="seconds between micro-batches")
     asked = parser.parse_args(arguments)
+    settings = load_and_export()
+    begin(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     logging.getLogger("py4j").setLevel(logging.WARNING)
-    settings = load_and_export()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stock_assets.domain.errors import PermanentError, StockAssetsError
+from stock_assets.json_lines import wanted
 from stock_assets.local.dagster import EVENTS_TOGETHER, configuration, create_dagster_tables
-from stock_assets.local.program import HERE, property_lines
+from stock_assets.local.json_program import in_json
+from stock_assets.local.program import log_configuration, property_lines
 from stock_assets.local.spark import SPARK_PROPERTIES, s3a
 from stock_assets.local.stream import driver_arguments
 from stock_assets.settings.platform import Settings
@@ -202,7 +204,7 @@ def _prepare_spark(settings: Settings) -> None:
         **s3a(settings),
     }
     _write(conf / "spark-defaults.conf", property_lines(properties))
-    shutil.copy(HERE / "log4j2.xml", conf / "log4j2.xml")
+    shutil.copy(log_configuration(settings), conf / "log4j2.xml")
     os.environ["SPARK_CONF_DIR"] = str(conf)
     os.environ.pop("SPARK_REMOTE", None)  # a server that finds it takes itself for a client
 
@@ -224,6 +226,9 @@ def main(arguments: Sequence[str]) -> None:
         command = ROLES[name](settings, rest) if name in ROLES else [name, *rest]
     except StockAssetsError as error:
         sys.exit(f"{name}: {error}")
+    if name in ROLES and wanted(settings):
+        os.environ["STOCK_ASSETS_SERVICE"] = name
+        command = in_json([shutil.which(command[0]) or command[0], *command[1:]])
     os.execvp(command[0], command)
 
 

@@ -53,7 +53,7 @@ def kafka(settings: Settings, java: Java) -> Program:
 
 
 def _kafka_java(settings: Settings, java: Java) -> list[str]:
-    return [str(java.binary), *java_options(), "-cp", f"{settings.jars_dir / 'kafka'}/*"]
+    return [str(java.binary), *java_options(settings), "-cp", f"{settings.jars_dir / 'kafka'}/*"]
 
 
 def format_kafka(settings: Settings, java: Java) -> None:

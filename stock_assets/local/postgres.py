@@ -67,6 +67,15 @@ def postgres(settings: Settings) -> Program:
         # the records are many and small, and the disk waits for each of them
         "wal_buffers": "1MB",
     }
+    if settings.local.log_format == "json":
+        # it writes JSON into files only: one for each day of the week, beside its data
+        options |= {
+            "log_destination": "jsonlog",
+            "logging_collector": "on",
+            "log_directory": str(folder / "data" / "log"),
+            "log_filename": "postgres-%a",
+            "log_truncate_on_rotation": "on",
+        }
     command = [*_not_as_root(), str(binary("postgres")), "-D", str(folder / "data")]
     command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     return Program("postgres", command, folder, ports={port: "POSTGRES_PORT"}, stop_signal="INT", stopped_last=True)

@@ -56,10 +56,15 @@ def log_file(settings: Settings, name: str) -> Path:
     return settings.local_dir / "logs" / f"{name}.log"
 
 
-def java_options() -> list[str]:
+def log_configuration(settings: Settings) -> Path:
+    """How programs of Java log: in lines of text, or of JSON."""
+    return HERE / ("log4j2-json.xml" if settings.local.log_format == "json" else "log4j2.xml")
+
+
+def java_options(settings: Settings) -> list[str]:
     """The same whatever this machine's zone and language: in Turkish, "i" in capitals is no "I"."""
     return [
-        f"-Dlog4j2.configurationFile={(HERE / 'log4j2.xml').as_uri()}",
+        f"-Dlog4j2.configurationFile={log_configuration(settings).as_uri()}",
         "-Duser.timezone=UTC",
         "-Duser.language=en",
         "-Duser.country=US",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 
+from stock_assets.json_lines import wanted
 from stock_assets.local.dagster import dagster
 from stock_assets.local.java import Java
+from stock_assets.local.json_program import speaking
 from stock_assets.local.kafka import kafka
 from stock_assets.local.minio import program as minio_program
 from stock_assets.local.postgres import postgres
@@ -24,7 +26,7 @@ PUBLISHER = "publisher-"
 
 def programs(settings: Settings, java: Java) -> list[Program]:
     """All embedded services, in the order in which they are started and shown; publishers last."""
-    return [
+    every = [
         kafka(settings, java),
         *([postgres(settings)] if settings.runs_postgres else []),
         *([_minio(settings)] if settings.lake.store == "minio" else []),
@@ -39,6 +41,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
         *([stream(settings, java)] if settings.live.stream else []),
         *(_publisher(settings, name) for name in settings.vendors.publishers),
     ]
+    return [speaking(settings, program) for program in every]
 
 
 def _minio(settings: Settings) -> Program:
@@ -46,7 +49,7 @@ def _minio(settings: Settings) -> Program:
     command = [str(minio_program(settings)), "server", "--quiet", "--address", f"{LOOPBACK}:{port}", str(data)]
     # its console would listen on a port of its own choice, and it would ask the world for its newest version
     environment = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
-    command = [*WITH_STORE_KEYS, *command]
+    command = [*WITH_STORE_KEYS, *command, *(["--json"] if wanted(settings) else [])]
     return Program("minio", command, data, ports={port: "MINIO_PORT"}, environment=environment)
 
 

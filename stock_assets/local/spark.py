@@ -97,7 +97,7 @@ def server_command(settings: Settings, java: Java, properties: Path, scratch: Pa
         # a server that finds SPARK_REMOTE, which its clients may have set, takes itself for a client and ends
         *["/usr/bin/env", "-u", "SPARK_REMOTE"],
         *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
-        *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}", *given],
+        *[str(java.binary), *java_options(settings), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}", *given],
         *["-Xms256m", "-Xmx2g", "-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
         *["-cp", ":".join(f"{folder}/*" for folder in class_path(settings))],
         *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties)],

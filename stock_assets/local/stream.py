@@ -62,7 +62,7 @@ def stream_command(settings: Settings, java: Java, properties: Path, scratch: Pa
         # a driver that finds one of these takes itself for a client of Spark Connect
         *["/usr/bin/env", "-u", "SPARK_REMOTE", "-u", "SPARK_CONNECT_MODE_ENABLED"],
         *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
-        *[str(java.binary), *java_options(), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}"],
+        *[str(java.binary), *java_options(settings), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}"],
         *class_archive.options(archive(settings, java)),
         *["-Xms128m", "-Xmx512m", "-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
         *["-cp", ":".join(f"{folder}/*" for folder in class_path(settings))],

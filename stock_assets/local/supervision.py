@@ -78,8 +78,8 @@ stopasgroup=true
 killasgroup=true
 redirect_stderr=true
 stdout_logfile={_quiet(_quiet(log))}
-stdout_logfile_maxbytes=5MB
-stdout_logfile_backups=2
+stdout_logfile_maxbytes={int(settings.local.log_mb * 1024 * 1024)}
+stdout_logfile_backups={settings.local.log_files}
 """)
     return "\n".join(parts)
 

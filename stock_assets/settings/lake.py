@@ -50,7 +50,7 @@ class LakeSettings(Owner):
         "COMPACTION_MIN_FILES", 8, "small files of one Kafka partition from which on a session is compacted", ge=2
     )
     vacuum_keep_days: int = setting(
-        "VACUUM_KEEP_DAYS", 7, "days that time travel in raw tables must reach; 7 at least", ge=7
+        "VACUUM_KEEP_DAYS", 7, "days that time travel in the lake must reach, older files are deleted; 7 at least", ge=7
     )
 
     @property

@@ -6,9 +6,9 @@ Does not belong here: starting anything (``stock_assets.local``).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from stock_assets.settings.owner import Owner, setting
+from stock_assets.settings.owner import Lower, Owner, setting
 
 PORT: dict[str, Any] = {"ge": 1, "le": 65_534}
 
@@ -26,6 +26,14 @@ class LocalSettings(Owner):
     dashboard_port: int = setting("DASHBOARD_PORT", 8501, "port of the dashboard", **PORT)
     postgres_port: int = setting("POSTGRES_PORT", 15432, "port of the embedded PostgreSQL", **PORT)
     metrics_port: int = setting("METRICS_PORT", 9108, "port of the metrics for Prometheus", **PORT)
+    log_format: Annotated[Literal["text", "json"], Lower] = setting(
+        "LOG_FORMAT", "text", "`json`: services write one JSON object per line"
+    )
+    log_mb: float = setting("LOG_MB", 5.0, "size at which a service's log becomes its `.1`, in MB", gt=0)
+    log_files: int = setting("LOG_FILES", 2, "older parts of a service's log that are kept", ge=0)
+    log_keep_days: int = setting(
+        "LOG_KEEP_DAYS", 30, "days that logs are kept which nobody writes to any more; 0 for ever", ge=0
+    )
     java_home: str = setting("JAVA_HOME", "", "a Java installation to prefer", listed=False)
     search_path: str = setting("PATH", "", "where programs are searched", listed=False)
     ca_bundle: str = setting("SSL_CERT_FILE", "", "PEM file of the authorities this machine trusts", listed=False)

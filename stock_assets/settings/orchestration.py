@@ -42,6 +42,13 @@ class DagsterSettings(Owner):
     )
     pg_password: str = setting("DAGSTER_PG_PASSWORD", "", "its password", shown="none", repr=False)
 
+    runs_keep_days: int = setting(
+        "RUNS_KEEP_DAYS",
+        30,
+        "days that ended runs, their events and what they printed are kept, and superseded events of assets; 0 for ever",
+        ge=0,
+    )
+
     def postgres_url(self) -> str:
         """``pg_url`` with password, port and driver; empty when there is none.
 

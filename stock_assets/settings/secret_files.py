@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from stock_assets.domain.errors import PermanentError
 
@@ -28,6 +29,10 @@ SECRETS = (
 """Settings that ``NAME_FILE`` may take from a file."""
 
 
+ADDRESSES = ("DAGSTER_PG_URL", "SERVING_DATABASE_URL", "SCHEMA_REGISTRY_URL", "YAHOO_PROXY", "HTTPS_PROXY")
+"""Settings whose value may hold a password."""
+
+
 def secrets_of_files(values: Mapping[str, str]) -> dict[str, str]:
     """What the files that ``values`` names hold, by the secret's name, without the line's end.
 
@@ -35,6 +40,13 @@ def secrets_of_files(values: Mapping[str, str]) -> dict[str, str]:
         PermanentError: a file cannot be read or is empty; the text names the variable and the file.
     """
     return {name: _read(f"{name}_FILE", path) for name in SECRETS if (path := values.get(f"{name}_FILE", "").strip())}
+
+
+def secret_values(values: Mapping[str, str]) -> list[str]:
+    """The secrets among ``values``, the passwords within addresses included: what must be in no log."""
+    found = [values.get(name, "").strip() for name in SECRETS]
+    found += [urlsplit(values.get(name, "")).password or "" for name in ADDRESSES]
+    return [secret for secret in found if secret]
 
 
 def named_files(values: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -18,7 +19,7 @@ from stock_assets.commands.quarantine import withdraw as withdraw_command
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.raw_assets import RAW_KEYS
-from stock_assets.defs.resources import Lake
+from stock_assets.defs.resources import Lake, Spark
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_table
@@ -178,7 +179,14 @@ def test_any_payload_can_be_shown(payload: bytes) -> None:
 
 def maintain(lake: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
     job = maintenance_job(session_partitions(date(2013, 1, 2)), Settings({"COMPACTION_MIN_FILES": "4"}))
-    return job.execute_in_process(partition_key=partition, resources={"lake": Lake(root=lake)})
+    return job.execute_in_process(
+        partition_key=partition, resources=resources(lake), op_selection=["maintain", "expire_records"]
+    )
+
+
+def resources(lake: str) -> dict[str, Any]:
+    """Spark's tables need a server, which nothing here asks for."""
+    return {"lake": Lake(root=lake), "spark": Spark(remote="sc://x", small_remote="sc://x")}
 
 
 def version(lake: str) -> int:
@@ -215,5 +223,5 @@ def test_the_schedule_asks_for_a_run_of_no_session() -> None:
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 2 * * *", "America/New_York")
     asked = schedule.evaluate_tick(dg.build_schedule_context())
     assert asked.run_requests is not None and [request.partition_key for request in asked.run_requests] == [None]
-    repository = dg.Definitions(jobs=[job], schedules=[schedule], resources={"lake": Lake(root="x")})
+    repository = dg.Definitions(jobs=[job], schedules=[schedule], resources=resources("x"))
     assert repository.get_repository_def().has_job("maintenance")

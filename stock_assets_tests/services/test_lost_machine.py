@@ -12,12 +12,23 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from stock_assets.defs.raw_assets import RAW_KEYS
 from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, RAW_TABLES
 from stock_assets.lake.tables import read_sessions
+from stock_assets.landing.commit import land
+from stock_assets.landing.prepare import Limits
+from stock_assets.local.backup import back_up
+from stock_assets.local.dagster import ensure_home
+from stock_assets.local.restore import restore
 from stock_assets.local.services import Services
 from stock_assets.observability.orchestration import opened
+from stock_assets.raw.comparison import compare
+from stock_assets.raw.completeness import prove
 from stock_assets.settings.platform import Settings
+from stock_assets.topic.publish import publish
+from stock_assets.topic.topics import TICKS, create_topics
 from stock_assets_tests.checkout import PROJECT
+from stock_assets_tests.services.landing_records import DAY, tick
 
 
 @pytest.fixture
@@ -58,6 +69,45 @@ def records(settings: Settings) -> tuple[set[str], Counter[str]]:
         return set(ended), Counter({k.to_user_string(): len(instance.get_materialized_partitions(k)) for k in keys})
 
 
+def test_topics_lake_and_records_fit_each_other_after_a_restore(own_settings: Settings, tmp_path: Path) -> None:
+    """Without Spark and the warehouse, so that it takes seconds; all of the platform is in the test below."""
+    services = Services(own_settings, print)
+    try:
+        services.up(["kafka", "postgres"])
+        ensure_home(own_settings)
+        create_topics(own_settings.broker, 2)
+        publish(own_settings.broker, [tick(number) for number in range(50)])
+        landed = land_all(own_settings)
+        publish(own_settings.broker, [tick(number) for number in range(50, 60)])  # not landed yet
+        with opened(own_settings) as instance:
+            assert instance is not None
+            instance.report_runless_asset_event(dg.AssetMaterialization(RAW_KEYS["ticks"], partition=str(DAY)))
+        services.down()
+        back_up(own_settings, tmp_path / "backup")
+        shutil.rmtree(own_settings.local_dir)
+
+        restore(own_settings, tmp_path / "backup")
+
+        services.up(["kafka", "postgres"])
+        assert landed == 50 and land_all(own_settings) == 10
+        assert rows(own_settings)["raw/ticks"] == 60
+        assert all(proof.holds for proof in prove(own_settings.lake_root, TICKS))
+        compared = list(compare(own_settings.lake_root, own_settings.broker, TICKS, None, every=True))
+        assert sum(each.compared for each in compared) == 60 and not any(each.differences for each in compared)
+        with opened(own_settings) as instance:
+            assert instance is not None
+            assert instance.get_materialized_partitions(RAW_KEYS["ticks"]) == {str(DAY)}
+    finally:
+        services.down()
+
+
+def land_all(settings: Settings) -> int:
+    """Records of the ticks' topic that are landed now."""
+    landings = land(settings.lake_root, settings.broker, TICKS, Limits.of(settings), settings.universe)
+    return sum(each.accepted for each in landings)
+
+
+@pytest.mark.soak
 @pytest.mark.timeout(3000)
 def test_a_lost_machine_comes_back_whole_and_goes_on(platform: Settings, tmp_path: Path) -> None:
     before, (ran, partitions) = rows(platform), records(platform)

@@ -18,6 +18,7 @@ from stock_assets.local.holdings import DOWNLOADS, POSITIONS, REBUILT, files_of,
 from stock_assets.local.preconditions import unfinished_restore
 from stock_assets.local.restore import check, restore
 from stock_assets.local.services import Services
+from stock_assets.local.states import ServiceState
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.checkout import PROJECT
 
@@ -259,3 +260,29 @@ def test_on_an_empty_machine_the_backup_s_own_settings_count(
     done = CliRunner().invoke(app, ["restore", str(tmp_path / "backup")])
     assert done.exit_code == 0, done.output
     assert (filled.home / "records" / "dagster.yaml").read_text() == "mine"
+
+
+def test_services_that_ran_run_again_also_after_a_failure(
+    filled: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    class Stub:
+        def __init__(self, *_: object) -> None: ...
+
+        def status(self) -> list[ServiceState]:
+            states = (("kafka", "running", 7), ("spark", "stopped", 0))
+            return [ServiceState(name, state, pid, "", 0) for name, state, pid in states]
+
+        def down(self) -> None:
+            asked.append("down")
+
+        def up(self, names: list[str]) -> None:
+            asked.append(names)
+
+    monkeypatch.setattr(backup_module, "Services", Stub)
+    back_up(filled, tmp_path / "first")
+    monkeypatch.setattr(backup_module, "write", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+    with pytest.raises(OSError, match="disk"):
+        back_up(filled, tmp_path / "second")
+    assert asked == ["down", ["kafka"]] * 2
