@@ -102,14 +102,22 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
             {"runs": gone.runs, "events": gone.events, "check evaluations": gone.evaluations, "log files": logs}
         )
 
-    @dg.op(description="Has Spark delete the files of its tables that no recent version needs.")
+    @dg.op(
+        description="Has Spark bring its yearly tables into the order of symbols, and delete files no recent version needs."
+    )
     @tells_failures
-    def vacuum_built(context: dg.OpExecutionContext, lake: Lake, spark: Spark) -> None:
+    def tidy_built(context: dg.OpExecutionContext, lake: Lake, spark: Spark) -> None:
         if context.has_partition_key:
             return
+        from spark.by_symbol import sort_year
         from spark.vacuum import vacuum
+        from stock_assets.lake.order import unordered_years
 
         session = spark.session(0)
+        for table in (DAILY_BARS, DAILY_METRICS):
+            for year in unordered_years(lake.root, table):
+                sort_year(session, lake.root, table, year)
+                context.log.info(f"{table.path}: the rows of {year} lie by symbol now")
         for table in BUILT_BY_SPARK:
             if vacuum(session, lake.root, table, settings.lake.vacuum_keep_days):
                 context.log.info(f"{table.path}: files older than {settings.lake.vacuum_keep_days} days were deleted")
@@ -123,7 +131,7 @@ def maintenance_job(partitions: dg.DailyPartitionsDefinition, settings: Settings
     def maintenance() -> None:
         maintain()
         expire_records()
-        vacuum_built()
+        tidy_built()
 
     return maintenance
 

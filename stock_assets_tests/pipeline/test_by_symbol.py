@@ -12,8 +12,9 @@ from pyspark.sql import SparkSession
 
 from spark.by_symbol import sort_year
 from spark.jobs import build_daily_bars
+from spark.vacuum import vacuum
 from stock_assets.domain.table import WITHHELD
-from stock_assets.domain.tables import DAILY_BARS, RAW_BARS
+from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_BARS
 from stock_assets.lake.order import unordered_years
 from stock_assets_tests.pipeline.raw_rows import bar, days, land
 
@@ -61,6 +62,14 @@ def test_a_year_that_gets_another_session_is_sorted_again(spark: SparkSession, b
     land(by_session, RAW_BARS, [bar(later, 1.0, symbol="A")])
     assert build_daily_bars(spark, by_session, later, later).changed == [("A", later)]
     assert unordered_years(by_session, DAILY_BARS) == [2025]
+
+
+def test_a_vacuum_leaves_what_recent_versions_need(spark: SparkSession, by_session: str) -> None:
+    before = rows_of(by_session)
+    assert vacuum(spark, by_session, DAILY_BARS, 7)
+    assert rows_of(by_session).equals(before)
+    assert DeltaTable(f"{by_session}/{DAILY_BARS.path}", version=1).to_pyarrow_table().num_rows
+    assert not vacuum(spark, by_session, DAILY_METRICS, 7)
 
 
 def test_a_lake_without_the_table_has_no_year_to_sort(lake: str) -> None:

@@ -16,10 +16,12 @@ ENGINES = {
     "stock_assets/live/stream.py",
     "stock_assets/lake/sizes.py",
     "stock_assets/lake/order.py",
+    "spark/by_symbol.py",
+    "spark/vacuum.py",
 }
 """The one reader of each engine, what changes its tables, the stream of a raw table, and what looks at the log alone."""
-OF_OTHER_TABLES = {"benchmarks/landing.py"}
-"""Tables of its own."""
+OF_OTHER_TABLES = {"benchmarks/landing.py", "benchmarks/direct_windows.py"}
+"""Tables of their own, or raw ticks as another contender reads them."""
 PAST_READERS = ("DeltaTable", "is_deltatable", "from_data_catalog", "forPath", "delta_scan", "QueryBuilder")
 FORMATS = ("delta", "delta.", "deltaSharing")
 
