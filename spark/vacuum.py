@@ -13,6 +13,8 @@ from stock_assets.domain.table import Table
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+LISTING_TASKS = 8
+
 
 def vacuum(spark: SparkSession, lake_root: str, table: Table, keep_days: int) -> bool:
     """Delete files older than ``keep_days`` that no version since needs; False where there is no such table yet.
@@ -21,5 +23,7 @@ def vacuum(spark: SparkSession, lake_root: str, table: Table, keep_days: int) ->
     """
     if not exists(spark, lake_root, table):
         return False
+    # by default the folder is listed by 10,000 tasks, which takes a minute whatever there is
+    spark.conf.set("spark.sql.sources.parallelPartitionDiscovery.parallelism", LISTING_TASKS)
     spark.sql(f"VACUUM delta.`{location(lake_root, table)}` RETAIN {keep_days * 24} HOURS").collect()
     return True

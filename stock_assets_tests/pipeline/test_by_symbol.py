@@ -18,7 +18,7 @@ from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, RAW_BARS
 from stock_assets.lake.order import unordered_years
 from stock_assets_tests.pipeline.raw_rows import bar, days, land
 
-DAYS = days("2024-12-26", 8)
+DAYS = days("2024-12-30", 4)
 SYMBOLS = ("C", "A", "B")
 
 
