@@ -251,7 +251,7 @@ def test_another_writer_of_the_session_makes_the_batch_compute_again(
     assert_equal(stream.spark, stream.lake, DAY)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 6))])
 def test_any_order_of_events_ends_equal(stream: Stream, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     without_broker(monkeypatch)
     chance = random.Random(seed)
