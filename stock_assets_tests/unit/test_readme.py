@@ -18,7 +18,7 @@ PAGES = {str(page.relative_to(PROJECT)): page.read_text() for page in documentat
 TEXT = "\n".join(PAGES.values())
 COMMANDS = re.findall(r"\.venv/bin/(stock-assets [^`\n#]+)|`(stock-assets [^`]+)`", TEXT)
 GROUPS = {"alerts", "produce", "quarantine", "serving", "warehouse"}
-MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z]+)", TEXT, re.MULTILINE))
+MAKE_TARGETS = set(re.findall(r"(?:^|`)make ([a-z-]+)", TEXT, re.MULTILINE))
 SETTINGS = PROJECT / "docs" / "settings.md"
 LINKS = [
     (name, link) for name, text in PAGES.items() for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link
