@@ -32,7 +32,8 @@ from stock_assets.lake.tables import open_or_create_table, table_uri
 from stock_assets.landing.commit import commit
 from stock_assets.live.store import read_rows
 from stock_assets.local.java import find_java
-from stock_assets.local.stream import stream
+from stock_assets.local.program import prepare
+from stock_assets.local.stream import driver_arguments, stream
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
 from stock_assets.topic.topics import TICKS
@@ -124,7 +125,7 @@ def measure(
             cpu, wall, memory = [], [], 0.0
             for minute in range(BEFORE + 1, BEFORE + 1 + WARM + MEASURED):
                 _await(lambda: done(settings, folder), total, driver)
-                began, used = time.monotonic(), driver.cpu_s()
+                used = driver.cpu_s()
                 total += land_minute(settings.lake_root, rate, minute, chance)
                 landed = time.monotonic()
                 _await(lambda: done(settings, folder), total, driver)
@@ -132,7 +133,6 @@ def measure(
                     cpu.append(driver.cpu_s() - used)
                     wall.append(time.monotonic() - landed)
                 memory = max(memory, driver.megabytes())
-                assert began <= landed
             print(
                 f"{name:28}{rate:8,}{statistics.median(cpu):10.1f}{statistics.median(wall):10.1f}{memory:10,.0f}",
                 flush=True,
@@ -152,21 +152,15 @@ def _await(done: Callable[[], int], total: int, driver: Driver) -> None:
 def start_ours(settings: Settings, folder: Path) -> Driver:
     """The stream as `stock-assets up` starts it."""
     program = stream(settings, find_java(settings))
-    program.directory.mkdir(parents=True)
-    for path, text in program.files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    prepare(program)
     return Driver(program.command, program.environment, folder)
 
 
 def start_direct(settings: Settings, folder: Path) -> Driver:
     """The same Java, with the other driver."""
     program = stream(settings, find_java(settings))
-    program.directory.mkdir(parents=True)
-    for path, text in program.files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    place = next(n for n, word in enumerate(program.command) if word.endswith("stream.py"))
+    prepare(program)
+    place = program.command.index(driver_arguments(settings)[0])
     other = [str(Path(__file__).with_name("direct_windows.py")), table_uri(settings.lake_root, RAW_TICKS), str(folder)]
     return Driver([*program.command[:place], *other], program.environment, folder)
 

@@ -16,16 +16,14 @@ def stream() -> None:
     """Compute windows of 15 and 60 minutes while ticks are landed, until stopped; `up` does so under supervision."""
     from stock_assets.local.jars import fetch
     from stock_assets.local.java import find_java
+    from stock_assets.local.program import prepare
     from stock_assets.local.stream import stream as program_of
 
     settings = load_and_export()
     fetch(settings, print)
     program = program_of(settings, find_java(settings))
     shutil.rmtree(program.directory, ignore_errors=True)
-    program.directory.mkdir(parents=True)
-    for path, text in program.files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    prepare(program)
     os.chdir(program.directory)
     variables = [f"{name}={value}" for name, value in program.environment.items()]
     os.execv("/usr/bin/env", ["/usr/bin/env", *variables, *program.command])

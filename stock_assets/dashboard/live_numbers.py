@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow.dataset as ds
 
@@ -21,17 +21,6 @@ from stock_assets.settings.platform import Settings
 
 Row = dict[str, Any]
 _memory = Memory(64)
-
-
-class Bar(NamedTuple):
-    """A minute; ``time`` is seconds since 1970."""
-
-    time: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
 
 
 @dataclass(frozen=True)
@@ -61,11 +50,11 @@ class Latest:
         ]
 
 
-def session_bars(settings: Settings, symbol: str, source: str) -> list[Bar]:
+def session_bars(settings: Settings, symbol: str, source: str) -> list[MinuteBar]:
     """The symbol's minutes of the newest session that has windows of it, ascending."""
     rows = [row for row in _rows(settings, symbol, source) if row["window_minutes"] == 1]
     return [
-        Bar(
+        MinuteBar(
             round(row["start_time"].timestamp()), float(row["open"]), float(row["high"]), float(row["low"]), float(row["close"]),
             float(row["volume"] or 0),
         )
@@ -79,11 +68,11 @@ def latest_windows(settings: Settings, symbol: str, source: str) -> list[Latest]
     return [Latest(newest[length]) for length in sorted(newest) if length > 1]
 
 
-def bars_of(stored: Iterable[Bar], growing: Iterable[MinuteBar]) -> list[Bar]:
+def bars_of(stored: Iterable[MinuteBar], growing: Iterable[MinuteBar]) -> list[MinuteBar]:
     """Stored bars, and for minutes after them the growing ones."""
     kept = list(stored)
-    last = kept[-1].time if kept else 0
-    return kept + [Bar(b.start, b.open, b.high, b.low, b.close, b.volume) for b in growing if b.start > last]
+    last = kept[-1].start if kept else 0
+    return kept + [bar for bar in growing if bar.start > last]
 
 
 def _rows(settings: Settings, symbol: str, source: str) -> list[Row]:

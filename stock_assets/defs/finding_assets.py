@@ -18,7 +18,7 @@ from typing import Any, Final
 import dagster as dg
 
 from stock_assets.defs.built_assets import DAILY_METRICS_KEY, MINUTE_BARS_KEY, Range, built_asset, sessions_to_build
-from stock_assets.defs.jobs import BUILD, DRAIN, build_partition, build_tags
+from stock_assets.defs.jobs import BUILD, DRAIN, build_partition, build_tags, range_config
 from stock_assets.defs.materializations import report_sessions
 from stock_assets.defs.metadata import markdown_table
 from stock_assets.defs.pacing import in_flight, seconds_to_wait
@@ -136,8 +136,7 @@ def findings_sensor(
 
 def findings_config(first: date, last: date) -> dict[str, Any]:
     """Run configuration of ``findings`` for the sessions from ``first`` to ``last``."""
-    given = {"config": {"first": first.isoformat(), "last": last.isoformat()}}
-    return {"ops": {key.to_python_identifier(): given for key in FOUND_KEYS}}
+    return range_config(FOUND_KEYS, first, last)
 
 
 def stale_sessions(lake_root: str, partitions: dg.DailyPartitionsDefinition, judging: Judging) -> list[date]:

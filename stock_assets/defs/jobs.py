@@ -5,7 +5,7 @@ Belongs here: the two jobs that sensors and the command line start, their tags a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -35,8 +35,13 @@ BUILD = dg.define_asset_job(
 
 def build_config(first: date, last: date) -> dict[str, Any]:
     """Run configuration of ``build`` for the sessions from ``first`` to ``last``."""
+    return range_config(BUILT_KEYS, first, last)
+
+
+def range_config(keys: Iterable[dg.AssetKey], first: date, last: date) -> dict[str, Any]:
+    """Run configuration of assets that take a ``Range``, for the sessions from ``first`` to ``last``."""
     given = {"config": {"first": first.isoformat(), "last": last.isoformat()}}
-    return {"ops": {key.to_python_identifier(): given for key in BUILT_KEYS}}
+    return {"ops": {key.to_python_identifier(): given for key in keys}}
 
 
 def sessions_of_tags(tags: Mapping[str, str]) -> tuple[date, date] | None:

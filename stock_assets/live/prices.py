@@ -11,9 +11,9 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stock_assets.domain.eligibility import CONDITIONS
 from stock_assets.domain.errors import BadRecord
@@ -39,8 +39,7 @@ _AT_ONCE = 2000
 _NO_PRICE = {(each.source, each.code) for each in CONDITIONS if not each.updates_last}
 
 
-@dataclass(frozen=True)
-class MinuteBar:
+class MinuteBar(NamedTuple):
     """Trades of a minute; ``start`` is seconds since 1970."""
 
     start: int
@@ -196,4 +195,4 @@ class LastPrices:
                 del bars[min(bars)]
         else:
             high, low = max(bar.high, price), min(bar.low, price)
-            bars[start] = replace(bar, high=high, low=low, close=price, volume=bar.volume + size)
+            bars[start] = bar._replace(high=high, low=low, close=price, volume=bar.volume + size)

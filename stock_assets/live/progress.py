@@ -7,7 +7,7 @@ statistics in Delta's log alone. Does not belong here: building the windows agai
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ def differing_sessions(
         held[place] += row["ticks"]
         reached[place] = max(reached[place], row["next_offset"])
         said[row["trading_day"]].add(row["rebuilt_by"] or "")
-    files = _files(raw, said)
+    files = files_of(raw, said)
     rebuilt = rebuilt_by(files)
     differing = {day for day, told in said.items() if told != {rebuilt.get(day, "")}}
     counted: dict[Place, int] = defaultdict(int)
@@ -60,12 +60,8 @@ def rebuilt_by(files: Iterable[Row]) -> dict[date, str]:
     return {file["day"]: file["landing_id"] for file in files if file["landing_id"].startswith(REBUILD)}
 
 
-def files_of(raw: DeltaTable, days: Iterable[date]) -> list[Row]:
+def files_of(raw: DeltaTable, days: Collection[date]) -> list[Row]:
     """The files with accepted ticks of these sessions: day, topic_id, partition, rows, first and last offset, landing_id."""
-    return _files(raw, dict.fromkeys(days))
-
-
-def _files(raw: DeltaTable, days: Mapping[date, object]) -> list[Row]:
     listed = pa.table(raw.get_add_actions(flatten=True))
     columns = {
         "day": "partition.trading_day", "topic_id": "min.topic_id", "partition": "partition.kafka_partition",

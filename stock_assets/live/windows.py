@@ -19,12 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stock_assets.domain.live_tables import BAR_MINUTES, INTRADAY_WINDOWS, LATENESS, WINDOW_MINUTES
-from stock_assets.live.grid import Grid, as_decimals, grid_of
+from stock_assets.live.grid import MINUTE_US, Grid, as_decimals, grid_of
 
 Newest = Mapping[tuple[str, int], datetime]
 """Per source (as in the minutes) and topic partition: the largest min(event_time, kafka_time) of the session's ticks."""
 
-MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 LEAST_RETURNS = {15: 5, 60: 20}
 

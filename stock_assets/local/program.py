@@ -46,6 +46,14 @@ class Program:
     started_last: bool = False
 
 
+def prepare(program: Program) -> None:
+    """Make its folder, and write its files."""
+    program.directory.mkdir(parents=True, exist_ok=True)
+    for path, text in program.files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def run_dir(settings: Settings) -> Path:
     """Where rendered configuration lives; nothing in it needs to survive ``down``."""
     return settings.local_dir / "run"

@@ -26,7 +26,7 @@ from stock_assets.local.minio import build
 from stock_assets.local.postgres import prepare_postgres
 from stock_assets.local.preconditions import check_extra, check_ports, check_restored, check_room
 from stock_assets.local.processes import end_all, owned
-from stock_assets.local.program import Program, log_file, run_dir
+from stock_assets.local.program import Program, log_file, prepare, run_dir
 from stock_assets.local.programs import PUBLISHER, programs
 from stock_assets.local.progress import telling
 from stock_assets.local.start import NEEDS_TABLES, Start
@@ -208,10 +208,7 @@ class Services:
         for folder in (run_dir(self.settings), self.settings.local_dir / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
         for each in every:
-            each.directory.mkdir(parents=True, exist_ok=True)
-            for path, text in each.files.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+            prepare(each)
         self._configuration().write_text(configuration(self.settings, every, self._socket()), encoding="utf-8")
 
     def _reload(self, server: Any) -> None:

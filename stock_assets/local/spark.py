@@ -69,22 +69,29 @@ def spark(settings: Settings, java: Java) -> Program:
 
 def archive(settings: Settings, java: Java) -> Path:
     """Where the classes of the server lie, once ``class_archive`` has made it."""
-    return class_archive.archive_of(java, class_path(settings), settings.jars_dir)
+    return class_archive.archive_of(java, _class_path(settings), settings.jars_dir)
 
 
 def server_properties(settings: Settings, port: int, scratch: Path) -> dict[str, str]:
     """Of a server that listens at a port of loopback."""
     return {
-        "spark.master": "local[*]",
         "spark.app.name": "stock-assets",
-        "spark.driver.host": LOOPBACK,
-        "spark.driver.bindAddress": LOOPBACK,
         "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(port),
-        "spark.ui.enabled": "false",
-        "spark.local.dir": str(scratch),
         # the shared session must outlive an idle night: a closed one is refused for ever
         "spark.connect.session.manager.defaultSessionTimeout": "-1",
+        **driver_properties(settings, scratch),
+    }
+
+
+def driver_properties(settings: Settings, scratch: Path) -> dict[str, str]:
+    """Of any driver that works within its own process on this machine."""
+    return {
+        "spark.master": "local[*]",
+        "spark.driver.host": LOOPBACK,
+        "spark.driver.bindAddress": LOOPBACK,
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch.with_name("tables")),
         **SPARK_PROPERTIES,
         **s3a(settings),
@@ -96,12 +103,19 @@ def server_command(settings: Settings, java: Java, properties: Path, scratch: Pa
     return [
         # a server that finds SPARK_REMOTE, which its clients may have set, takes itself for a client and ends
         *["/usr/bin/env", "-u", "SPARK_REMOTE"],
+        *submit_command(settings, java, properties, scratch, [*given, "-Xms256m", "-Xmx2g"]),
+        *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],
+    ]
+
+
+def submit_command(settings: Settings, java: Java, properties: Path, scratch: Path, given: list[str]) -> list[str]:
+    """Java with ``spark-submit`` and further options of Java; what is submitted follows."""
+    return [
         *(WITH_STORE_KEYS if settings.lake_on_s3 else []),
         *[str(java.binary), *java_options(settings), *SPARK_JAVA_OPTIONS, f"-Djava.io.tmpdir={scratch}", *given],
-        *["-Xms256m", "-Xmx2g", "-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
-        *["-cp", ":".join(f"{folder}/*" for folder in class_path(settings))],
+        *["-XX:+ExitOnOutOfMemoryError", *COMPILE_LATE],
+        *["-cp", ":".join(f"{folder}/*" for folder in _class_path(settings))],
         *["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties)],
-        *["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"],
     ]
 
 
@@ -114,8 +128,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def class_path(settings: Settings) -> list[Path]:
-    """The folders of all jars that Spark needs."""
+def _class_path(settings: Settings) -> list[Path]:
     jars = [settings.jars_dir / folder for folder in folders(settings) if folder != "kafka"]
     return [*jars, pyspark_jars()]
 

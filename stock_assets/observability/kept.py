@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.observability.counted import count
 from stock_assets.observability.fact import Fact
 from stock_assets.observability.observation import (
@@ -29,6 +27,7 @@ from stock_assets.observability.observation import (
     ServiceSeen,
     StepSeen,
 )
+from stock_assets.observability.sqlite_file import rows_of, transaction
 from stock_assets.settings.platform import Settings
 
 KEPT_S = 7 * 86_400.0
@@ -59,23 +58,18 @@ class Kept:
     def __init__(self, file: Path) -> None:
         self._file = file
         file.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as connection:
+        with transaction(self._file) as connection:
             connection.executescript(_TABLES)
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._file, timeout=30)) as connection, connection:
-            yield connection
 
     def known_runs(self) -> set[str]:
         """Ids of the runs whose end is kept."""
-        with self._open() as connection:
+        with transaction(self._file) as connection:
             rows = connection.execute("SELECT run_id FROM runs WHERE json_extract(run, '$.ended') IS NOT NULL")
             return {run_id for (run_id,) in rows}
 
     def keep(self, seen: Observation) -> None:
         """Make it the newest observation, in one transaction; what is older than a week goes."""
-        with self._open() as connection:
+        with transaction(self._file) as connection:
             services = list(_counted(connection, seen.services, seen.at))
             text = json.dumps(asdict(replace(seen, runs=(), services=services)), default=str)
             connection.execute("INSERT OR REPLACE INTO newest VALUES (1, ?)", (text,))
@@ -189,13 +183,7 @@ def counters(file: Path) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 def _read(file: Path, query: str, *given: Any) -> list[Any]:
-    if not file.is_file():
-        return []
-    try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            return connection.execute(query, given).fetchall()
-    except sqlite3.Error as broken:
-        raise ServiceUnavailable(f"What the collector keeps in {file} cannot be read: {broken}.") from None
+    return rows_of(file, "What the collector keeps", query, *given)
 
 
 def _day(text: str | None) -> date | None:

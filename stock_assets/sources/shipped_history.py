@@ -18,9 +18,9 @@ from importlib.util import find_spec
 from itertools import pairwise
 
 from stock_assets.domain.errors import PermanentError
-from stock_assets.domain.messages import Action, Bar, Message, Tick, instant
-from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, is_session, session
-from stock_assets.sources.simulator import DayBar, session_ticks
+from stock_assets.domain.messages import Action, Message, Tick, instant
+from stock_assets.domain.sessions import is_session, session
+from stock_assets.sources.simulator import DayBar, daily_bar, session_ticks
 
 SOURCE = "bokeh"
 SIMULATED_SESSIONS = 3
@@ -42,7 +42,7 @@ def shipped_messages(first: date) -> Iterator[Message]:
     for symbol, rows in by_symbol.items():
         yield from infer_actions(symbol, [(row.day, row.bar.close, row.adj_close) for row in rows])
     for rows in by_symbol.values():
-        yield from (_bar(row) for row in rows if row.day >= first)
+        yield from (daily_bar(row.bar, SOURCE, row.adj_close) for row in rows if row.day >= first)
     for rows in by_symbol.values():
         for row in rows[-SIMULATED_SESSIONS:]:
             yield from session_ticks(row.bar, SEED)
@@ -102,27 +102,6 @@ def _rows_by_symbol() -> dict[str, list[_Row]]:
             bar = DayBar(row["Ticker"], day, opened, high, low, close, int(row["Volume"]))
             found.setdefault(row["Ticker"], []).append(_Row(day, bar, float(row["Adj Close"])))
     return {symbol: sorted(rows, key=lambda row: row.day) for symbol, rows in sorted(found.items())}
-
-
-def _bar(row: _Row) -> Bar:
-    held, bar = session(row.day), row.bar
-    return Bar(
-        symbol=bar.symbol,
-        interval="1d",
-        trading_day=row.day,
-        start_time=instant(held.open_time),
-        open=bar.open,
-        high=bar.high,
-        low=bar.low,
-        close=bar.close,
-        volume=bar.volume,
-        currency="USD",
-        price_basis="as_traded",
-        final=True,
-        source=SOURCE,
-        known_at=instant(held.close_time + CLOSING_PRINT_GRACE),
-        adj_close=row.adj_close,
-    )
 
 
 def _misplaced(bar: DayBar) -> Iterator[Tick]:

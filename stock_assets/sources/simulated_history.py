@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from stock_assets.domain.messages import Action, Bar, Message, instant
-from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, session
-from stock_assets.sources.simulator import SOURCE, DayBar, session_ticks
+from stock_assets.domain.messages import Action, Message, instant
+from stock_assets.domain.sessions import session
+from stock_assets.sources.simulator import SOURCE, DayBar, daily_bar, session_ticks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +65,7 @@ def made_history(
     for each in made:
         yield from each.actions
     for place in range(len(days)):
-        yield from (_message(each.bar(place, days[place])) for each in made)
+        yield from (daily_bar(each.bar(place, days[place]), SOURCE) for each in made)
     for place in range(max(0, len(days) - tick_sessions), len(days)):
         for each in made:
             yield from session_ticks(each.bar(place, days[place]), seed, trades)
@@ -115,24 +115,4 @@ def _action(symbol: str, day: date, kind: str, value: float) -> Action:
         currency=None if kind == "split" else "USD",
         source=SOURCE,
         known_at=instant(session(day).open_time),
-    )
-
-
-def _message(bar: DayBar) -> Bar:
-    held = session(bar.day)
-    return Bar(
-        symbol=bar.symbol,
-        interval="1d",
-        trading_day=bar.day,
-        start_time=instant(held.open_time),
-        open=bar.open,
-        high=bar.high,
-        low=bar.low,
-        close=bar.close,
-        volume=bar.volume,
-        currency="USD",
-        price_basis="as_traded",
-        final=True,
-        source=SOURCE,
-        known_at=instant(held.close_time + CLOSING_PRINT_GRACE),
     )

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from stock_assets.domain.messages import Tick, instant
-from stock_assets.domain.sessions import Session, session
+from stock_assets.domain.messages import Bar, Tick, instant
+from stock_assets.domain.sessions import CLOSING_PRINT_GRACE, Session, session
 
 SOURCE = "simulator"
 _US = 1_000_000
@@ -29,6 +29,28 @@ class DayBar:
     low: float
     close: float
     volume: int
+
+
+def daily_bar(bar: DayBar, source: str, adj_close: float | None = None) -> Bar:
+    """The final bar of a session, known once its closing prints are in."""
+    held = session(bar.day)
+    return Bar(
+        symbol=bar.symbol,
+        interval="1d",
+        trading_day=bar.day,
+        start_time=instant(held.open_time),
+        open=bar.open,
+        high=bar.high,
+        low=bar.low,
+        close=bar.close,
+        volume=bar.volume,
+        currency="USD",
+        price_basis="as_traded",
+        final=True,
+        source=source,
+        known_at=instant(held.close_time + CLOSING_PRINT_GRACE),
+        adj_close=adj_close,
+    )
 
 
 def session_ticks(bar: DayBar, seed: int, trades: int = 2000) -> list[Tick]:

@@ -24,6 +24,7 @@ from stock_assets.live.sessions import compute_session
 from stock_assets.live.state import StreamState, file_of, read_state
 from stock_assets.live.store import read_rows
 from stock_assets.local.java import find_java
+from stock_assets.local.program import prepare
 from stock_assets.local.stream import stream
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.pipeline.raw_lake import DAY, land
@@ -40,11 +41,8 @@ class StreamProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.program.directory.mkdir(parents=True, exist_ok=True)
+        prepare(self.program)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        for path, text in self.program.files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
         file_of(self.settings.local_dir).unlink(missing_ok=True)
         with self.log.open("w") as log:
             self.process = subprocess.Popen(

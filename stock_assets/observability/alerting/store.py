@@ -8,16 +8,14 @@ Does not belong here: the rule (``standing``), sending (``channel``).
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.observability.alerting.message import Message
 from stock_assets.observability.alerting.standing import Standing, Turn
+from stock_assets.observability.sqlite_file import rows_of, transaction
 from stock_assets.settings.platform import Settings
 
 SENT_KEPT = 500
@@ -64,13 +62,8 @@ class Store:
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.file = file
-        with self._open() as connection:
+        with transaction(self.file) as connection:
             connection.executescript(_TABLES)
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.file, timeout=30)) as connection, connection:
-            yield connection
 
     def standings(self) -> Standings:
         """All that is remembered."""
@@ -78,7 +71,7 @@ class Store:
 
     def looked_at(self) -> float | None:
         """Instant of the newest look that was followed; None before the first."""
-        with self._open() as connection:
+        with transaction(self.file) as connection:
             row = connection.execute("SELECT value FROM numbers WHERE name = 'looked_at'").fetchone()
         return None if row is None else float(row[0])
 
@@ -95,7 +88,7 @@ class Store:
             before: what was stored; what did not change is not written again.
             looked_at: the look's instant; None leaves that of before.
         """
-        with self._open() as connection:
+        with transaction(self.file) as connection:
             gone = [key for key in before if key not in after]
             changed = [(*key, json.dumps(asdict(each))) for key, each in after.items() if before.get(key) != each]
             connection.executemany("DELETE FROM standings WHERE name = ? AND about = ?", gone)
@@ -112,7 +105,7 @@ class Store:
 
     def sent(self, message: Message, last: int, at: float) -> None:
         """The channel took ``message``, which told the queue up to ``last``."""
-        with self._open() as connection:
+        with transaction(self.file) as connection:
             connection.execute("DELETE FROM queue WHERE seq <= ?", (last,))
             connection.execute(
                 "INSERT INTO sent (at, title, body, bad) VALUES (?, ?, ?, ?)",
@@ -123,7 +116,7 @@ class Store:
 
     def failed(self, said: str, at: float) -> int:
         """The channel did not take it; returns how often that has happened in a row."""
-        with self._open() as connection:
+        with transaction(self.file) as connection:
             connection.execute(
                 "INSERT INTO trouble VALUES (1, ?, 1, ?) ON CONFLICT (id) DO UPDATE SET attempts = attempts + 1, said = excluded.said",
                 (at, said),
@@ -177,10 +170,4 @@ def trouble(file: Path) -> Trouble | None:
 
 
 def _read(file: Path, query: str, *given: Any) -> list[Any]:
-    if not file.is_file():
-        return []
-    try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            return connection.execute(query, given).fetchall()
-    except sqlite3.Error as broken:
-        raise ServiceUnavailable(f"What is kept of alerts in {file} cannot be read: {broken}.") from None
+    return rows_of(file, "What is kept of alerts", query, *given)
