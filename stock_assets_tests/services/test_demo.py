@@ -11,6 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from stock_assets.domain.live_tables import INTRADAY_WINDOWS
+from stock_assets.lake.tables import open_table
 from stock_assets.local.services import Services
 from stock_assets.serving.connect import connection
 from stock_assets.settings.platform import Settings
@@ -42,22 +44,28 @@ def demo_settings(folder: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module")
-def run(wheel: Path, demo_settings: Settings, folder: Path) -> Command:
-    """What ``stock-assets`` of the wheel with its extra prints, in the folder."""
+def program(wheel: Path, demo_settings: Settings, folder: Path) -> Path:
+    """``stock-assets`` of the wheel with its extra."""
     tool = [UV, "tool", "run", "-q", "--python", sys.executable, "-c", PROJECT / "requirements.lock"]
-    tool += ["--from", f"{wheel}[local]"]
-
-    def printed(*command: str | Path) -> str:
-        # processes share what they compile of the new environment; to compile all of its files takes many times as long
-        done = wheel_program.run(*command, cwd=folder, PYTHONDONTWRITEBYTECODE="")
-        assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        assert "Traceback" not in done.stderr
-        return done.stdout
-
+    tool += ["--from", f"{wheel}[local]", "python", "-c", f"{IMPORTED}\nprint(sys.prefix)"]
     # uv looks through the whole environment each time, for longer than most commands take: once, then they are run from it
-    prefix = Path(printed(*tool, "python", "-c", f"{IMPORTED}\nprint(sys.prefix)").splitlines()[-1])
+    prefix = Path(printed(*tool, cwd=folder).splitlines()[-1])
     assert not prefix.is_relative_to(PROJECT)
-    return lambda *arguments: printed(prefix / "bin" / "stock-assets", *arguments)
+    return prefix / "bin" / "stock-assets"
+
+
+@pytest.fixture(scope="module")
+def run(program: Path, folder: Path) -> Command:
+    """What a command prints, run in the folder."""
+    return lambda *arguments: printed(program, *arguments, cwd=folder)
+
+
+def printed(*command: str | Path, cwd: Path) -> str:
+    # processes share what they compile of the new environment; to compile all of its files takes many times as long
+    done = wheel_program.run(*command, cwd=cwd, PYTHONDONTWRITEBYTECODE="")
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    assert "Traceback" not in done.stderr
+    return done.stdout
 
 
 def test_the_demo_shows_what_it_did_and_the_second_one_that_nothing_is_new(
@@ -90,29 +98,52 @@ def count_for_bi_tools(settings: Settings) -> int:
     return int(row[0])
 
 
-def test_the_commands_of_readme_and_docs_run(run: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def printed_by_the_stream(program: Path, folder: Path, settings: Settings) -> str:
+    """What the command that has no end prints until there are windows; then it is stopped."""
+    log = folder / "stream.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [program, "stream"], cwd=folder, env=wheel_program.elsewhere(), stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            wait_for(lambda: process.poll() is not None or open_table(settings.lake_root, INTRADAY_WINDOWS), 300, 1)
+            assert process.poll() is None, log.read_text()
+        finally:
+            process.terminate()
+            process.wait(60)
+    return log.read_text()
+
+
+def test_the_commands_of_readme_and_docs_run(
+    demo_settings: Settings, program: Path, run: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = "\n".join(page.read_text() for page in documentation_pages())
     lines = list(dict.fromkeys(re.findall(r"^\.venv/bin/stock-assets ([^#\n]+)", text, re.MULTILINE)))
     lines.sort(key=lambda line: line.startswith("produce csv"))  # a symbol more, once the others were looked at
     assert len(lines) >= 15
     (folder / "NFLX.csv").write_text("Date,Open,High,Low,Close,Volume\n2013-03-01,188.0,192.0,187.2,190.0,3000000\n")
     monkeypatch.setenv("DBT_EXECUTABLE", "")
-    printed = {line.strip(): run(*shlex.split(line)) for line in lines}
-    assert "WRONG" not in printed["doctor"] + printed["status"]
-    assert "each acknowledged by the broker" in printed["produce simulator --rate 500 --seconds 5 --malformed 0.01"]
-    assert "nothing: the lake holds every record already" in printed["produce shipped"]
-    assert re.search(r"Records: [1-9].*, all equal", printed["verify 2013-03-01"])
-    assert re.search(r"Warehouse: .*, all equal", printed["verify 2013-03-01"])
-    assert "ERROR=0" in printed["marts"] and "sessions rebuilt" in printed["marts"]
-    assert "AAPL" in printed["availability --day 2013-03-01 --sessions 20"]
-    problems = printed["availability --day 2013-03-01 --sessions 20 --problems"]
+    said = {
+        line.strip(): run(*shlex.split(line))
+        if line.strip() != "stream"
+        else printed_by_the_stream(program, folder, demo_settings)
+        for line in lines
+    }
+    assert "WRONG" not in said["doctor"] + said["status"]
+    assert "each acknowledged by the broker" in said["produce simulator --rate 500 --seconds 5 --malformed 0.01"]
+    assert "nothing: the lake holds every record already" in said["produce shipped"]
+    assert re.search(r"Records: [1-9].*, all equal", said["verify 2013-03-01"])
+    assert re.search(r"Warehouse: .*, all equal", said["verify 2013-03-01"])
+    assert "ERROR=0" in said["marts"] and "sessions rebuilt" in said["marts"]
+    assert "AAPL" in said["availability --day 2013-03-01 --sessions 20"]
+    problems = said["availability --day 2013-03-01 --sessions 20 --problems"]
     assert re.search(r"roblems? in 100 symbol-sessions of 20 sessions", problems)
-    assert "published 1 to stock-market-batch" in printed["produce csv NFLX.csv"]
-    (asked,) = (text for line, text in printed.items() if line.startswith("sql "))
+    assert "published 1 to stock-market-batch" in said["produce csv NFLX.csv"]
+    (asked,) = (text for line, text in said.items() if line.startswith("sql "))
     assert re.search(r"AAPL .*\d{4}-\d\d-\d\d .*\d\d ", asked)  # the simulator may have added a session of now
-    (rows,) = (text for line, text in printed.items() if line.startswith("export "))
+    (rows,) = (text for line, text in said.items() if line.startswith("export "))
     assert len(rows.splitlines()) == 21 and rows.startswith("year,symbol,trading_day,")
-    assert "adjusted for splits" in printed["chart AAPL --average 50"]
+    assert "adjusted for splits" in said["chart AAPL --average 50"]
 
 
 def test_the_python_of_the_docs_and_the_notebook_run(run: Command, folder: Path) -> None:

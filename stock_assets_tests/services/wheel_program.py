@@ -14,11 +14,15 @@ UV = Path(sys.executable).with_name("uv")
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command in an environment that knows nothing of this checkout."""
-    left_out = ("VIRTUAL_ENV", "PYTHONPATH", "PYTEST_CURRENT_TEST", "STOCK_ASSETS_HOME")
-    given = {name: value for name, value in os.environ.items() if name not in left_out}
     return subprocess.run(
-        list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False, env=given | environment
+        list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False, env=elsewhere() | environment
     )
+
+
+def elsewhere() -> dict[str, str]:
+    """The environment without what leads to this checkout."""
+    left_out = ("VIRTUAL_ENV", "PYTHONPATH", "PYTEST_CURRENT_TEST", "STOCK_ASSETS_HOME")
+    return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
 def build_wheel(folder: Path) -> Path:
