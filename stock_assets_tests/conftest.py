@@ -134,6 +134,7 @@ def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settin
     patch.setenv("DBT_EXECUTABLE", str(local_dir / "no-dbt"))
     patch.setenv("SERVING", "off")  # for the same reason
     patch.setenv("STREAM", "false")  # likewise; its tests start it themselves
+    patch.setenv("LIVE_DEMO", "false")  # or there would always be something new
     for name in ELSEWHERE:
         patch.setenv(name, "")
     for name in OBJECT_STORE:

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from stock_assets.defs.runs import MainJob
     from stock_assets.topic.publish import Published
 
-AFTERWARDS = "stream"
-"""The service that is started once the demo has shown what came of it: what it computes is not shown."""
+FICTIONAL_MARKET = "publisher-simulator"
+AFTERWARDS = ("stream", FICTIONAL_MARKET)
+"""What is started once the demo has shown what came of it: what these compute is not shown."""
+SAID_OF_THE_MARKET = (
+    "\nA fictional market (SIM0 to SIM9, which are no companies) moves on its page Now on days with a session; "
+    "LIVE_DEMO=0 turns it off"
+)
 Recording = Annotated[
     Path | None, typer.Option(help="A folder of recordings to publish.", file_okay=False, exists=True)
 ]
@@ -59,7 +64,10 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
 
     began = time.monotonic()
     services = Services(settings, say)
-    services.up([name for name in all_names(settings) if name != AFTERWARDS])
+    later = [name for name in AFTERWARDS if name in all_names(settings)]
+    # one of an earlier demo: what never ends is never landed to its end
+    services.stop([each.name for each in services.status() if (each.name, each.state) == (FICTIONAL_MARKET, "running")])
+    services.up([name for name in all_names(settings) if name not in later])
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     ready = time.monotonic()
 
@@ -77,12 +85,13 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
     done = wait_for_main_job(settings, since, say)
     job_seconds = time.monotonic() - job_began
     show(settings, console, published, done)
-    if AFTERWARDS in all_names(settings):
-        services.up([AFTERWARDS])
+    if later:
+        services.up(later)
     console.print(
         f"\nservices {ready - began:.1f} s, main job {job_seconds:.1f} s, everything {time.monotonic() - began:.1f} s. "
         f"The runs: http://127.0.0.1:{settings.local.dagster_port}  (stop with: make down)\n"
         f"The dashboard: http://127.0.0.1:{settings.local.dashboard_port}"
+        f"{SAID_OF_THE_MARKET if settings.fictional_market else ''}"
     )
 
 

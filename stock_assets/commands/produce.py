@@ -100,10 +100,19 @@ def simulator(
     replay: Annotated[str, typer.Option(help="Instead: a session of the shipped history (YYYY-MM-DD).")] = "",
     speed: Speed = 60,
 ) -> None:
-    """Simulated ticks: a market of symbols SIM0, SIM1 ... at any rate, or a past session at any speed."""
+    """Simulated ticks: a market of symbols SIM0, SIM1 ... at any rate, or a past session at any speed.
+
+    Without an end it pauses on days that have no session."""
     from itertools import islice
 
-    from stock_assets.sources.simulated_market import Faults, due_as_recorded, due_at_rate, endless_ticks, faulty
+    from stock_assets.sources.simulated_market import (
+        Faults,
+        due_as_recorded,
+        due_at_rate,
+        endless_ticks,
+        faulty,
+        market_without_end,
+    )
 
     faults = Faults(duplicates, late, malformed)
     if replay:
@@ -111,12 +120,13 @@ def simulator(
         return
     if late and not seconds:
         raise PermanentError("--late holds ticks back to the end, which --seconds 0 never reaches; give it --seconds")
-    names = [f"SIM{number}" for number in range(symbols)]
-    ticks: Iterator[Tick] = endless_ticks(names, seed, datetime.now(UTC), rate)
-    _stream(
-        due_at_rate(faulty(islice(ticks, int(rate * seconds)) if seconds else ticks, faults, seed), rate),
-        "" if seconds else "simulator",
-    )
+    names, now = [f"SIM{number}" for number in range(symbols)], datetime.now(UTC)
+    if not seconds:
+        ticks = faulty(market_without_end(names, seed, now, rate), faults, seed)
+        _stream(due_as_recorded(ticks, 1, now), "simulator")
+        return
+    some = islice(endless_ticks(names, seed, now, rate), int(rate * seconds))
+    _stream(due_at_rate(faulty(some, faults, seed), rate))
 
 
 @produce.command()

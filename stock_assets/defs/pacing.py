@@ -4,7 +4,7 @@ Belongs here: runs in flight, backoff after failures, and how long records wait 
 Does not belong here: what is to be run (``sensors``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
@@ -18,6 +18,12 @@ def in_flight(instance: dg.DagsterInstance, job_name: str) -> str | None:
     """Id of a run of the job that has not ended."""
     records = instance.get_run_records(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED), limit=1)
     return records[0].dagster_run.run_id if records else None
+
+
+def last_end(instance: dg.DagsterInstance, job_name: str) -> float:
+    """When the job's newest run ended, in seconds since 1970; 0 of one that never ran."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=job_name), limit=1)
+    return float(records[0].end_time or 0.0) if records else 0.0
 
 
 def seconds_to_wait(
@@ -39,11 +45,21 @@ def seconds_to_wait(
 
 @dataclass(frozen=True)
 class Pacing:
-    """A landing waits for enough records or for the longest delay, so that commits do not come in showers."""
+    """A landing waits for enough records or for the longest delay, so that commits do not come in showers.
+
+    ``max_delay_s`` tells it of each topic, by its stage; the first that has waited so long takes the others along.
+    """
 
     min_rows: int
-    max_delay_s: float
+    max_delay_s: Callable[[str], float]
 
-    def due(self, lag: int, waiting_since: float, now: float) -> bool:
-        """Whether to land now."""
-        return lag >= self.min_rows or now - waiting_since >= self.max_delay_s
+    def seconds_left(self, lags: Mapping[str, int], since: Mapping[str, float], now: float) -> float:
+        """How long to wait on; nothing or less when a landing is due.
+
+        Args:
+            lags: by stage, the records that wait, of one topic at least.
+            since: by stage, when a look first found some, in seconds since 1970.
+        """
+        if sum(lags.values()) >= self.min_rows:
+            return 0.0
+        return min(since[stage] + self.max_delay_s(stage) - now for stage in lags)

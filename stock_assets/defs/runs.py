@@ -21,6 +21,7 @@ from stock_assets.defs.sensors import stale_sessions
 from stock_assets.defs.storage import keep_connections
 from stock_assets.defs.topic_assets import read_lags
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable, TransientError
+from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.local.progress import telling
 from stock_assets.observability.orchestration import UNFINISHED, causes_in_one_line, events_of, job_title
 from stock_assets.observability.runs import SENSORS, SESSIONS_TAG, link
@@ -101,7 +102,9 @@ def _waiting(settings: Settings) -> bool:
     if any(lags.values()):
         return True
     partitions = session_partitions(settings.dagster.first_session)
-    return bool(stale_sessions(settings.lake_root, settings.snowflake.target, partitions, Judging.of(settings)))
+    stale = stale_sessions(settings.lake_root, settings.snowflake.target, partitions, Judging.of(settings))
+    today = datetime.now(EXCHANGE_ZONE).date()  # of the fictional market, and its turn comes in minutes
+    return any(day != today or not settings.fictional_market for day in stale)
 
 
 def _refuse_stopped_sensors(instance: dg.DagsterInstance, settings: Settings) -> None:

@@ -7,19 +7,23 @@ Does not belong here: the work itself (assets).
 import json
 import time
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from stock_assets.defs.built_assets import BUILT_KEYS
 from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags
-from stock_assets.defs.pacing import Pacing, in_flight, seconds_to_wait
+from stock_assets.defs.pacing import Pacing, in_flight, last_end, seconds_to_wait
 from stock_assets.defs.partitions import within
 from stock_assets.defs.raw_assets import COMPLETENESS, KAFKA_KEYS, RAW_KEYS
 from stock_assets.defs.resources import Kafka, Lake
 from stock_assets.defs.topic_assets import lag_metadata, read_lags
 from stock_assets.domain.errors import TransientError
+from stock_assets.domain.sessions import EXCHANGE_ZONE
+from stock_assets.domain.table import Table
+from stock_assets.landing.pace import longest_delay_s
 from stock_assets.observability.orchestration import UNFINISHED, sessions_title, topic_tag
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
@@ -28,12 +32,16 @@ INTERVAL_S = 3
 """Below the daemon's own 5 s loop: with 5 every second look would be missed."""
 LONGEST_HOLD_S = 120
 """How long stale sessions wait for drains in flight, whose sessions are then built in the same run."""
-HELD = "held since "
+FICTIONAL_PACE_S = 900
+"""How often the session that goes on is built again when nothing but ticks came, and those of a market that never ends."""
+HELD, UP_TO_DATE, ASKED, PACED, UNTIL = "held_since", "up_to_date", "asked", "paced", "until"
+"""Of the staleness sensor's cursor: since when it waits for drains; what it saw when all was up to date, when it last asked
+for a build, and when it left a session for later, and until when."""
 
 
 def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """Asks for a drain of the topics that lag, and records their lag on the Kafka assets."""
-    pacing = Pacing(settings.landing.min_rows, settings.landing_max_delay_s)
+    pacing = Pacing(settings.landing.min_rows, partial(longest_delay_s, settings))
 
     @dg.sensor(
         name="drain_sensor",
@@ -63,7 +71,8 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
         now = time.time()
         waiting = {stage: lag for stage, lag in lags.items() if isinstance(lag, int) and lag and stage not in busy}
         # What waits now may have come right after the last look that found nothing; a clock that was set back waits no longer.
-        since = min(seen.get("since", now), now) if waiting else now
+        before = seen.get("waiting_since", {})
+        since = {stage: min(before.get(stage, now), now) if stage in waiting else now for stage in lags}
         stopped = {stage: said for stage, said in lags.items() if isinstance(said, str)}
         resumed = seen.get("resumed", {}) | {stage: now for stage in seen.get("stopped", {}) if stage not in stopped}
         # A run of a stopped topic lands nothing; it fails, once, so that the reason is told where failures are looked for.
@@ -74,8 +83,8 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
             if busy
             else "the raw tables hold all that the topics hold"
         )
-        if waiting and not pacing.due(total, since, now):
-            reason = f"{total} records wait for {pacing.min_rows} or for {pacing.max_delay_s - (now - since):.0f} s"
+        if waiting and (left_s := pacing.seconds_left(waiting, since, now)) > 0:
+            reason = f"{total} records wait for {pacing.min_rows} or for {left_s:.0f} s"
         elif waiting:
             waits = {
                 stage: seconds_to_wait(
@@ -90,8 +99,8 @@ def drain_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.Senso
                 # together, as a run costs more than a landing; apart while one of them fails, whose turn is its own
                 alone = any(waits.values()) or _failed_last(context.instance, due)
                 requests += [_drain_of(stage) for stage in due] if alone else [_drain_of(*due)]
-                since = now
-        cursor = json.dumps({"lags": lags, "since": since, "stopped": stopped, "resumed": resumed})
+                since = dict.fromkeys(since, now)
+        cursor = json.dumps({"lags": lags, "waiting_since": since, "stopped": stopped, "resumed": resumed})
         if requests:
             return dg.SensorResult(run_requests=requests, cursor=cursor, asset_events=observed)
         said = "; ".join([*stopped.values(), reason])
@@ -141,33 +150,58 @@ def staleness_sensor(
         running = in_flight(context.instance, BUILD.name)
         if running:
             return dg.SkipReason(f"build {running[:8]} is in flight")
+        seen, now = seen_before(context.cursor), time.time()
         if drain := in_flight(context.instance, DRAIN.name):
-            held = held_since(context.cursor, time.time())
-            if time.time() - held < LONGEST_HOLD_S:  # what it lands is built together
-                reason = dg.SkipReason(f"drain {drain[:8]} is in flight")
-                return dg.SensorResult(skip_reason=reason, cursor=f"{HELD}{held}")
+            held = seen.get(HELD, now)
+            if now - held < LONGEST_HOLD_S:  # what it lands is built together
+                return _skip(f"drain {drain[:8]} is in flight", seen | {HELD: held})
         judging = Judging.of(settings)
         target = settings.snowflake.target
         versions = table_versions(lake.root, target, judging)
-        if context.cursor == versions:
+        if seen.get(UP_TO_DATE) == versions:
             return dg.SkipReason("no table changed since everything was up to date")
+        if seen.get(PACED) == versions and now < seen[UNTIL]:
+            return dg.SkipReason(f"a session that goes on is built again in {seen[UNTIL] - now:.0f} s")
         stale = stale_sessions(lake.root, target, partitions, judging)
         if not stale:
-            return dg.SensorResult(skip_reason=dg.SkipReason("everything is up to date"), cursor=versions)
-        wait = seconds_to_wait(context.instance, BUILD.name, time.time())
+            return _skip("everything is up to date", {UP_TO_DATE: versions, ASKED: versions})
+        wait = seconds_to_wait(context.instance, BUILD.name, now)
         if wait:
             return dg.SkipReason(f"{len(stale)} sessions are stale; the last build failed, next one in {wait:.0f} s")
         first, last = stale[0], stale[-1]
-        return dg.RunRequest(
+        alone = settings.fictional_market and first == last == datetime.fromtimestamp(now, EXCHANGE_ZONE).date()
+        if alone and only_ticks_came(seen.get(ASKED), versions):
+            until = last_end(context.instance, BUILD.name) + FICTIONAL_PACE_S
+            if now < until:
+                paced = {ASKED: seen[ASKED], PACED: versions, UNTIL: until}
+                return _skip(f"the session of {last} goes on; it is built again in {until - now:.0f} s", paced)
+        request = dg.RunRequest(
             partition_key=build_partition(last), run_config=build_config(first, last), tags=build_tags(first, last)
         )
+        return dg.SensorResult(run_requests=[request], cursor=json.dumps({ASKED: versions}))
 
     return _staleness_sensor
 
 
-def held_since(cursor: str | None, now: float) -> float:
-    """When the wait for drains began, in seconds since 1970."""
-    return float(cursor.removeprefix(HELD)) if cursor and cursor.startswith(HELD) else now
+def seen_before(cursor: str | None) -> dict[str, Any]:
+    """What the last looks left; nothing of a cursor that an earlier release wrote."""
+    try:
+        found = json.loads(cursor or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return {name: found[name] for name in (HELD, UP_TO_DATE, ASKED, PACED, UNTIL) if name in found}
+
+
+def _skip(reason: str, seen: dict[str, Any]) -> dg.SensorResult:
+    return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=json.dumps(seen))
+
+
+def only_ticks_came(asked: dict[str, Any] | None, now: dict[str, Any]) -> bool:
+    """Whether ticks are all that changed since a build was asked for; what a build itself writes does not count."""
+    from stock_assets.domain.tables import RAW_TICKS
+
+    expected = {RAW_TICKS.path, *(table.path for table in written_by_builds())}
+    return asked is not None and all(asked.get(name) == now[name] for name in now if name not in expected)
 
 
 def stale_sessions(
@@ -180,21 +214,23 @@ def stale_sessions(
     return within(partitions, {day for key in BUILT_KEYS for day in by_stage["/".join(key.path)]})
 
 
-def table_versions(lake_root: str, target: str, judging: Judging) -> str:
-    """Delta versions of all tables that staleness depends on, and what else it does; equal text: nothing happened."""
-    from stock_assets.domain import quality_tables, stages, state_tables, tables
+def table_versions(lake_root: str, target: str, judging: Judging) -> dict[str, Any]:
+    """Delta versions of all tables that staleness depends on, and what else it does; equal: nothing happened."""
+    from stock_assets.domain import stages, tables
     from stock_assets.lake.tables import table_version
     from stock_assets.quality.state import newest_phase
 
-    watched = (
-        *tables.RAW_TABLES.values(), tables.DAILY_BARS, quality_tables.RECONCILIATION, tables.DAILY_METRICS,
-        state_tables.BUILT_FROM,
-    )  # fmt: skip
+    watched = (*tables.RAW_TABLES.values(), *written_by_builds())
     versions = {table.path: table_version(lake_root, table) for table in watched}
     rules = {stage: stages.rules_of(stage) for stage in stages.STAGES}
-    return json.dumps(
-        {"rules": rules, "judging": judging.digest, "today": newest_phase(), "target": target, **versions}
-    )
+    return {"rules": rules, "judging": judging.digest, "today": newest_phase(), "target": target, **versions}
+
+
+def written_by_builds() -> tuple[Table, ...]:
+    """The watched tables that a build writes."""
+    from stock_assets.domain import quality_tables, state_tables, tables
+
+    return tables.DAILY_BARS, quality_tables.RECONCILIATION, tables.DAILY_METRICS, state_tables.BUILT_FROM
 
 
 def failure_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:

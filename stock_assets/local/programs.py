@@ -39,7 +39,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
         _metrics(settings),
         _alerts(settings),
         *([stream(settings, java)] if settings.live.stream else []),
-        *(_publisher(settings, name) for name in settings.vendors.publishers),
+        *(_publisher(settings, name) for name in settings.publishers),
     ]
     return [speaking(settings, program) for program in every]
 
@@ -82,8 +82,9 @@ def _alerts(settings: Settings) -> Program:
 
 
 def _publisher(settings: Settings, name: str) -> Program:
-    # 100 a second: a disk holds what comes in weeks
-    options = ["--seconds", "0", "--rate", "100"] if name == "simulator" else []
+    # a disk holds what comes in weeks, or, when nobody asked for it, in years
+    rate = "4" if settings.fictional_market else "100"
+    options = ["--seconds", "0", "--rate", rate] if name == "simulator" else []
     return Program(
         PUBLISHER + name,
         [sys.executable, "-m", "stock_assets.cli", "produce", name, *options],

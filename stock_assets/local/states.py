@@ -30,7 +30,7 @@ class ServiceState:
 
 def publishers_of(settings: Settings) -> tuple[str, ...]:
     """The services that are publishers."""
-    return tuple(PUBLISHER + name for name in settings.vendors.publishers)
+    return tuple(PUBLISHER + name for name in settings.publishers)
 
 
 def state_of(settings: Settings, name: str, info: dict[str, Any] | None) -> ServiceState:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stock_assets.lake.milestones import read_milestones
+from stock_assets.landing.pace import longest_delay_s
 from stock_assets.local.dagster import instance_home
 from stock_assets.local.services import Services
 from stock_assets.local.states import ServiceState
@@ -91,7 +92,7 @@ def _of_the_data(
         yield from told.get(name, ())
     for stage, (waiting, age_s) in told.get("topics", {}).items():
         draining = seen is not None and runs.DRAIN in seen.in_flight
-        yield from topics.topic_facts(stage, waiting, age_s, settings.landing_max_delay_s, draining)
+        yield from topics.topic_facts(stage, waiting, age_s, longest_delay_s(settings, stage), draining)
     for name in ("promise", "rows"):
         yield from told.get(name, ())
     yield from told.get("marts", ())

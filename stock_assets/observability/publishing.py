@@ -18,7 +18,7 @@ COUNTED = ("fetched", "acknowledged", "refused", "reconnects")
 def publishers(settings: Settings) -> list[PublisherSeen]:
     """The publishers that the settings name, as far as they ever ran on this machine."""
     found = []
-    for name in settings.vendors.publishers:
+    for name in settings.publishers:
         health = HealthFile(settings.local_dir, name.replace("-", "_"), now=lambda: datetime.now(UTC)).read()
         if health is not None:
             counts = {each: getattr(health, each) for each in COUNTED}

@@ -88,6 +88,8 @@ def evidence(
     ticks = _ticks(lake_root, {cell[1] for cell in cells if cell not in bars and cell not in broken})
     found = {}
     for symbol, day in cells | ticks.keys():
+        if is_simulated(symbol):
+            continue
         cell = (symbol, day)
         own = sorted(bars.get(cell, ()), key=lambda bar: judging.rank(bar["source"]))
         found[cell] = Evidence(

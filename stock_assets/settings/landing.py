@@ -21,7 +21,7 @@ class LandingSettings(Owner):
         "LANDING_MAX_DELAY_S",
         None,
         "... or when some have waited for so many seconds",
-        shown="30; embedded broker: 4",
+        shown="30; embedded broker: 4, ticks beside the fictional market: 60",
         example="30",
         ge=0,
     )

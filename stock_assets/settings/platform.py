@@ -283,11 +283,15 @@ class Settings:
         """Symbols whose records are accepted, on their days; None for any."""
         return self.market.universe(self.home)
 
-    @cached_property
-    def landing_max_delay_s(self) -> float:
-        """Seconds that records may wait for a landing; less for the embedded broker, where somebody watches."""
-        usual = 4.0 if self.embedded_kafka else 30.0
-        return usual if self.landing.delay_s is None else self.landing.delay_s
+    @property
+    def fictional_market(self) -> bool:
+        """Whether a market of symbols that are no company's runs, so that there is something to see."""
+        return self.live.live_demo and self.embedded_kafka and not self.vendors.publishers
+
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """What publishes beside the services."""
+        return ("simulator",) if self.fictional_market else self.vendors.publishers
 
 
 def _home(values: Mapping[str, str]) -> Path:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from stock_assets.domain.messages import Tick, encode, instant
+from stock_assets.domain.sessions import EXCHANGE_ZONE, is_session
 from stock_assets.sources.simulator import SOURCE
 
 if TYPE_CHECKING:
@@ -58,6 +59,29 @@ def endless_ticks(symbols: Sequence[str], seed: int, started: datetime, rate_per
                 sequence=number,
             )
         first += count
+
+
+def market_without_end(symbols: Sequence[str], seed: int, started: datetime, rate_per_s: float) -> Iterator[Tick]:
+    """``endless_ticks`` at every hour of days that have a session, in the exchange's zone; none on other days."""
+    at = started
+    while True:
+        begins, at = _days_of_sessions(at)
+        for tick in endless_ticks(symbols, seed, begins, rate_per_s):
+            if tick.event_time >= instant(at):
+                break
+            yield tick
+
+
+def _days_of_sessions(at: datetime) -> tuple[datetime, datetime]:
+    """The first instant from ``at`` on whose day has a session, and the midnight that ends such days."""
+    day = at.astimezone(EXCHANGE_ZONE).date()
+    begins = at
+    while not is_session(day):
+        day += timedelta(days=1)
+        begins = datetime.combine(day, time(), EXCHANGE_ZONE)
+    while is_session(day):
+        day += timedelta(days=1)
+    return begins, datetime.combine(day, time(), EXCHANGE_ZONE)
 
 
 def _walk(
@@ -107,14 +131,18 @@ def due_at_rate(records: Iterable[Tick | bytes], rate_per_s: float) -> Iterator[
         yield number / rate_per_s, record
 
 
-def due_as_recorded(ticks: Iterable[Tick], speed: float) -> Iterator[Due]:
+def due_as_recorded(records: Iterable[Tick | bytes], speed: float, started: datetime | None = None) -> Iterator[Due]:
     """A session again, ``speed`` times as fast as it was; a tick that came late comes late again.
 
-    Its event times stay those of the session.
+    Its event times stay those of the session. A record that is no tick is due with the one before it.
+
+    Args:
+        started: event time of what is due at once; by default that of the first tick.
     """
-    first: int | None = None
+    first = instant(started) if started else None
     due = 0.0
-    for tick in ticks:
-        first = tick.event_time if first is None else first
-        due = max(due, (tick.event_time - first) / 1e6 / speed)
-        yield due, tick
+    for record in records:
+        if not isinstance(record, bytes):
+            first = record.event_time if first is None else first
+            due = max(due, (record.event_time - first) / 1e6 / speed)
+        yield due, record

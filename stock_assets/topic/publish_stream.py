@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _BLOCK_RECORDS = 1000
 _SLACK_S = 0.005
+_IDLE_S = 1.0
+"""While nothing is due, ``published`` is told so often, and what was sent is acknowledged."""
 _DELIVERY_S = 120.0
 _ANY = -1
 """librdkafka's word for a partition of its own choice."""
@@ -88,6 +90,8 @@ def publish_stream(
 
     halt, began, count = stop or threading.Event(), time.monotonic(), 0
     for block in _blocks(records, began, halt):
+        if not block:
+            producer.poll(0)
         _hand_over(producer, topic, frame, block, failed, _ANY if partition is None else partition)
         count += len(block)
         published(count - len(producer))
@@ -107,7 +111,7 @@ def publish_stream(
 def _blocks(
     records: Iterable[tuple[float, Message | bytes]], began: float, stop: threading.Event
 ) -> Iterator[list[Message | bytes]]:
-    """The records that are due, a block at a time; waits for those that are not."""
+    """The records that are due, a block at a time; waits for those that are not, with empty blocks meanwhile."""
     block: list[Message | bytes] = []
     elapsed = 0.0
     for due, record in records:
@@ -117,8 +121,10 @@ def _blocks(
                 if block:
                     yield block
                     block = []
-                if stop.wait(max(0.0, due - (time.monotonic() - began))):
-                    return
+                while (wait := due - (time.monotonic() - began)) > 0:
+                    if stop.wait(min(wait, _IDLE_S)):
+                        return
+                    yield []
         block.append(record)
         if len(block) >= _BLOCK_RECORDS:
             yield block

@@ -48,6 +48,20 @@ def test_a_stop_ends_an_endless_stream_and_counts_what_went_out(kafka: Broker, t
     assert stored(kafka, topic) == done.records
 
 
+def test_while_nothing_is_due_the_caller_hears_that_it_goes_on(kafka: Broker, topic: Topic) -> None:
+    """What was sent is acknowledged long before the next record, of tomorrow, is due."""
+    stop, heard = threading.Event(), list[int]()
+
+    def published(count: int) -> None:
+        heard.append(count)
+        if heard.count(1) == 2:
+            stop.set()
+
+    (tick,) = islice(endless_ticks(["AAPL"], 1, STARTED, 1), 1)
+    assert publish_stream(kafka, topic, [(0.0, tick), (86_400.0, tick)], stop, published).records == 1
+    assert stored(kafka, topic) == 1
+
+
 def test_a_record_that_can_never_be_stored_is_an_error(kafka: Broker, topic: Topic) -> None:
     with pytest.raises(PermanentError, match="can never be stored"):
         publish_stream(kafka, topic, [(0.0, b"x" * 2_000_000)])

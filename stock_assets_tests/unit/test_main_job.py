@@ -13,6 +13,7 @@ import pytest
 
 from stock_assets.defs import runs
 from stock_assets.domain.errors import PermanentError
+from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.observability.runs import SESSIONS_TAG
 from stock_assets.settings.platform import Settings
 
@@ -145,3 +146,12 @@ def test_a_topic_that_is_stopped_is_told(monkeypatch: pytest.MonkeyPatch, instan
     monkeypatch.setattr(runs, "read_lags", lambda *_: {"ticks": 0, "actions": "it was deleted and created again"})
     with pytest.raises(PermanentError, match="deleted and created again"):
         platform.wait()
+
+
+def test_the_session_of_a_market_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    today = datetime.now(EXCHANGE_ZONE).date()
+    monkeypatch.setattr(runs, "read_lags", lambda *_: {"ticks": 0})
+    monkeypatch.setattr(runs, "stale_sessions", lambda *_: [today])
+    assert not runs._waiting(Settings({})) and runs._waiting(Settings({"LIVE_DEMO": "0"}))
+    monkeypatch.setattr(runs, "stale_sessions", lambda *_: [today - timedelta(days=1), today])
+    assert runs._waiting(Settings({}))

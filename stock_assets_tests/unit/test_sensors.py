@@ -28,7 +28,11 @@ def instance() -> dg.DagsterInstance:
     ("lag", "waited_s", "due"), [(99, 0.0, False), (100, 0.0, True), (1, 29.9, False), (1, 30.0, True)]
 )
 def test_a_landing_waits_for_rows_or_for_the_longest_delay(lag: int, waited_s: float, due: bool) -> None:
-    assert Pacing(min_rows=100, max_delay_s=30).due(lag, 1000.0, 1000.0 + waited_s) is due
+    pacing = Pacing(min_rows=100, max_delay_s=lambda stage: {"ticks": 30, "bars": 60}[stage])
+    since = {"ticks": 1000.0, "bars": 1000.0}
+    assert (pacing.seconds_left({"ticks": lag}, since, 1000.0 + waited_s) <= 0) is due
+    assert (pacing.seconds_left({"ticks": 1, "bars": lag - 1}, since, 1000.0 + waited_s) <= 0) is due
+    assert pacing.seconds_left({"bars": 1}, since, 1000.0 + waited_s) == pytest.approx(60 - waited_s)
 
 
 def look_for_lag(
@@ -80,10 +84,10 @@ def test_the_drain_sensor_waits_while_few_records_wait(
 def test_records_that_came_since_the_last_empty_look_may_have_waited_since_then(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    empty = look_for_lag(instance, monkeypatch, {"ticks": 0}, '{"lags": {}, "since": 0}')
+    empty = look_for_lag(instance, monkeypatch, {"ticks": 0}, '{"lags": {}, "waiting_since": {"ticks": 0}}')
     assert isinstance(empty, dg.SensorResult) and not empty.run_requests and empty.cursor
-    assert json.loads(empty.cursor)["since"] > 0  # an empty look starts the wait anew
-    long_ago = look_for_lag(instance, monkeypatch, {"ticks": 1}, '{"lags": {}, "since": 0}')
+    assert json.loads(empty.cursor)["waiting_since"]["ticks"] > 0  # an empty look starts the wait anew
+    long_ago = look_for_lag(instance, monkeypatch, {"ticks": 1}, '{"lags": {}, "waiting_since": {"ticks": 0}}')
     assert isinstance(long_ago, dg.SensorResult) and long_ago.run_requests
 
 
@@ -148,9 +152,9 @@ def test_a_drain_in_flight_holds_back_its_own_topics_alone(
 def test_a_clock_that_was_set_back_delays_nothing(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = look_for_lag(instance, monkeypatch, {"ticks": 1}, '{"lags": {}, "since": 9e12}')
+    result = look_for_lag(instance, monkeypatch, {"ticks": 1}, '{"lags": {}, "waiting_since": {"ticks": 9e12}}')
     assert isinstance(result, dg.SensorResult) and result.cursor
-    assert json.loads(result.cursor)["since"] < 9e12
+    assert json.loads(result.cursor)["waiting_since"]["ticks"] < 9e12
     assert "for 3600 s" in str(result.skip_reason)
 
 
@@ -165,19 +169,34 @@ def test_failures_in_a_row_are_waited_out_longer_and_longer(instance: dg.Dagster
     assert seconds_to_wait(instance, DRAIN.name, now=0.0) == 0.0
 
 
+VERSIONS = {"rules": 1, "raw/ticks": 1, "raw/bars": 1, "bars/daily_bars": 1}
+
+
 def look_for_staleness(
-    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, stale: list[date], cursor: str | None = None
-) -> Any:
-    monkeypatch.setattr(sensors, "table_versions", lambda *_: "now")
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    stale: list[date],
+    cursor: str | None = None,
+    versions: dict[str, int] = VERSIONS,
+    **values: str,
+) -> dg.SensorResult | dg.SkipReason:
+    monkeypatch.setattr(sensors, "table_versions", lambda *_: versions)
     monkeypatch.setattr(sensors, "stale_sessions", lambda *_: stale)
     context = dg.build_sensor_context(instance, cursor=cursor, resources={"lake": Lake(root="x")})
-    return staleness_sensor(PARTITIONS, Settings({}), dg.DefaultSensorStatus.STOPPED)(context)
+    result: Any = staleness_sensor(PARTITIONS, Settings(values), dg.DefaultSensorStatus.STOPPED)(context)
+    return result
+
+
+def asks(result: dg.SensorResult | dg.SkipReason) -> bool:
+    return isinstance(result, dg.SensorResult) and bool(result.run_requests)
 
 
 def test_all_stale_sessions_are_one_build(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     # Friday and Monday follow each other; Wednesday stands alone.
     stale = [date(2013, 10, 4), date(2013, 10, 7), date(2013, 10, 9)]
-    request = look_for_staleness(instance, monkeypatch, stale)
+    result = look_for_staleness(instance, monkeypatch, stale)
+    assert isinstance(result, dg.SensorResult) and result.run_requests
+    (request,) = result.run_requests
     assert sessions_of_tags(request.tags) == (stale[0], stale[2])
     assert request.run_config == build_config(stale[0], stale[2])
 
@@ -185,8 +204,11 @@ def test_all_stale_sessions_are_one_build(instance: dg.DagsterInstance, monkeypa
 def test_nothing_stale_is_remembered_until_a_table_changes(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = look_for_staleness(instance, monkeypatch, [])
-    assert (result.run_requests or [], result.cursor) == ([], "now")
+    first = look_for_staleness(instance, monkeypatch, [])
+    assert isinstance(first, dg.SensorResult) and not asks(first)
+    stale = [date(2013, 10, 7)]
+    assert not asks(look_for_staleness(instance, monkeypatch, stale, first.cursor))  # nobody looked
+    assert asks(look_for_staleness(instance, monkeypatch, stale, first.cursor, {**VERSIONS, "raw/ticks": 2}))
 
 
 def test_a_touch_during_a_build_is_seen_after_it(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +216,7 @@ def test_a_touch_during_a_build_is_seen_after_it(instance: dg.DagsterInstance, m
     waiting = look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)])
     assert isinstance(waiting, dg.SkipReason)
     end_run(instance, run_id)
-    assert isinstance(look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)]), dg.RunRequest)
+    assert asks(look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)]))
 
 
 def test_what_a_drain_in_flight_lands_is_built_together_but_nothing_waits_for_drains_without_end(
@@ -204,16 +226,50 @@ def test_what_a_drain_in_flight_lands_is_built_together_but_nothing_waits_for_dr
     monkeypatch.setattr(sensors.time, "time", lambda: clock.now.timestamp())
     run_id = add_run(instance, DRAIN.name, dg.DagsterRunStatus.STARTED)
     held = look_for_staleness(instance, monkeypatch, stale)
-    assert not held.run_requests and "in flight" in held.skip_reason.skip_message
+    assert isinstance(held, dg.SensorResult) and not asks(held)
+    assert "in flight" in str(held.skip_reason)
     end_run(instance, run_id)
-    assert isinstance(look_for_staleness(instance, monkeypatch, stale, held.cursor), dg.RunRequest)
+    assert asks(look_for_staleness(instance, monkeypatch, stale, held.cursor))
     add_run(instance, DRAIN.name, dg.DagsterRunStatus.STARTED)
     clock.now += timedelta(seconds=sensors.LONGEST_HOLD_S - 1)
     held = look_for_staleness(instance, monkeypatch, stale, held.cursor)
-    assert not held.run_requests
+    assert isinstance(held, dg.SensorResult) and not asks(held)
     clock.now += timedelta(seconds=1)
-    assert isinstance(look_for_staleness(instance, monkeypatch, stale, held.cursor), dg.RunRequest)
-    assert look_for_staleness(instance, monkeypatch, [], held.cursor).cursor == "now"
+    assert asks(look_for_staleness(instance, monkeypatch, stale, held.cursor))
+    ended = look_for_staleness(instance, monkeypatch, [], held.cursor)
+    assert isinstance(ended, dg.SensorResult) and sensors.HELD not in json.loads(ended.cursor or "")
+
+
+def test_a_session_that_only_the_fictional_market_moves_is_built_now_and_then(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today, clock = date(2013, 10, 7), Clock(datetime(2013, 10, 7, 15, tzinfo=UTC))
+    monkeypatch.setattr(sensors.time, "time", lambda: clock.now.timestamp())
+    asked = look_for_staleness(instance, monkeypatch, [today])
+    assert isinstance(asked, dg.SensorResult) and asks(asked)
+    monkeypatch.setattr(sensors, "last_end", lambda *_: clock.now.timestamp())
+    landed = {**VERSIONS, "raw/ticks": 2, "bars/daily_bars": 2}
+    later = look_for_staleness(instance, monkeypatch, [today], asked.cursor, landed)
+    assert isinstance(later, dg.SensorResult) and not asks(later)
+    # others are not kept waiting by it: another session, a vendor's bar, a lake without the market
+    assert asks(
+        look_for_staleness(instance, monkeypatch, [date(2013, 10, 4), today], later.cursor, {**landed, "raw/ticks": 3})
+    )
+    assert asks(look_for_staleness(instance, monkeypatch, [today], later.cursor, {**landed, "raw/bars": 2}))
+    assert asks(look_for_staleness(instance, monkeypatch, [today], asked.cursor, landed, LIVE_DEMO="0"))
+    monkeypatch.setattr(sensors, "last_end", lambda *_: clock.now.timestamp() - sensors.FICTIONAL_PACE_S)
+    assert not asks(
+        look_for_staleness(instance, monkeypatch, [today], later.cursor, landed)
+    )  # until the time that it told
+    clock.now += timedelta(seconds=sensors.FICTIONAL_PACE_S)
+    assert asks(look_for_staleness(instance, monkeypatch, [today], later.cursor, landed))
+
+
+def test_a_cursor_of_an_earlier_release_is_no_reason_to_wait(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for old in ("held since 1760000000.0", '{"raw/ticks": 1}'):
+        assert asks(look_for_staleness(instance, monkeypatch, [date(2013, 10, 7)], old))
 
 
 def test_a_build_tells_dagster_of_its_last_session_and_the_reader_of_all() -> None:

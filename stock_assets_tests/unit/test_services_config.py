@@ -20,6 +20,7 @@ from supervisor.options import ServerOptions
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_or_create_table
+from stock_assets.landing.pace import longest_delay_s
 from stock_assets.local import dagster
 from stock_assets.local.dagster import create_dagster_tables
 from stock_assets.local.java import Java
@@ -62,7 +63,24 @@ def test_publishers_are_programs_started_again_unless_they_ended_for_good_and_st
     ]
     assert (section["autorestart"], section["exitcodes"]) == ("unexpected", str(ENDED_FOR_GOOD))
     assert int(section["priority"]) > 999 and "priority" not in parser["program:kafka"]  # 999 is the default
-    assert not [name for name in rendered(Settings({})).sections() if "publisher" in name]
+    assert not [name for name in rendered(Settings({"LIVE_DEMO": "0"})).sections() if "publisher" in name]
+
+
+def test_a_fictional_market_runs_where_no_vendor_is_named_and_the_broker_is_ours() -> None:
+    section = rendered(Settings({}))["program:publisher-simulator"]
+    assert shlex.split(section["command"])[-4:] == ["--seconds", "0", "--rate", "4"]
+    for values in ({"PUBLISHERS": "yahoo-stream"}, {"KAFKA_BOOTSTRAP_SERVERS": "broker:9092"}, {"LIVE_DEMO": "false"}):
+        assert not Settings(values).fictional_market
+        assert "program:publisher-simulator" not in rendered(Settings(values)).sections()
+
+
+def test_its_ticks_may_wait_for_longer_than_what_somebody_watches() -> None:
+    def delays(**values: str) -> list[float]:
+        return [longest_delay_s(Settings(values), stage) for stage in ("ticks", "bars")]
+
+    assert delays() == [60, 4] and delays(LIVE_DEMO="false") == [4, 4]
+    assert delays(KAFKA_BOOTSTRAP_SERVERS="broker:9092") == [30, 30]
+    assert delays(LANDING_MAX_DELAY_S="7") == [7, 7]
 
 
 def test_an_unknown_publisher_is_a_sentence_that_names_the_others() -> None:
@@ -74,7 +92,7 @@ def test_an_unknown_publisher_is_a_sentence_that_names_the_others() -> None:
     told = facts(settings)[-1]
     assert told.about == "settings" and told.problem and "'simulater'" in told.sentence
     with pytest.raises(PermanentError, match="publishers are those of PUBLISHERS"):
-        Services(Settings({})).up(["publisher-simulator"])
+        Services(Settings({"LIVE_DEMO": "0"})).up(["publisher-simulator"])
 
 
 def test_a_publisher_that_only_mending_helps_ends_with_a_status_that_says_so(tmp_path: Path) -> None:
@@ -223,7 +241,9 @@ def test_doctor_names_settings_that_cannot_work(tmp_path: Path) -> None:
 
 
 def test_doctor_on_a_machine_where_nothing_runs_gives_every_cure(tmp_path: Path) -> None:
-    found = facts(Settings({**own_ports(), "STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent"}))
+    found = facts(
+        Settings({**own_ports(), "STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent", "LIVE_DEMO": "0"})
+    )
     assert {each.about for each in found if each.problem} == {"jars", *ALL}
     assert all(each.cure for each in found if each.problem)
     assert "nothing has run yet" in {each.sentence for each in found}
@@ -231,7 +251,8 @@ def test_doctor_on_a_machine_where_nothing_runs_gives_every_cure(tmp_path: Path)
 
 
 def test_an_error_is_one_sentence_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STREAM", "true")  # which a worker's platform may have turned off
+    monkeypatch.setenv("STREAM", "true")  # which a platform of the same worker may have turned off
+    monkeypatch.setenv("LIVE_DEMO", "false")
     command = [sys.executable, "-m", "stock_assets.cli", "up", "kafak"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
     assert done.returncode == 1

@@ -1,6 +1,7 @@
 """A market without an end: seeded, at its rate, its symbols moving together, its faults in the asked shares."""
 
-from datetime import UTC, datetime
+from collections import Counter
+from datetime import UTC, date, datetime
 from itertools import islice, pairwise
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from stock_assets.domain.errors import BadRecord
 from stock_assets.domain.messages import Tick, decode, encode, encode_all, instant
+from stock_assets.domain.sessions import EXCHANGE_ZONE
 from stock_assets.sources.simulated_market import (
     MARKET_MOVE,
     OWN_MOVE,
@@ -16,6 +18,7 @@ from stock_assets.sources.simulated_market import (
     due_at_rate,
     endless_ticks,
     faulty,
+    market_without_end,
 )
 
 
@@ -27,6 +30,27 @@ def test_the_endless_stream_keeps_its_rate_and_is_seeded() -> None:
     assert [tick.symbol for tick in ticks[:4]] == ["AAPL", "IBM", "AAPL", "IBM"]
     assert len({tick.event_id for tick in ticks}) == 101
     assert all(decode(Tick, encode(tick)) == tick for tick in ticks)
+
+
+def test_the_market_without_an_end_pauses_on_days_without_a_session() -> None:
+    """From the last minute of a Friday, in New York, on: the next ticks are of Monday; and no hour of its days is left out."""
+    friday = datetime(2025, 6, 27, 23, 59, tzinfo=EXCHANGE_ZONE)
+    ticks = list(islice(market_without_end(["SIM0"], 7, friday, 0.1), 6 + 2 * 8640 + 1))
+    days = [datetime.fromtimestamp(tick.event_time / 1e6, EXCHANGE_ZONE).date() for tick in ticks]
+    assert Counter(days) == {date(2025, 6, 27): 6, date(2025, 6, 30): 8640, date(2025, 7, 1): 8640, date(2025, 7, 2): 1}
+    assert len({tick.event_id for tick in ticks}) == len(ticks)
+    due = [due_s for due_s, _ in due_as_recorded(ticks, 1, friday)]
+    assert due[:7] == [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0 + 48 * 3600]
+
+
+def test_a_record_that_is_no_tick_is_due_with_the_one_before_it() -> None:
+    started = datetime(2025, 6, 30, 14, tzinfo=UTC)
+    first, second = islice(endless_ticks(["SIM0"], 7, started, 0.5), 2)
+    assert list(due_as_recorded([first, b"broken", second], 1, started)) == [
+        (0.0, first),
+        (0.0, b"broken"),
+        (2.0, second),
+    ]
 
 
 def test_faults_come_in_the_asked_shares() -> None:

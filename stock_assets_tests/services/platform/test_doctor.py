@@ -12,6 +12,7 @@ from stock_assets.domain.messages import Bar, instant
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import DAILY_BARS
 from stock_assets.lake.tables import read_sessions
+from stock_assets.landing.pace import longest_delay_s
 from stock_assets.local.services import Services
 from stock_assets.observability.facts import facts
 from stock_assets.observability.orchestration import opened
@@ -135,7 +136,7 @@ def test_records_that_nobody_lands_are_a_problem(settings: Settings, monkeypatch
         since = oldest_stored_at(settings.broker, TICKS, {0: first_waiting(settings)})
         assert since is not None and began - 5 <= since.timestamp() <= time.time() + 5
         assert [each.total for each, _ in topics.waiting_since(settings).values()] == [0, 0, 3]
-        monkeypatch.setattr(topics, "SLACK_S", -settings.landing_max_delay_s)
+        monkeypatch.setattr(topics, "SLACK_S", -longest_delay_s(settings, "ticks"))
         wrong = problems(settings)
         assert any("3 records wait, the oldest for" in each for each in wrong), wrong
         assert any(each.startswith("daemon_heartbeat_age dagster-daemon: stopped") for each in wrong)
