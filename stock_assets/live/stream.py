@@ -46,7 +46,7 @@ log = logging.getLogger("stock_assets.stream")
 
 POLL_S = 2
 LONGEST_PAUSE_S = 60.0
-ERROR_LINE = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Conflict|Unavailable|Table\w+): ")
+ERROR_LINE = re.compile(r"(?:Caused by: |: )?((?:[\w.$]+\.)?\w*(?:Error|Exception|Conflict|Unavailable|Table\w+): .*)")
 BATCH_BYTES = 512 << 20
 """Of raw ticks' files in a batch: a stream that was away catches up in parts."""
 
@@ -172,12 +172,12 @@ def _java_errors() -> tuple[type[Exception], ...]:
 
 
 def _sentence(error: Exception) -> str:
-    """An error raised on purpose in its own words; of one that came through Spark, the line that says what was wrong."""
+    """An error raised on purpose in its own words; of Java's its last cause; of another one its first line."""
     if isinstance(error, StockAssetsError):
         return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if ERROR_LINE.match(line)]
-    return (told or lines or [type(error).__name__])[-1][:500]
+    causes = [found[1] for line in lines if (found := ERROR_LINE.match(line))]
+    return [*lines[:1], type(error).__name__, *causes][-1 if causes else 0][:500]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -147,10 +147,14 @@ def listed_late(lake: str) -> list[tuple[int, int]]:
     return sorted(zip(rows["kafka_partition"].to_pylist(), rows["kafka_offset"].to_pylist(), strict=True))
 
 
-def differing_windows(spark: SparkSession, lake: str, day: date = DAY) -> int:
-    """Windows of a session that are not what one pass over its ticks computes, or missing, or too many."""
+def differing_windows(spark: SparkSession, lake: str, day: date = DAY, windows_in: str = "") -> int:
+    """Windows of a session that are not what one pass over its ticks computes, or missing, or too many.
+
+    Args:
+        windows_in: the lake of the windows, where it is not that of the ticks.
+    """
     names = [name for name in INTRADAY_WINDOWS.names if name != "final"]
-    held = read_rows(lake, INTRADAY_WINDOWS)
+    held = read_rows(windows_in or lake, INTRADAY_WINDOWS)
     stored = held.filter(pc.equal(held["trading_day"], day)).select(names).to_pylist()
     wanted = compute_session(spark, lake, day)[0].select(names).to_pylist()
     return len({repr(row) for row in stored} ^ {repr(row) for row in wanted}) + abs(len(stored) - len(wanted))

@@ -9,13 +9,18 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow.fs import S3FileSystem, copy_files
 from pyspark.sql import SparkSession
 
 from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_TICKS
+from stock_assets.lake.store import create_bucket
+from stock_assets.local.jars import fetch
+from stock_assets.local.services import Services
 from stock_assets.raw import rebuild as rebuilding
 from stock_assets.raw import withdrawal
 from stock_assets.raw.compaction import compact
@@ -23,9 +28,11 @@ from stock_assets.raw.rebuild import rebuild
 from stock_assets.raw.withdrawal import withdraw
 from stock_assets.settings.kafka import Broker
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.process import s3_environment
 from stock_assets.topic.consume import Chunk
 from stock_assets.topic.topics import TICKS, TopicState
 from stock_assets_tests.chaos.live import Market, StreamProcess, differing_windows, listed_late, ticks_in
+from stock_assets_tests.conftest import place
 from stock_assets_tests.patience import wait_for
 from stock_assets_tests.pipeline import raw_lake
 from stock_assets_tests.pipeline.raw_lake import DAY, NEXT_DAY, TOPIC_ID, chunk_of, land, redrive_all
@@ -137,6 +144,55 @@ def test_a_stream_on_a_full_disk_says_so_and_resumes(spark: SparkSession, stream
     assert_ends_equal(spark, lake, sum(market.landed))
     assert listed_late(lake) == sorted(market.late)
     assert "again in" in stream.log.read_text()
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """A MinIO that this test alone starts and stops, with what its clients read from the environment."""
+    settings = place(monkeypatch, tmp_path / "local", "minio")
+    fetch(settings)
+    services = Services(settings, print)
+    services.up(["minio"])
+    for name, value in s3_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    yield services
+    services.down()
+
+
+def download(uri: str, folder: str) -> None:
+    """Every file of a folder on the embedded MinIO."""
+    store = S3FileSystem(endpoint_override=os.environ["AWS_ENDPOINT_URL"].removeprefix("http://"), scheme="http")
+    copy_files(uri.removeprefix("s3://"), folder, source_filesystem=store)
+
+
+@pytest.mark.timeout(900)
+def test_a_stream_whose_store_is_away_says_so_and_resumes(
+    spark: SparkSession, minio: Settings, own_store: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WINDOW_TRIGGER_S", "2")
+    settings = Settings.load()
+    stream, market = StreamProcess(settings), Market(settings.lake_root, seed=4, rate=40, late=3, minutes_a_second=10.0)
+    create_bucket(settings.lake_root)
+    try:
+        market.step()
+        stream.start()
+        wait_for(stream.reads, CAUGHT_UP_S)
+        wait_for(lambda: ticks_in(settings.lake_root) == sum(market.landed), CAUGHT_UP_S, pause_s=0.5)
+        market.step()
+        own_store.stop(["minio"])
+        wait_for(lambda: stream.log.read_text().count("again in") > 1, 2 * CAUGHT_UP_S, pause_s=0.5)
+        assert stream.state is not None and stream.state.failed
+        assert "S3" in stream.state.failed and len(stream.state.failed.splitlines()) == 1
+        own_store.up(["minio"])
+        for _ in range(8):
+            market.step()
+        ticks = str(tmp_path / "ticks")  # the shared Spark does not know this store
+        download(f"{settings.lake_root}/{RAW_TICKS.path}", f"{ticks}/{RAW_TICKS.path}")
+        wait_for(lambda: ticks_in(settings.lake_root) == sum(market.landed), CAUGHT_UP_S, pause_s=0.5)
+        wait_for(lambda: differing_windows(spark, ticks, windows_in=settings.lake_root) == 0, CAUGHT_UP_S, pause_s=1.0)
+        assert listed_late(settings.lake_root) == sorted(market.late)
+    finally:
+        stream.end(signal.SIGKILL)
 
 
 @pytest.mark.timeout(3600)
