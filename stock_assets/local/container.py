@@ -21,6 +21,8 @@ from stock_assets.local.dagster import EVENTS_TOGETHER, configuration, create_da
 from stock_assets.local.json_program import in_json
 from stock_assets.local.spark_container import (
     spark_connect,
+    spark_driver,
+    spark_executor,
     spark_master,
     spark_submit,
     spark_worker,
@@ -104,6 +106,9 @@ ROLES: dict[str, Callable[[Settings, Sequence[str]], list[str]]] = {
     "spark-connect": spark_connect,
     "spark-submit": spark_submit,
     "stream": stream,
+    # Spark's own words for what a pod is to be
+    "driver": spark_driver,
+    "executor": spark_executor,
 }
 
 

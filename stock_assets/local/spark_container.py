@@ -1,6 +1,7 @@
-"""settings -> the program of one of Spark's containers.
+"""settings -> the program of one of Spark's containers or pods.
 
-Belongs here: the roles that need Java: master, worker, Connect server, ``spark-submit`` and stream; and the defaults that are written for all of them. Does not belong here: what the stages need
+Belongs here: the roles that need Java: master, worker, Connect server, ``spark-submit``, stream, and the driver and executors of an
+application on Kubernetes; and the defaults that are written for all of them. Does not belong here: what the stages need
 of Spark wherever it runs (``spark``), and the other roles (``container``).
 """
 
@@ -15,6 +16,8 @@ from stock_assets.local.container_needs import EVERYWHERE, check_lake, check_roo
 from stock_assets.local.program import log_configuration, property_lines
 from stock_assets.local.spark import SPARK_PROPERTIES, s3a
 from stock_assets.local.spark_metrics import metrics_properties
+from stock_assets.local.spark_pods import driver_arguments as pod_driver_arguments
+from stock_assets.local.spark_pods import executor_command
 from stock_assets.local.stream import driver_arguments
 from stock_assets.settings.platform import Settings
 
@@ -55,6 +58,19 @@ def stream(settings: Settings, arguments: Sequence[str]) -> list[str]:
     """The stream of windows: a driver of its own, which works within its container."""
     check_lake(settings)
     return spark_submit(settings, ["--master", "local[2]", *arguments, *driver_arguments(settings)])
+
+
+def spark_driver(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """The driver of an application on Kubernetes."""
+    check_lake(settings)
+    return spark_submit(settings, pod_driver_arguments(os.environ, arguments))
+
+
+def spark_executor(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """An executor of such a driver; it finds the lake's keys in its environment."""
+    check_room(SCRATCH)
+    _prepare_spark(settings)
+    return executor_command(os.environ, arguments)
 
 
 def _prepare_spark(settings: Settings) -> None:
