@@ -32,6 +32,8 @@ from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
 
 CODE_PORT = 4000
+PLATFORM = [sys.executable, "-m", "stock_assets.cli"]
+"""The command line as a module: behind it, unlike behind its script, ``json_program`` knows Python."""
 WAREHOUSE_PORT = 8085
 
 
@@ -59,18 +61,18 @@ def daemon(settings: Settings, arguments: Sequence[str]) -> list[str]:
 def collector(settings: Settings, arguments: Sequence[str]) -> list[str]:
     """The collector of what the dashboard shows of the platform."""
     _prepare_dagster(settings)
-    return ["stock-assets", "collect", *arguments]
+    return [*PLATFORM, "collect", *arguments]
 
 
 def metrics(settings: Settings, arguments: Sequence[str]) -> list[str]:
     """The exporter for Prometheus; it reads what the collector keeps in the folder that they share."""
-    return ["stock-assets", "metrics", "--address", EVERYWHERE, *arguments]
+    return [*PLATFORM, "metrics", "--address", EVERYWHERE, *arguments]
 
 
 def alerts(settings: Settings, arguments: Sequence[str]) -> list[str]:
     """Alerts; what is still to be sent is in the folder that they share with the collector."""
     check_room(settings.local_dir)
-    return ["stock-assets", "alerts", "run", *arguments]
+    return [*PLATFORM, "alerts", "run", *arguments]
 
 
 def dashboard(settings: Settings, arguments: Sequence[str]) -> list[str]:
@@ -81,7 +83,7 @@ def dashboard(settings: Settings, arguments: Sequence[str]) -> list[str]:
 
 def produce(_: Settings, arguments: Sequence[str]) -> list[str]:
     """A publisher, as ``stock-assets produce`` knows it."""
-    return ["stock-assets", "produce", *arguments]
+    return [*PLATFORM, "produce", *arguments]
 
 
 def warehouse(_: Settings, arguments: Sequence[str]) -> list[str]:
