@@ -36,6 +36,7 @@ ELSEWHERE = (
     "KAFKA_BOOTSTRAP_SERVERS",
     "SCHEMA_REGISTRY_URL",
     "SPARK_REMOTE",
+    "SPARK_METRICS_PORT",
     "STORE",
 )
 # a program puts these into its environment for a lake on S3: unset, not empty, or S3's clients stumble

@@ -30,9 +30,16 @@ def in_json(command: Sequence[str]) -> list[str]:
     head, *rest = command
     if head == sys.executable and rest[:1] == ["-m"] and not rest[1].endswith("with_store_keys"):
         return [*ITSELF, *rest]
-    if Path(head).parent == Path(sys.executable).parent and head != sys.executable:
+    if Path(head).parent == Path(sys.executable).parent and head != sys.executable and _is_python(Path(head)):
         return [*ITSELF, head, *rest]
     return list(command)
+
+
+def _is_python(script: Path) -> bool:
+    """Whether Python runs it: beside Python lie Spark's scripts, too, which are the shell's."""
+    with script.open("rb") as opened:
+        # of an installation whose path is long, the second line names it
+        return b"python" in opened.readline(200) + opened.readline(400)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from stock_assets.local import class_archive
 from stock_assets.local.jars import folders, pyspark_jars
 from stock_assets.local.java import Java
 from stock_assets.local.program import LOOPBACK, WITH_STORE_KEYS, Program, java_options, property_lines, run_dir
+from stock_assets.local.spark_metrics import metrics_ports, metrics_properties
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import s3_environment
 
@@ -56,14 +57,18 @@ def spark(settings: Settings, java: Java) -> Program:
     scratch = settings.local_dir / "spark" / "scratch"  # a killed Spark leaves its temporary files, hence fresh
     path = run_dir(settings) / "spark.properties"
     command = server_command(settings, java, path, scratch, class_archive.options(archive(settings, java)))
+    properties = {
+        **server_properties(settings, settings.local.spark_port, scratch),
+        **metrics_properties(settings.spark.metrics_port),
+    }
     return Program(
         "spark",
         command,
-        ports={settings.local.spark_port: "SPARK_PORT"},
+        ports={settings.local.spark_port: "SPARK_PORT", **metrics_ports(settings.spark.metrics_port)},
         directory=scratch,
         fresh=True,
         environment=server_environment(settings),
-        files={path: property_lines(server_properties(settings, settings.local.spark_port, scratch))},
+        files={path: property_lines(properties)},
     )
 
 
@@ -90,7 +95,7 @@ def driver_properties(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.master": "local[*]",
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
-        "spark.ui.enabled": "false",
+        **metrics_properties(None),
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch.with_name("tables")),
         **SPARK_PROPERTIES,

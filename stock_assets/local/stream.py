@@ -12,6 +12,7 @@ from stock_assets.local import class_archive
 from stock_assets.local.java import Java
 from stock_assets.local.program import Program, property_lines, run_dir
 from stock_assets.local.spark import archive, driver_properties, server_environment, submit_command
+from stock_assets.local.spark_metrics import metrics_ports, metrics_properties
 from stock_assets.settings.platform import Settings
 
 DRIVER = Path(__file__).resolve().parent.parent / "live" / "stream.py"
@@ -25,6 +26,7 @@ def stream(settings: Settings, java: Java) -> Program:
         "stream",
         stream_command(settings, java, properties, scratch),
         scratch,
+        ports=metrics_ports(settings.spark.stream_metrics_port),
         fresh=True,
         started_last=True,
         environment=server_environment(settings),
@@ -38,6 +40,7 @@ def stream_properties(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.pyspark.driver.python": sys.executable,
         "spark.sql.streaming.minBatchesToRetain": "10",
         **driver_properties(settings, scratch),
+        **metrics_properties(settings.spark.stream_metrics_port),
     }
 
 

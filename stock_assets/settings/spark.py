@@ -20,3 +20,16 @@ class SparkSettings(Owner):
     """Where Spark is."""
 
     remote: str = setting("SPARK_REMOTE", "", "Spark Connect URL", shown="embedded", example="sc://127.0.0.1:15002")
+    metrics_port: int | None = setting(
+        "SPARK_METRICS_PORT",
+        None,
+        "port at which Spark tells Prometheus of its jobs and memory, with Spark's web UI; the stream takes the next one, too",
+        shown="none",
+        ge=1,
+        le=65_534,
+    )
+
+    @property
+    def stream_metrics_port(self) -> int | None:
+        """Where the stream's driver tells, beside which the server tells, too."""
+        return None if self.metrics_port is None else self.metrics_port + 1

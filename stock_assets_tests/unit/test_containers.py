@@ -16,6 +16,7 @@ import yaml
 from stock_assets.domain.errors import PermanentError
 from stock_assets.local import container, minio
 from stock_assets.local.java import Java
+from stock_assets.local.json_program import ITSELF, in_json
 from stock_assets.local.postgres import SERVING_ROLES
 from stock_assets.local.programs import programs
 from stock_assets.settings.env_file import read_env_file
@@ -161,6 +162,23 @@ def test_each_command_is_a_role(name: str) -> None:
     service = OURS[name]
     if service["build"]["target"] in ("app", "spark"):
         assert service["command"][0] in container.ROLES
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_of_our_services_logs_json_unless_told_otherwise(name: str) -> None:
+    assert OURS[name]["environment"]["LOG_FORMAT"] == "${LOG_FORMAT:-json}"
+
+
+def test_each_role_of_python_s_is_behind_the_program_that_speaks_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    for check in ("check_account", "check_lake", "check_room"):
+        monkeypatch.setattr(container, check, lambda _: None)
+    monkeypatch.setattr(container, "_prepare_dagster", lambda _: Path("workspace.yaml"))
+    ours = {name: role for name, role in container.ROLES.items() if role.__module__ == container.__name__}
+    assert len(ours) >= 9
+    for name, role in ours.items():
+        head, *rest = role(Settings({}), [])
+        spoken = in_json([str(Path(sys.executable).with_name(head)) if "/" not in head else head, *rest])
+        assert spoken[: len(ITSELF)] == ITSELF, name
 
 
 def test_the_broker_is_local_modes_but_for_addresses_and_its_folder() -> None:

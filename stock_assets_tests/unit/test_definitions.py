@@ -177,6 +177,7 @@ ENVIRONMENT = {
     "stock_assets/settings/process.py": "libraries read keys and NO_PROXY nowhere else",
     "stock_assets/local/with_store_keys.py": "becomes another program, which finds keys in it",
     "stock_assets/local/container.py": "becomes another program, which finds keys and folders in it",
+    "stock_assets/local/spark_container.py": "becomes another program, which finds folders in it; Spark tells a pod by it what to be",
     "stock_assets/landing/shares.py": "hands it to processes that were forked from one with another",
     "stock_assets/commands/demo.py": "Dagster reads DAGSTER_HOME nowhere else",
     "stock_assets/quality/validate.py": "Great Expectations reads nowhere else that it must not phone home",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from stock_assets.json_lines import SESSIONS_TAG, JsonLines
-from stock_assets.local.json_program import in_json
+from stock_assets.local.json_program import ITSELF, in_json
 from stock_assets.local.programs import programs
 from stock_assets.observability import runs
 from stock_assets.settings.platform import Settings
@@ -115,3 +115,10 @@ def test_every_program_of_ours_speaks_it_and_the_others_their_own_way(own_settin
     plain = {each.name: each.command for each in programs(own_settings, find_java(own_settings))}
     assert not any("json" in word for command in plain.values() for word in command)
     assert in_json(["/usr/bin/env", "java"]) == ["/usr/bin/env", "java"]
+
+
+def test_scripts_of_the_shell_that_lie_beside_python_are_left_to_it() -> None:
+    beside = Path(sys.executable).parent
+    for name in ("spark-submit", "spark-class"):
+        assert in_json([str(beside / name), "--version"]) == [str(beside / name), "--version"]
+    assert in_json([str(beside / "dagster-daemon"), "run"])[1:] == [*ITSELF[1:], str(beside / "dagster-daemon"), "run"]

@@ -2,7 +2,7 @@
 
 Belongs here: which panels there are, and what each asks of Prometheus. ``make docs`` writes the files; tests hold them against this
 module, and each query against a real scrape.
-Does not belong here: the metrics (``families``).
+Does not belong here: the metrics (``families``; Spark's own are turned on by ``local.spark_metrics``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 
 WIDTH, HEIGHT = 8, 8
 COLUMNS = 24 // WIDTH
+SPARK = "metrics_spark_driver_"
+"""What the names of Spark's own metrics begin with."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,21 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
             Panel("Records refused", "$publisher_refused_total", "{{publisher}}"),
             Panel("Reconnects", "$publisher_reconnects_total", "{{publisher}}"),
             Panel("Requests left today", "$publisher_requests_left", "{{publisher}}"),
+        ),
+    ),
+    "spark": (
+        "Spark",
+        (
+            Panel("Jobs that run", f"{SPARK}DAGScheduler_job_activeJobs_Value", "{{driver}}"),
+            Panel("Jobs that ended, per minute", f"60 * rate({SPARK}appStatus_jobs_succeededJobs_Count[$__rate_interval])", "{{driver}}"),
+            Panel("Jobs that failed", f"{SPARK}appStatus_jobs_failedJobs_Count", "{{driver}}"),
+            Panel("Stages that run", f"{SPARK}DAGScheduler_stage_runningStages_Value", "{{driver}}"),
+            Panel("Stages that wait", f"{SPARK}DAGScheduler_stage_waitingStages_Value", "{{driver}}"),
+            Panel("Tasks that ended, per second", f"rate({SPARK}appStatus_tasks_completedTasks_Count[$__rate_interval])", "{{driver}}"),
+            Panel("Heap in use", f"{SPARK}jvm_heap_used_Value", "{{driver}}", "bytes"),
+            Panel("Memory of stored blocks and of tasks", f"{SPARK}ExecutorMetrics_OnHeapUnifiedMemory_Value", "{{driver}}", "bytes"),
+            Panel("Seconds of collecting garbage, per second", f"rate({SPARK}ExecutorMetrics_TotalGCTime_Value[$__rate_interval]) / 1000",
+                  "{{driver}}", "s"),
         ),
     ),
 }  # fmt: skip
