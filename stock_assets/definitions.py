@@ -19,6 +19,7 @@ from stock_assets.defs.checks import asset_checks
 from stock_assets.defs.fetch_schedules import FETCH, fetch_schedules
 from stock_assets.defs.finding_assets import FINDINGS, finding_assets, findings_sensor
 from stock_assets.defs.jobs import BUILD, DRAIN
+from stock_assets.defs.lineage_sensor import lineage_sensor
 from stock_assets.defs.live import WINDOWS, windows_asset, windows_schedule
 from stock_assets.defs.maintenance import maintenance_job, maintenance_schedule
 from stock_assets.defs.marts import marts, marts_sensor
@@ -73,6 +74,7 @@ def build_definitions(settings: Settings, **replaced_resources: Any) -> dg.Defin
             findings_sensor(partitions, settings, status),
             failure_sensor(status),
             marts_sensor(settings, status),
+            *([lineage_sensor(settings, status, assets)] if settings.lineage.url else []),
         ],
         resources=resources(settings) | replaced_resources,
         # A run is one process: a step of its own costs 2 s of imports each.

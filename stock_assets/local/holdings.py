@@ -16,7 +16,7 @@ from stock_assets.settings.secret_files import named_files
 
 POSITIONS = ("publishers", "rate_budgets", "observed", "alerts")
 """What publishers, vendors' budgets, the collector and alerts keep, by folder of ``local_dir``."""
-REBUILT = ("run", "logs", "spark", "dbt", "stream")
+REBUILT = ("run", "logs", "spark", "dbt", "stream", "data_docs")
 """Folders of ``local_dir`` whose content is made again when it is missing."""
 DOWNLOADS = "jars"
 """Beside them: what was fetched once, for all."""

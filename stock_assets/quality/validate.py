@@ -59,9 +59,9 @@ def validate(table: Table, rows: pa.Table) -> Verdict:
     """Check accepted rows of a table against its suite; no rows are no breach."""
     if not rows.num_rows:
         return Verdict(0, (), [])
-    frame = _frame(rows.select(suites.checked_columns(table)))
-    batch = _batches(table.path).get_batch({"dataframe": frame})
-    outcome = batch.validate(_suite(table), result_format="SUMMARY")
+    frame = frame_of(table, rows)
+    batch = batches(table).get_batch({"dataframe": frame})
+    outcome = batch.validate(suite_of(table), result_format="SUMMARY")
     names = tuple(_name(result.expectation_config) for result in outcome.results)
     breaches = [_breach(result, batch, frame) for result in outcome.results if not result.success]
     return Verdict(rows.num_rows, names, breaches)
@@ -71,13 +71,14 @@ _TOLD_APART = Decimal(2**32)
 """Below it, doubles keep the order of decimals of six places, and no two of them become one."""
 
 
-def _frame(rows: pa.Table) -> Any:
-    """A plain pandas frame: Arrow-backed ones are 40 times slower here, decimals as objects hardly better.
+def frame_of(table: Table, rows: pa.Table) -> Any:
+    """What a suite looks at, as a plain pandas frame: Arrow-backed ones are 40 times slower here, decimals as objects hardly better.
 
     So decimals are doubles, unless some are too large to be compared exactly as such.
     """
     import pyarrow as pa
 
+    rows = rows.select(suites.checked_columns(table))
     decimals = [name for name in rows.column_names if pa.types.is_decimal(rows.schema.field(name).type)]
     if all(_largest(rows[name]) < _TOLD_APART for name in decimals):
         for name in decimals:
@@ -116,25 +117,34 @@ def _breach(result: Any, batch: Any, frame: Any) -> Breach:
 
 
 @cache
-def _context() -> Any:
+def context() -> Any:
+    """The one context of this process: in memory, silent, and without a word to anybody outside."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    return context
+    made = gx.get_context(mode="ephemeral")
+    made.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    return made
+
+
+def name_of(table: Table) -> str:
+    """The table's name among those of Great Expectations, which become names of files."""
+    return table.path.replace("/", ".")
 
 
 @cache
-def _batches(name: str) -> Any:
-    source = _context().data_sources.add_or_update_pandas(f"pandas {name}")
+def batches(table: Table) -> Any:
+    """Where the table's frames are handed in."""
+    name = name_of(table)
+    source = context().data_sources.add_or_update_pandas(f"pandas {name}")
     return source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
 
 
 @cache
-def _suite(table: Table) -> Any:
+def suite_of(table: Table) -> Any:
+    """The table's suite."""
     import great_expectations as gx
 
-    return gx.ExpectationSuite(name=table.path, expectations=suites.suite(table))
+    return gx.ExpectationSuite(name=name_of(table), expectations=suites.suite(table))

@@ -22,6 +22,7 @@ from stock_assets.settings.env_file import read_env_file
 from stock_assets.settings.kafka import Broker, KafkaSettings
 from stock_assets.settings.lake import LakeSettings, absolute
 from stock_assets.settings.landing import LandingSettings
+from stock_assets.settings.lineage import LineageSettings
 from stock_assets.settings.live import LiveSettings
 from stock_assets.settings.local import LocalSettings
 from stock_assets.settings.market import MarketSettings
@@ -50,6 +51,7 @@ OWNERS: dict[str, type[Owner]] = {
     "vendors": VendorSettings,
     "dashboard": DashboardSettings,
     "alerts": AlertSettings,
+    "lineage": LineageSettings,
 }
 """The model of each owner, by the attribute of ``Settings`` that has it."""
 
@@ -148,6 +150,10 @@ class Settings:
     @cached_property
     def alerts(self) -> AlertSettings:
         return AlertSettings.of(self.values)
+
+    @cached_property
+    def lineage(self) -> LineageSettings:
+        return LineageSettings.of(self.values)
 
     @cached_property
     def local_dir(self) -> Path:

@@ -130,7 +130,7 @@ def test_definitions_load_without_service_network_secret_or_slow_import() -> Non
         "socket.socket.connect = refuse\n"
         "import stock_assets.definitions\n"
         "slow = {'pandas', 'pyspark', 'great_expectations', 'snowflake.connector', 'deltalake', 'kafka', 'confluent_kafka', "
-        "'dagster_snowflake', 'dagster_pyspark', 'yfinance', 'exchange_calendars', 'talib'}\n"
+        "'dagster_snowflake', 'dagster_pyspark', 'yfinance', 'exchange_calendars', 'talib', 'openlineage'}\n"
         "sys.exit(', '.join(slow & set(sys.modules)) or 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=PROJECT)
