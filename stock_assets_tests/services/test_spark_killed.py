@@ -89,7 +89,8 @@ def test_sessions_are_opened_again(server: Services) -> None:
     spark.close()
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("times", [1, 5])
 def test_a_step_in_which_it_is_killed_succeeds_by_its_own_retries(
     server: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:

@@ -165,6 +165,7 @@ def download(uri: str, folder: str) -> None:
     copy_files(uri.removeprefix("s3://"), folder, source_filesystem=store)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_stream_whose_store_is_away_says_so_and_resumes(
     spark: SparkSession, minio: Settings, own_store: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,11 +196,10 @@ def test_a_stream_whose_store_is_away_says_so_and_resumes(
         stream.end(signal.SIGKILL)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("rounds", [2, pytest.param(int(os.environ.get("ROUNDS", "30")), marks=pytest.mark.soak)])
-def test_kills_of_the_stream_lose_and_double_nothing(
-    spark: SparkSession, stream: StreamProcess, lake: str, rounds: int
-) -> None:
+def test_kills_of_the_stream_lose_and_double_nothing(spark: SparkSession, stream: StreamProcess, lake: str) -> None:
+    rounds = int(os.environ.get("ROUNDS", "30"))
     chance, market = random.Random(3), Market(lake, seed=3, rate=200, late=37, minutes_a_second=6.0 / rounds + 0.2)
     for _ in range(3):
         market.step()

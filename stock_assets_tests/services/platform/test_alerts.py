@@ -26,6 +26,7 @@ def told(received: list[tuple[str, str]], line: str, within_s: float) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_a_stopped_daemon_is_told_within_three_minutes_and_when_it_is_back(
     platform: Platform, received: list[tuple[str, str]]
