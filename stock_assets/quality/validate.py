@@ -72,13 +72,17 @@ _TOLD_APART = Decimal(2**32)
 
 
 def frame_of(table: Table, rows: pa.Table) -> Any:
-    """What a suite looks at, as a plain pandas frame: Arrow-backed ones are 40 times slower here, decimals as objects hardly better.
+    """What the table's suite looks at."""
+    return plain_frame(rows.select(suites.checked_columns(table)))
+
+
+def plain_frame(rows: pa.Table) -> Any:
+    """Rows as a plain pandas frame: Arrow-backed ones are 40 times slower here, decimals as objects hardly better.
 
     So decimals are doubles, unless some are too large to be compared exactly as such.
     """
     import pyarrow as pa
 
-    rows = rows.select(suites.checked_columns(table))
     decimals = [name for name in rows.column_names if pa.types.is_decimal(rows.schema.field(name).type)]
     if all(_largest(rows[name]) < _TOLD_APART for name in decimals):
         for name in decimals:

@@ -81,8 +81,8 @@ def marks_of_spark(spark: SparkSession, table: Table, rows: list[Row]) -> list[s
 
 def refused_by_great_expectations(table: Table, rows: list[Row]) -> set[int]:
     schema = pa.schema([table.arrow_schema().field(name).with_nullable(True) for name in rows[0]])
-    frame = validate._frame(pa.Table.from_pylist(rows, schema=schema))
-    batch = validate._batches(f"rules {table.path}").get_batch({"dataframe": frame})
+    frame = validate.plain_frame(pa.Table.from_pylist(rows, schema=schema))
+    batch = validate.batches(table).get_batch({"dataframe": frame})
     suite = gx.ExpectationSuite(name="rules", expectations=[expectation(rule) for rule in critical_rules(table)])
     outcome = batch.validate(suite, result_format={"result_format": "COMPLETE"})
     for result in outcome.results:
