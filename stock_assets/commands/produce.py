@@ -97,12 +97,11 @@ def simulator(
     duplicates: Annotated[float, typer.Option(help="Share of ticks sent twice.", min=0, max=1)] = 0.0,
     late: Annotated[float, typer.Option(help="Share of ticks held back to the end.", min=0, max=1)] = 0.0,
     malformed: Annotated[float, typer.Option(help="Share of records that break the schema.", min=0, max=1)] = 0.0,
+    only_sessions: Annotated[bool, typer.Option("--only-sessions", help="Pause on days without a session.")] = False,
     replay: Annotated[str, typer.Option(help="Instead: a session of the shipped history (YYYY-MM-DD).")] = "",
     speed: Speed = 60,
 ) -> None:
-    """Simulated ticks: a market of symbols SIM0, SIM1 ... at any rate, or a past session at any speed.
-
-    Without an end it pauses on days that have no session."""
+    """Simulated ticks: a market of symbols SIM0, SIM1 ... at any rate, or a past session at any speed."""
     from itertools import islice
 
     from stock_assets.sources.simulated_market import (
@@ -121,12 +120,10 @@ def simulator(
     if late and not seconds:
         raise PermanentError("--late holds ticks back to the end, which --seconds 0 never reaches; give it --seconds")
     names, now = [f"SIM{number}" for number in range(symbols)], datetime.now(UTC)
-    if not seconds:
-        ticks = faulty(market_without_end(names, seed, now, rate), faults, seed)
-        _stream(due_as_recorded(ticks, 1, now), "simulator")
-        return
-    some = islice(endless_ticks(names, seed, now, rate), int(rate * seconds))
-    _stream(due_at_rate(faulty(some, faults, seed), rate))
+    ticks = (market_without_end if only_sessions else endless_ticks)(names, seed, now, rate)
+    some = faulty(islice(ticks, int(rate * seconds)) if seconds else ticks, faults, seed)
+    due = due_as_recorded(some, 1, now) if only_sessions else due_at_rate(some, rate)
+    _stream(due, "" if seconds else "simulator")
 
 
 @produce.command()

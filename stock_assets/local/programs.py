@@ -82,9 +82,11 @@ def _alerts(settings: Settings) -> Program:
 
 
 def _publisher(settings: Settings, name: str) -> Program:
-    # a disk holds what comes in weeks, or, when nobody asked for it, in years
-    rate = "4" if settings.fictional_market else "100"
-    options = ["--seconds", "0", "--rate", rate] if name == "simulator" else []
+    options = []
+    if name == "simulator":
+        # a disk holds what comes in weeks, or, when nobody asked for it, in years
+        pace = ["--rate", "4", "--only-sessions"] if settings.fictional_market else ["--rate", "100"]
+        options = ["--seconds", "0", *pace]
     return Program(
         PUBLISHER + name,
         [sys.executable, "-m", "stock_assets.cli", "produce", name, *options],

@@ -6,19 +6,21 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from stock_assets.domain.live_tables import INTRADAY_WINDOWS
-from stock_assets.lake.tables import open_table
+from stock_assets.live.state import file_of, read_state
+from stock_assets.local.readiness import port_open
 from stock_assets.local.services import Services
 from stock_assets.serving.connect import connection
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.serving import READER
 from stock_assets_tests.checkout import PROJECT, documentation_pages
-from stock_assets_tests.conftest import place
+from stock_assets_tests.conftest import free_ports, place
 from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services import wheel_program
 from stock_assets_tests.services.wheel_program import UV
@@ -46,7 +48,7 @@ def demo_settings(folder: Path) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def program(wheel: Path, demo_settings: Settings, folder: Path) -> Path:
     """``stock-assets`` of the wheel with its extra."""
-    tool = [UV, "tool", "run", "-q", "--python", sys.executable, "-c", PROJECT / "requirements.lock"]
+    tool: list[str | Path] = [UV, "tool", "run", "-q", "--python", sys.executable, "-c", PROJECT / "requirements.lock"]
     tool += ["--from", f"{wheel}[local]", "python", "-c", f"{IMPORTED}\nprint(sys.prefix)"]
     # uv looks through the whole environment each time, for longer than most commands take: once, then they are run from it
     prefix = Path(printed(*tool, cwd=folder).splitlines()[-1])
@@ -98,20 +100,39 @@ def count_for_bi_tools(settings: Settings) -> int:
     return int(row[0])
 
 
-def printed_by_the_stream(program: Path, folder: Path, settings: Settings) -> str:
-    """What the command that has no end prints until there are windows; then it is stopped."""
-    log = folder / "stream.log"
-    with log.open("w") as output:
+@contextmanager
+def beside(program: Path, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that goes on while others run; ended at the end."""
+    with (folder / f"{arguments[0]}.log").open("w") as output:
         process = subprocess.Popen(
-            [program, "stream"], cwd=folder, env=wheel_program.elsewhere(), stdout=output, stderr=subprocess.STDOUT
+            [program, *arguments], cwd=folder, env=wheel_program.elsewhere(), stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            wait_for(lambda: process.poll() is not None or open_table(settings.lake_root, INTRADAY_WINDOWS), 300, 1)
-            assert process.poll() is None, log.read_text()
+            yield process
         finally:
             process.terminate()
             process.wait(60)
-    return log.read_text()
+
+
+def stream_until_it_reads(program: Path, folder: Path, settings: Settings) -> str:
+    """What the stream, which has no end, prints until it takes batches."""
+    with beside(program, folder, "stream") as process:
+        state = partial(read_state, file_of(settings.local_dir))
+        wait_for(lambda: process.poll() is not None or ((found := state()) and found.reads), 300, 1)
+        assert process.poll() is None, (folder / "stream.log").read_text()
+    return (folder / "stream.log").read_text()
+
+
+def wait_for_a_test_alert(program: Path, folder: Path, run: Command, line: str) -> tuple[str, str]:
+    """What `alerts test` prints, and the command that waits for what it sends."""
+    (port,) = free_ports(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALERTS_URL", f"json://127.0.0.1:{port}/")
+        with beside(program, folder, *shlex.split(line)) as waiting:
+            wait_for(lambda: port_open(port), 60)
+            tested = run("alerts", "test")
+            assert waiting.wait(60) == 0
+    return tested, (folder / "alerts.log").read_text()
 
 
 def test_the_commands_of_readme_and_docs_run(
@@ -123,12 +144,16 @@ def test_the_commands_of_readme_and_docs_run(
     assert len(lines) >= 15
     (folder / "NFLX.csv").write_text("Date,Open,High,Low,Close,Volume\n2013-03-01,188.0,192.0,187.2,190.0,3000000\n")
     monkeypatch.setenv("DBT_EXECUTABLE", "")
-    said = {
-        line.strip(): run(*shlex.split(line))
-        if line.strip() != "stream"
-        else printed_by_the_stream(program, folder, demo_settings)
-        for line in lines
-    }
+    said = {}
+    (waits,) = (line for line in lines if line.startswith("alerts wait"))
+    for line in map(str.strip, lines):
+        if line == "stream":
+            said[line] = stream_until_it_reads(program, folder, demo_settings)
+        elif line == "alerts test":
+            said[line], said[waits] = wait_for_a_test_alert(program, folder, run, waits)
+        elif line != waits.strip():
+            said[line] = run(*shlex.split(line))
+    assert "the channel took it" in said["alerts test"] and "Alerts arrive here." in said[waits]
     assert "WRONG" not in said["doctor"] + said["status"]
     assert "each acknowledged by the broker" in said["produce simulator --rate 500 --seconds 5 --malformed 0.01"]
     assert "nothing: the lake holds every record already" in said["produce shipped"]

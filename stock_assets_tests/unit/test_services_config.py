@@ -68,7 +68,7 @@ def test_publishers_are_programs_started_again_unless_they_ended_for_good_and_st
 
 def test_a_fictional_market_runs_where_no_vendor_is_named_and_the_broker_is_ours() -> None:
     section = rendered(Settings({}))["program:publisher-simulator"]
-    assert shlex.split(section["command"])[-4:] == ["--seconds", "0", "--rate", "4"]
+    assert shlex.split(section["command"])[-5:] == ["--seconds", "0", "--rate", "4", "--only-sessions"]
     for values in ({"PUBLISHERS": "yahoo-stream"}, {"KAFKA_BOOTSTRAP_SERVERS": "broker:9092"}, {"LIVE_DEMO": "false"}):
         assert not Settings(values).fictional_market
         assert "program:publisher-simulator" not in rendered(Settings(values)).sections()
