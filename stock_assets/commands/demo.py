@@ -17,6 +17,7 @@ import typer
 from stock_assets.domain.errors import PermanentError
 from stock_assets.settings.platform import Settings
 from stock_assets.settings.process import load_and_export
+from stock_assets.settings.publishing import runs_fictional_market
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,7 +92,7 @@ def run_demo(settings: Settings, source: str, recording: Path | None, console: C
         f"\nservices {ready - began:.1f} s, main job {job_seconds:.1f} s, everything {time.monotonic() - began:.1f} s. "
         f"The runs: http://127.0.0.1:{settings.local.dagster_port}  (stop with: make down)\n"
         f"The dashboard: http://127.0.0.1:{settings.local.dashboard_port}"
-        f"{SAID_OF_THE_MARKET if settings.fictional_market else ''}"
+        f"{SAID_OF_THE_MARKET if runs_fictional_market(settings) else ''}"
     )
 
 

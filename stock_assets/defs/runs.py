@@ -27,6 +27,7 @@ from stock_assets.observability.orchestration import UNFINISHED, causes_in_one_l
 from stock_assets.observability.runs import SENSORS, SESSIONS_TAG, link
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.publishing import runs_fictional_market
 
 LONGEST_WAIT_S = 3600.0
 SENSOR_TAG = "dagster/sensor_name"
@@ -104,7 +105,7 @@ def _waiting(settings: Settings) -> bool:
     partitions = session_partitions(settings.dagster.first_session)
     stale = stale_sessions(settings.lake_root, settings.snowflake.target, partitions, Judging.of(settings))
     today = datetime.now(EXCHANGE_ZONE).date()  # of the fictional market, and its turn comes in minutes
-    return any(day != today or not settings.fictional_market for day in stale)
+    return any(day != today or not runs_fictional_market(settings) for day in stale)
 
 
 def _refuse_stopped_sensors(instance: dg.DagsterInstance, settings: Settings) -> None:

@@ -27,6 +27,7 @@ from stock_assets.landing.pace import longest_delay_s
 from stock_assets.observability.orchestration import UNFINISHED, sessions_title, topic_tag
 from stock_assets.quality.judging import Judging
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.publishing import runs_fictional_market
 
 INTERVAL_S = 3
 """Below the daemon's own 5 s loop: with 5 every second look would be missed."""
@@ -169,7 +170,7 @@ def staleness_sensor(
         if wait:
             return dg.SkipReason(f"{len(stale)} sessions are stale; the last build failed, next one in {wait:.0f} s")
         first, last = stale[0], stale[-1]
-        alone = settings.fictional_market and first == last == datetime.fromtimestamp(now, EXCHANGE_ZONE).date()
+        alone = runs_fictional_market(settings) and first == last == datetime.fromtimestamp(now, EXCHANGE_ZONE).date()
         if alone and only_ticks_came(seen.get(ASKED), versions):
             until = last_end(context.instance, BUILD.name) + FICTIONAL_PACE_S
             if now < until:

@@ -6,6 +6,7 @@ Belongs here: the delays. Does not belong here: asking for a landing (``defs``),
 from __future__ import annotations
 
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.publishing import runs_fictional_market
 from stock_assets.topic.topics import TICKS
 
 DELAY_S, EMBEDDED_DELAY_S, FICTIONAL_DELAY_S = 30.0, 4.0, 60.0
@@ -19,6 +20,6 @@ def longest_delay_s(settings: Settings, stage: str) -> float:
     """
     if settings.landing.delay_s is not None:
         return settings.landing.delay_s
-    if stage == TICKS.stage and settings.fictional_market:
+    if stage == TICKS.stage and runs_fictional_market(settings):
         return FICTIONAL_DELAY_S
     return EMBEDDED_DELAY_S if settings.embedded_kafka else DELAY_S

@@ -19,6 +19,7 @@ from stock_assets.local.program import LOOPBACK, WITH_STORE_KEYS, Program
 from stock_assets.local.spark import spark, spark_warm
 from stock_assets.local.stream import stream
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.publishing import names_of_publishers, runs_fictional_market
 
 PUBLISHER = "publisher-"
 """What the names of publishers begin with, as services."""
@@ -39,7 +40,7 @@ def programs(settings: Settings, java: Java) -> list[Program]:
         _metrics(settings),
         _alerts(settings),
         *([stream(settings, java)] if settings.live.stream else []),
-        *(_publisher(settings, name) for name in settings.publishers),
+        *(_publisher(settings, name) for name in names_of_publishers(settings)),
     ]
     return [speaking(settings, program) for program in every]
 
@@ -85,7 +86,7 @@ def _publisher(settings: Settings, name: str) -> Program:
     options = []
     if name == "simulator":
         # a disk holds what comes in weeks, or, when nobody asked for it, in years
-        pace = ["--rate", "4", "--only-sessions"] if settings.fictional_market else ["--rate", "100"]
+        pace = ["--rate", "4", "--only-sessions"] if runs_fictional_market(settings) else ["--rate", "100"]
         options = ["--seconds", "0", *pace]
     return Program(
         PUBLISHER + name,

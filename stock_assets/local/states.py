@@ -14,6 +14,7 @@ from stock_assets.local.program import LOOPBACK
 from stock_assets.local.programs import PUBLISHER
 from stock_assets.publishers.health import HealthFile, Verdict
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.publishing import names_of_publishers
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class ServiceState:
 
 def publishers_of(settings: Settings) -> tuple[str, ...]:
     """The services that are publishers."""
-    return tuple(PUBLISHER + name for name in settings.publishers)
+    return tuple(PUBLISHER + name for name in names_of_publishers(settings))
 
 
 def state_of(settings: Settings, name: str, info: dict[str, Any] | None) -> ServiceState:

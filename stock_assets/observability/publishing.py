@@ -11,6 +11,7 @@ from stock_assets.domain.errors import StockAssetsError
 from stock_assets.observability.observation import PublisherSeen
 from stock_assets.publishers.health import HealthFile
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.publishing import names_of_publishers
 
 COUNTED = ("fetched", "acknowledged", "refused", "reconnects")
 
@@ -18,7 +19,7 @@ COUNTED = ("fetched", "acknowledged", "refused", "reconnects")
 def publishers(settings: Settings) -> list[PublisherSeen]:
     """The publishers that the settings name, as far as they ever ran on this machine."""
     found = []
-    for name in settings.publishers:
+    for name in names_of_publishers(settings):
         health = HealthFile(settings.local_dir, name.replace("-", "_"), now=lambda: datetime.now(UTC)).read()
         if health is not None:
             counts = {each: getattr(health, each) for each in COUNTED}

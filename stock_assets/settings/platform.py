@@ -289,16 +289,6 @@ class Settings:
         """Symbols whose records are accepted, on their days; None for any."""
         return self.market.universe(self.home)
 
-    @property
-    def fictional_market(self) -> bool:
-        """Whether a market of symbols that are no company's runs, so that there is something to see."""
-        return self.live.live_demo and self.embedded_kafka and not self.vendors.publishers
-
-    @property
-    def publishers(self) -> tuple[str, ...]:
-        """What publishes beside the services."""
-        return ("simulator",) if self.fictional_market else self.vendors.publishers
-
 
 def _home(values: Mapping[str, str]) -> Path:
     return Path(values.get(HOME, "").strip() or ".").expanduser().resolve()

@@ -32,6 +32,7 @@ from stock_assets.local.supervision import configuration
 from stock_assets.observability.facts import facts
 from stock_assets.publishers.health import ENDED_FOR_GOOD, HealthFile
 from stock_assets.settings.platform import Settings
+from stock_assets.settings.publishing import runs_fictional_market
 from stock_assets_tests.checkout import PROJECT
 from stock_assets_tests.conftest import own_ports
 
@@ -70,7 +71,7 @@ def test_a_fictional_market_runs_where_no_vendor_is_named_and_the_broker_is_ours
     section = rendered(Settings({}))["program:publisher-simulator"]
     assert shlex.split(section["command"])[-5:] == ["--seconds", "0", "--rate", "4", "--only-sessions"]
     for values in ({"PUBLISHERS": "yahoo-stream"}, {"KAFKA_BOOTSTRAP_SERVERS": "broker:9092"}, {"LIVE_DEMO": "false"}):
-        assert not Settings(values).fictional_market
+        assert not runs_fictional_market(Settings(values))
         assert "program:publisher-simulator" not in rendered(Settings(values)).sections()
 
 
