@@ -113,9 +113,7 @@ def _leave(status: int) -> NoReturn:
     Threads of libraries (Delta, Arrow, Kafka), and questions that were given up, abort the process now and then when the
     interpreter ends under them: all was done and said, and the status would be -6.
     """
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()  # type: ignore[attr-defined]  # idle threads of a pool end when they are told so, and only then
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -44,3 +44,12 @@ def test_it_ends_with_its_own_status_while_given_up_questions_are_still_at_work(
     )
     assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done.stderr
     assert "terminate called" not in done.stderr
+
+
+def test_a_command_ends_though_a_library_keeps_a_pool_of_threads() -> None:
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor; from stock_assets.cli import _leave; "
+        "pool = ThreadPoolExecutor(); pool.submit(print, 'sent').result(); _leave(3)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (3, "sent\n")
