@@ -18,6 +18,7 @@ from typing import Any
 from deltalake import DeltaTable
 
 from stock_assets.domain.errors import StockAssetsError
+from stock_assets.lake.files import write_files
 from stock_assets.landing import commit as landing
 from stock_assets.landing import prepare
 from stock_assets.settings.platform import Settings
@@ -57,7 +58,7 @@ def main() -> None:
 
 def die_at(moment: str) -> None:
     """Let the process kill itself at the next commit: before its files are written, before it, or before its answer."""
-    commit, write = DeltaTable.create_write_transaction, prepare.write_files
+    commit, write = DeltaTable.create_write_transaction, write_files
 
     def die(*_: Any, **__: Any) -> Any:
         print(f"dying at {moment}", flush=True)
@@ -73,7 +74,7 @@ def die_at(moment: str) -> None:
         return die()
 
     if moment == "write":
-        prepare.write_files = write_half_and_die
+        prepare.write_files = write_half_and_die  # type: ignore[attr-defined]
     else:
         DeltaTable.create_write_transaction = commit_and_die  # type: ignore[method-assign]
 

@@ -1,6 +1,7 @@
 """Compaction: fewer files, the same rows, and vacuum keeps what time travel needs."""
 
 import json
+import time
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from stock_assets.domain.sessions import session
 from stock_assets.domain.tables import RAW_ACTIONS, RAW_TICKS
 from stock_assets.lake.staleness import daily_bars_state, raw_state
 from stock_assets.landing.plan import known_topic_ids, next_offset
-from stock_assets.raw import compaction
 from stock_assets.raw.compaction import compact, sessions_to_compact, vacuum
 from stock_assets.topic.topics import ACTIONS
 from stock_assets_tests.pipeline.raw_lake import (
@@ -148,9 +148,9 @@ def test_sessions_are_chosen_by_their_files(filled: str) -> None:
 
 def test_vacuum_keeps_what_time_travel_needs(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, version = row_counts(filled), opened(filled).version()
-    eight_days_ago = compaction.time.time() - 8 * 86_400
+    eight_days_ago = time.time() - 8 * 86_400
     with monkeypatch.context() as patch:
-        patch.setattr(compaction.time, "time", lambda: eight_days_ago)
+        patch.setattr("stock_assets.raw.compaction.time.time", lambda: eight_days_ago)
         compact(filled, RAW_TICKS, DAY)
     compact(filled, RAW_TICKS, NEXT_DAY)
     now = opened(filled).version()

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from spark.delta_tables import read
 from spark.jobs import build_minute_bars
+from spark.window_minutes import bars_of_touched
 from stock_assets.domain.live_tables import INTRADAY_WINDOWS, LATE_TICKS, WINDOW_PROGRESS
 from stock_assets.domain.messages import Tick, encode, instant
 from stock_assets.domain.sessions import session
@@ -23,6 +24,7 @@ from stock_assets.domain.tables import MINUTE_BARS, RAW_TICKS
 from stock_assets.lake.offsets import REDRIVE
 from stock_assets.lake.tables import read_sessions
 from stock_assets.live import batch as batches
+from stock_assets.live import store as live_store
 from stock_assets.live.batch import Taken, build_differing, take_batch
 from stock_assets.live.sessions import build_session, compute_session
 from stock_assets.live.store import MicroBatch, read_rows
@@ -179,7 +181,7 @@ def test_a_batch_that_breaks_off_is_made_whole(stream: Stream, monkeypatch: pyte
 
 def breaking(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     """The disk is full at the so-manieth commit."""
-    calls, replace = iter(range(1, 100)), batches.replace
+    calls, replace = iter(range(1, 100)), live_store.replace
 
     def broken(*given: Any, **named: Any) -> None:
         if next(calls) == call:
@@ -238,7 +240,7 @@ def test_another_writer_of_the_session_makes_the_batch_compute_again(
     stream.land(*(trade(n) for n in range(5)))
     stream.deliver()
     stream.land(trade(6))
-    calls, compute = iter(range(100)), batches.bars_of_touched
+    calls, compute = iter(range(100)), bars_of_touched
 
     def raced(*given: Any) -> Any:
         if next(calls) == 0:

@@ -161,7 +161,7 @@ def test_ta_lib_looks_back_no_further_than_said() -> None:
     from talib import abstract
 
     functions = [each.function for each in PATTERNS.values() if each.function is not None]
-    assert max(abstract.Function(name).lookback for name in functions) == LOOKBACK_SESSIONS
+    assert max(getattr(abstract, name).lookback for name in functions) == LOOKBACK_SESSIONS
 
 
 def run(lake: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:

@@ -207,7 +207,7 @@ def test_what_is_judged_by_is_read_when_it_is_used(lake: str, monkeypatch: pytes
         context = dg.build_sensor_context(instance, resources={"lake": Lake(root=lake)})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("stock_assets.defs.sensors.stale_sessions", lambda *_: [])
-            return str(sensor.evaluate_tick(context).cursor)  # type: ignore[union-attr]
+            return str(sensor.evaluate_tick(context).cursor)
 
     before = cursor()
     assert not Judging.of(loaded).require_agreement and before == cursor()

@@ -13,6 +13,7 @@ from stock_assets.domain.errors import LandingConflict, PermanentError
 from stock_assets.domain.messages import Action, Bar, Tick, decode, encode, instant
 from stock_assets.domain.sessions import session
 from stock_assets.lake.staleness import daily_bars_state, raw_state
+from stock_assets.landing.decode import Decoder
 from stock_assets.raw import withdrawal
 from stock_assets.raw.compaction import compact
 from stock_assets.raw.known import Known
@@ -139,7 +140,7 @@ def test_what_today_s_rules_refuse_stays_withdrawn(lake: str, monkeypatch: pytes
     assert counts(lake) == [(1, 1, 0)]
 
 
-class _Lenient(raw_lake.Decoder):
+class _Lenient(Decoder):
     """Rules without bounds for a price."""
 
     def decode(self, values: Any, *given: Any) -> Any:

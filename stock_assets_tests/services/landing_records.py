@@ -86,12 +86,12 @@ def holds(lake: str, topic: Topic, days: list[date] | None = None) -> bool:
     return all(proof.holds for proof in proofs)
 
 
-def stored(lake: str) -> "pc.Table":  # type: ignore[name-defined]
+def stored(lake: str) -> "pc.Table":
     handle = open_table(lake, RAW_TICKS)
     assert handle is not None
     return handle.to_pyarrow_table()
 
 
-def rows_for(topic: Topic, topic_id: str, count: int) -> Callable[[str], "pc.Table"]:  # type: ignore[name-defined]
+def rows_for(topic: Topic, topic_id: str, count: int) -> Callable[[str], "pc.Table"]:
     chunk = Chunk(0, np.arange(count), [encode(tick(n)) for n in range(count)], np.zeros(count, dtype=np.int64))
     return lambda landing_id: rows_of(topic, chunk, Decoder(topic), topic_id, landing_id)

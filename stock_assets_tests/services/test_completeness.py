@@ -70,7 +70,7 @@ def test_a_rebuild_whose_answer_is_lost_counts_as_stored(
     write = deltalake.write_deltalake
 
     def store_and_lose_the_answer(*args: object, **kwargs: object) -> None:
-        write(*args, **kwargs)  # type: ignore[arg-type, call-overload]
+        write(*args, **kwargs)  # type: ignore[call-overload]
         raise OSError("connection reset")
 
     def lose_the_request(*args: object, **kwargs: object) -> None:

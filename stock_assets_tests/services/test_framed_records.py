@@ -79,7 +79,7 @@ def test_published_in_frames_landed_proved_and_redriven(
     reasons = dict(zip(rejected["payload"].to_pylist(), rejected["rejected_because"].to_pylist(), strict=True))
     assert set(reasons) == {*bad, stranger}
     assert reasons[stranger].startswith("unknown symbol: NOBODY")
-    assert all(reasons[payload].startswith("bad json") for payload in bad)  # type: ignore[index]
+    assert all(reasons[payload].startswith("bad json") for payload in bad)
 
     (again,) = redrive(lake, topic, decoder=Decoder(topic))
     assert (again.accepted, again.rejected) == (1, 4)

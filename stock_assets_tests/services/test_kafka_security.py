@@ -113,7 +113,7 @@ def test_every_client_passes(secured: Settings, tmp_path: Path) -> None:
 
 
 def test_scram_is_taken_as_well(secured: Settings, tmp_path: Path) -> None:
-    from confluent_kafka.admin import (
+    from confluent_kafka.admin import (  # type: ignore[attr-defined]
         AdminClient,
         ScramCredentialInfo,
         ScramMechanism,

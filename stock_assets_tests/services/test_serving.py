@@ -121,8 +121,8 @@ def test_a_session_that_is_gone_is_removed_and_rows_that_somebody_removed_are_fo
         cursor.execute("DELETE FROM DAILY_STOCK_METRICS WHERE TRADING_DAY = %s", (DAYS[-1].isoformat(),))
     load_now(place)
     assert asked(place, "SELECT max(trading_day) FROM price_trends") == [(DAYS[-2],)]
-    with connection(place) as opened:
-        opened.execute("DELETE FROM serving.daily_metrics WHERE trading_day = %s", (DAYS[0],))
+    with connection(place) as served:
+        served.execute("DELETE FROM serving.daily_metrics WHERE trading_day = %s", (DAYS[0],))
     assert difference(place) == {"daily_metrics": [DAYS[0]]}
 
 

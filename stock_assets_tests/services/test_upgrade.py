@@ -92,7 +92,7 @@ def converge(settings: Settings) -> list[str]:
     job = defs.resolve_job_def("build")
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance, resources={"lake": Lake(root=settings.lake_root)})
-        (request,) = sensor(context).run_requests  # type: ignore[operator]
+        (request,) = sensor(context).run_requests
         done = job.execute_in_process(
             run_config=request.run_config, partition_key=request.partition_key, tags=request.tags, instance=instance
         )

@@ -256,7 +256,7 @@ def test_a_load_that_fails_is_not_audited(connection: SnowflakeConnection, monke
         raise ConnectionError("gone")
 
     load_rows(connection, THREE)
-    monkeypatch.setattr(load.audit, "record", fail)
+    monkeypatch.setattr("stock_assets.warehouse.load.audit.record", fail)
     with pytest.raises(ConnectionError):
         load_rows(connection, THREE[:1])
     assert len(stored(connection)) == 3 and len(audited(connection)) == 2

@@ -65,7 +65,7 @@ def count() -> int:
     with connect(Settings.load().snowflake) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM DAILY_STOCK_METRICS")
         (found,) = cursor.fetchall()
-        return int(found[0])  # type: ignore[arg-type]
+        return int(found[0])
 
 
 def stale(lake: str) -> list[date]:

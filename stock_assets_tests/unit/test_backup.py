@@ -12,6 +12,7 @@ import pytest
 
 from stock_assets.domain.errors import PermanentError, ServiceUnavailable
 from stock_assets.local import backup as backup_module
+from stock_assets.local import backup_contents
 from stock_assets.local.backup import back_up
 from stock_assets.local.backup_contents import LIST
 from stock_assets.local.holdings import DOWNLOADS, POSITIONS, REBUILT, files_of, parts
@@ -188,7 +189,7 @@ def test_a_restore_that_is_broken_off_starts_nothing_and_is_made_whole(
 def test_what_is_written_to_meanwhile_is_no_backup(
     filled: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = backup_module.copy
+    copy = backup_contents.copy
 
     def slow(source: Path, target: Path, mode: int | None = None) -> object:
         done = copy(source, target, mode)
@@ -211,7 +212,7 @@ def test_a_backup_within_what_it_copies_is_refused(filled: Settings, inside: str
 def test_too_little_room_is_told_before_anything_stops(
     filled: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup_module.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 5, 5))
+    monkeypatch.setattr("stock_assets.local.backup.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 5, 5))
     with pytest.raises(PermanentError, match=r"are needed at .*, 0.0 MB are free"):
         back_up(filled, tmp_path / "backup")
 

@@ -12,6 +12,7 @@ import pytest
 
 from stock_assets.domain.errors import ServiceUnavailable
 from stock_assets.domain.sessions import sessions_between
+from stock_assets.lake.tables import read_sessions
 from stock_assets.observability import collector as collecting
 from stock_assets.observability import facts as all_facts
 from stock_assets.observability import held
@@ -134,7 +135,7 @@ def test_tables_are_counted_once_per_version(settings: Settings, monkeypatch: py
     days = sessions_between(date(2024, 1, 2), date(2024, 1, 5))
     store_metrics(settings.lake_root, {("A", day): Decimal(1) for day in days}, withheld=[days[-1]])
     collector, read = Collector(settings), []
-    original = held.read_sessions
+    original = read_sessions
     monkeypatch.setattr(held, "read_sessions", lambda *given, **named: read.append(given) or original(*given, **named))
     seen = collector.collect()
     assert [(each.sessions, each.rows, each.newest) for each in of_metrics(seen)] == [(3, 3, days[2])]
@@ -182,7 +183,7 @@ def test_a_metered_warehouse_is_left_asleep(monkeypatch: pytest.MonkeyPatch, tmp
         asked.append(asleep)
         return [Fact("service", name, True, "away") for name in ("kafka", "minio")]
 
-    monkeypatch.setattr(all_facts.services, "service_facts", seen)
+    monkeypatch.setattr("stock_assets.observability.facts.services.service_facts", seen)
     for wake in (False, True):
         all_facts.facts(account, wake=wake)
     assert asked == [frozenset({"warehouse"}), frozenset()]

@@ -144,7 +144,9 @@ def test_each_disk_is_told_with_its_room_and_the_setting_that_moves_it(
     settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path / "local"), "LAKE_ROOT": str(tmp_path / "lake")})
 
     def told(free: int) -> dict[str, Fact]:
-        monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
+        monkeypatch.setattr(
+            "stock_assets.observability.machine.shutil.disk_usage", lambda _: type("Usage", (), {"free": free})
+        )
         return {fact.about: fact for fact in machine.disk_facts(settings)}
 
     assert {about: fact.problem for about, fact in told(10 * 1024**3).items()} == {
@@ -159,7 +161,7 @@ def test_a_lake_that_does_not_answer_is_no_trace(tmp_path: Path, monkeypatch: py
     def broken(_: Any) -> None:
         raise RuntimeError("odd\ntrace")
 
-    monkeypatch.setattr(everything.sessions, "stale_sessions", broken)
+    monkeypatch.setattr("stock_assets.observability.facts.sessions.stale_sessions", broken)
     monkeypatch.setattr(services, "questions", lambda _: [])
     settings = Settings({"STOCK_ASSETS_LOCAL": str(tmp_path), "PATH": "/nonexistent"})
     found = {fact.about: fact for fact in everything.facts(settings)}

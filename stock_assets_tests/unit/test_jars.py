@@ -70,7 +70,7 @@ def test_a_second_fetch_waits_for_the_first_and_finds_its_jars(tmp_path: Path, m
         assert both_asked.wait(30)
         prove(target, given)
 
-    monkeypatch.setattr(jars.fcntl, "flock", ask)
+    monkeypatch.setattr("stock_assets.local.jars.fcntl.flock", ask)
     monkeypatch.setattr(jars, "_prove", prove_when_both_asked)
     with ThreadPoolExecutor(2) as both:
         fetched = [both.submit(fetch, settings, list_file=list_file) for _ in range(2)]

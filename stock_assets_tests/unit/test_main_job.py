@@ -30,9 +30,9 @@ class Platform:
         self.instance = instance
         self.steps: Iterator[Step] = iter(steps)
         self.said: list[str] = []
-        monkeypatch.setattr(runs.dg.DagsterInstance, "get", lambda: nullcontext(self.instance))
+        monkeypatch.setattr(dg.DagsterInstance, "get", lambda: nullcontext(self.instance))
         monkeypatch.setattr(runs, "_waiting", self._waiting)
-        monkeypatch.setattr(runs.time, "sleep", self._meanwhile)
+        monkeypatch.setattr("stock_assets.defs.runs.time.sleep", self._meanwhile)
         self.meanwhile: list[Callable[[], None]] = []
 
     def _waiting(self, _: Settings) -> bool:

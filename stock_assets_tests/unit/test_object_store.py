@@ -169,8 +169,8 @@ class Build:
 
 
 def building(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, build: Build) -> Settings:
-    monkeypatch.setattr(minio.subprocess, "run", build.run)
-    monkeypatch.setattr(minio.shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 1024**3))
+    monkeypatch.setattr("stock_assets.local.minio.subprocess.run", build.run)
+    monkeypatch.setattr("stock_assets.local.minio.shutil.disk_usage", lambda _: SimpleNamespace(free=5 * 1024**3))
     return Settings({"STOCK_ASSETS_JARS": str(tmp_path), "GOFLAGS": "-mod=vendor"})
 
 

@@ -32,7 +32,7 @@ def test_verdicts(tmp_path: Path) -> None:
     health.write()
     assert not health.healthy(NOON) and "5 times in a row: spent for today" in health.healthy(NOON).because
     for ended in ("stopped", "failed"):
-        state.state = ended  # type: ignore[assignment]
+        state.state = ended
         health.write()
         assert not health.healthy(NOON)
     health.path.write_text('{"half')

@@ -81,7 +81,7 @@ def test_one_that_is_broken_off_is_finished_by_the_next(filled: Settings, monkey
         raise OSError("the power went")
 
     with monkeypatch.context() as patch:
-        patch.setattr(reset_module.shutil, "rmtree", stop)
+        patch.setattr("stock_assets.local.reset.shutil.rmtree", stop)
         with pytest.raises(OSError, match="power"):
             reset_module.reset(filled, reset_module.going(filled))
     assert not any((filled.local_dir / name).exists() for name in HELD)

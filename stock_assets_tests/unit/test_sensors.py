@@ -12,7 +12,8 @@ from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, 
 from stock_assets.defs.pacing import Pacing, seconds_to_wait
 from stock_assets.defs.partitions import session_partitions
 from stock_assets.defs.resources import Kafka, Lake
-from stock_assets.defs.sensors import drain_sensor, staleness_sensor, topic_tag
+from stock_assets.defs.sensors import drain_sensor, staleness_sensor
+from stock_assets.observability.orchestration import topic_tag
 from stock_assets.settings.platform import Settings
 from stock_assets_tests.patience import Clock
 
@@ -223,7 +224,7 @@ def test_what_a_drain_in_flight_lands_is_built_together_but_nothing_waits_for_dr
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stale, clock = [date(2013, 10, 7)], Clock(datetime(2013, 10, 8, tzinfo=UTC))
-    monkeypatch.setattr(sensors.time, "time", lambda: clock.now.timestamp())
+    monkeypatch.setattr("stock_assets.defs.sensors.time.time", lambda: clock.now.timestamp())
     run_id = add_run(instance, DRAIN.name, dg.DagsterRunStatus.STARTED)
     held = look_for_staleness(instance, monkeypatch, stale)
     assert isinstance(held, dg.SensorResult) and not asks(held)
@@ -244,7 +245,7 @@ def test_a_session_that_only_the_fictional_market_moves_is_built_now_and_then(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     today, clock = date(2013, 10, 7), Clock(datetime(2013, 10, 7, 15, tzinfo=UTC))
-    monkeypatch.setattr(sensors.time, "time", lambda: clock.now.timestamp())
+    monkeypatch.setattr("stock_assets.defs.sensors.time.time", lambda: clock.now.timestamp())
     asked = look_for_staleness(instance, monkeypatch, [today])
     assert isinstance(asked, dg.SensorResult) and asks(asked)
     monkeypatch.setattr(sensors, "last_end", lambda *_: clock.now.timestamp())

@@ -21,7 +21,6 @@ from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.tables import RAW_TICKS
 from stock_assets.lake.tables import open_or_create_table
 from stock_assets.landing.pace import longest_delay_s
-from stock_assets.local import dagster
 from stock_assets.local.dagster import create_dagster_tables
 from stock_assets.local.java import Java
 from stock_assets.local.preconditions import check_ports
@@ -287,12 +286,14 @@ def test_tables_are_created_once_and_records_of_before_in_sqlite_are_told(
         calls.append(command)
         return SimpleNamespace(returncode=0, stderr="")
 
-    monkeypatch.setattr(dagster.subprocess, "run", run)
+    monkeypatch.setattr("stock_assets.local.dagster.subprocess.run", run)
     create_dagster_tables(settings, said.append)
     assert str(settings.dagster_home) in said[0] and "stock-assets report" in said[1]
     create_dagster_tables(settings, said.append)
     assert len(calls) == 1 and len(said) == 2
-    monkeypatch.setattr(dagster.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=1, stderr="no room"))
+    monkeypatch.setattr(
+        "stock_assets.local.dagster.subprocess.run", lambda *_, **__: SimpleNamespace(returncode=1, stderr="no room")
+    )
     shutil.rmtree(tmp_path / "postgres" / "data")  # another database is asked again
     with pytest.raises(PermanentError, match="could not create its tables: no room"):
         create_dagster_tables(settings, said.append)

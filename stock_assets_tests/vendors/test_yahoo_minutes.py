@@ -46,8 +46,8 @@ def recorded() -> list[MinuteBar]:
     with RECORDED.open() as lines:
         for row in csv.DictReader(lines):
             label = datetime.fromisoformat(row["datetime"]).replace(tzinfo=EXCHANGE_ZONE) - timedelta(minutes=1)
-            prices = (float(row[name]) for name in ("open", "high", "low", "close"))
-            rows.append(MinuteBar(label, *prices, int(row["volume"])))
+            opened, high, low, close = (float(row[name]) for name in ("open", "high", "low", "close"))
+            rows.append(MinuteBar(label, opened, high, low, close, int(row["volume"])))
     return rows[::-1]
 
 

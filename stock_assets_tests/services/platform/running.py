@@ -49,8 +49,8 @@ class Platform:
 
     def up_to_date(self) -> bool:
         """Nothing waits in the topics, nothing is stale, no run is in flight."""
-        from stock_assets.defs.pacing import UNFINISHED
         from stock_assets.defs.topic_assets import read_lags
+        from stock_assets.observability.orchestration import UNFINISHED
 
         if any(read_lags(self.settings.lake_root, self.settings.broker).values()):
             return False
