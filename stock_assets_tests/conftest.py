@@ -51,9 +51,11 @@ OBJECT_STORE = (
     "AWS_ALLOW_HTTP",
     "AWS_CONDITIONAL_PUT",
 )
-# A JVM of the tests lives for minutes and mostly runs code that is still cold: with the first compiler alone, and without
-# the collector's own threads, it takes a quarter less of the processor's time for the same work, and half to start.
-JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# The collector without threads of its own does for heaps of this size. A JVM of one test mostly runs code that is still cold:
+# with the first compiler alone it takes a quarter less of the processor's time for the same work, and half to start. What
+# lives as long as all tests of a worker pays the second one back.
+LONG_LIVED = "-XX:+UseSerialGC"
+SHORT_LIVED = f"-XX:TieredStopAtLevel=1 {LONG_LIVED}"
 COMPILING_S = 3600
 TESTS = Path(__file__).parent
 
@@ -124,11 +126,11 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settings:
+def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "", java_options: str = SHORT_LIVED) -> Settings:
     """Settings with a folder and ports of their own, also for every process started from here."""
     patch.setenv("STOCK_ASSETS_JARS", str(Settings.load().jars_dir))
     patch.setenv("STOCK_ASSETS_LOCAL", str(local_dir))
-    patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
+    patch.setenv("JDK_JAVA_OPTIONS", java_options)
     for name, port in own_ports().items():
         patch.setenv(name, port)
     # or marts would follow every build of every test's platform; those that are about marts take ``installed_dbt``
@@ -149,7 +151,7 @@ def place(patch: pytest.MonkeyPatch, local_dir: Path, store: str = "") -> Settin
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The settings of the services that the tests share."""
     with pytest.MonkeyPatch.context() as patch:
-        yield place(patch, tmp_path_factory.mktemp("local"))
+        yield place(patch, tmp_path_factory.mktemp("local"), java_options=LONG_LIVED)
 
 
 @pytest.fixture(scope="session")

@@ -23,11 +23,8 @@ from stock_assets_tests.checkout import PROJECT, documentation_pages
 from stock_assets_tests.conftest import free_ports, place
 from stock_assets_tests.patience import wait_for
 from stock_assets_tests.services import wheel_program
-from stock_assets_tests.services.wheel_program import UV
 
 Command = Callable[..., str]
-IMPORTED = "import sys, stock_assets.cli, stock_assets.definitions, stock_assets.dashboard.server, streamlit.web.cli"
-"""What most processes of the demo import: compiled by one of them, not by all that start together."""
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +43,9 @@ def demo_settings(folder: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module")
-def program(wheel: Path, demo_settings: Settings, folder: Path) -> Path:
+def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``stock-assets`` of the wheel with its extra."""
-    tool: list[str | Path] = [UV, "tool", "run", "-q", "--python", sys.executable, "-c", PROJECT / "requirements.lock"]
-    tool += ["--from", f"{wheel}[local]", "python", "-c", f"{IMPORTED}\nprint(sys.prefix)"]
-    # uv looks through the whole environment each time, for longer than most commands take: once, then they are run from it
-    prefix = Path(printed(*tool, cwd=folder).splitlines()[-1])
-    assert not prefix.is_relative_to(PROJECT)
-    return prefix / "bin" / "stock-assets"
+    return wheel_program.with_installed_packages(tmp_path_factory.mktemp("wheel"), wheel) / "stock-assets"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +55,6 @@ def run(program: Path, folder: Path) -> Command:
 
 
 def printed(*command: str | Path, cwd: Path) -> str:
-    # processes share what they compile of the new environment; to compile all of its files takes many times as long
     done = wheel_program.run(*command, cwd=cwd, PYTHONDONTWRITEBYTECODE="")
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert "Traceback" not in done.stderr

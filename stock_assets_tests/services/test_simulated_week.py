@@ -18,7 +18,6 @@ import pytest
 import tenacity.nap
 import time_machine
 
-from stock_assets import read
 from stock_assets.definitions import build_definitions
 from stock_assets.defs.fetch_schedules import SETTLE, fetch_schedules
 from stock_assets.defs.jobs import BUILD, DRAIN, build_config, build_partition, build_tags
@@ -202,7 +201,11 @@ def test_a_week_of_sessions(week: Week, yahoo: FakeYahoo) -> None:
         print(f"{at.astimezone(EXCHANGE_ZONE):%a %d %H:%M}  {line[:150]}")
     for day, verdict, minutes in levels:
         print(f"{day:%a %d}  close {session(day).close_time.astimezone(EXCHANGE_ZONE):%H:%M}  {verdict}  {minutes} min")
-    print(read("availability", lake_root=week.settings.lake_root)[["symbol", "trading_day", "availability", "because"]])
+    availability = read_sessions(
+        week.settings.lake_root, AVAILABILITY, ["symbol", "trading_day", "availability", "because"], MONDAY, LAST
+    ).to_pylist()
+    for row in sorted(availability, key=lambda row: (row["trading_day"], row["symbol"])):
+        print(*row.values())
     print(*refused, f"Monday's high, as read: {highs}", sep="\n")
     (text,) = refused  # by Friday it is right, and nothing more is to be told
     assert text.startswith(f"{SYMBOLS[0]} {MONDAY}: what yahoo said on") and "does not count" in text
@@ -216,5 +219,5 @@ def test_a_week_of_sessions(week: Week, yahoo: FakeYahoo) -> None:
         assert sum(line.startswith(well) for line in told) == 1, told
     late = next(at for at, line in week.told if f"service level {TUESDAY}" in line)
     assert late - (session(TUESDAY).close_time + timedelta(minutes=30)) <= timedelta(minutes=3)
-    rows = read_sessions(week.settings.lake_root, AVAILABILITY, ["availability", "trading_day"], MONDAY, LAST)
-    assert set(rows["availability"].to_pylist()) <= {"available", "corrected"}
+    assert len(availability) == len(WEEK) * len(SYMBOLS)
+    assert {row["availability"] for row in availability} <= {"available", "corrected"}

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from stock_assets_tests.checkout import PROJECT
-from stock_assets_tests.services.wheel_program import UV, run
+from stock_assets_tests.services.wheel_program import run, with_its_needs_alone
 
 
 @pytest.fixture(scope="module")
 def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``bin`` of an environment with the wheel, but without its extra."""
-    folder = tmp_path_factory.mktemp("plain")
-    for command in (
-        [UV, "venv", "-q", "--python", sys.executable, folder / "env"],
-        [UV, "pip", "install", "-q", "--python", folder / "env", "-c", PROJECT / "requirements.lock", wheel],
-    ):
-        done = run(*command, cwd=folder)
-        assert done.returncode == 0, done.stderr
-    return folder / "env" / "bin"
+    return with_its_needs_alone(tmp_path_factory.mktemp("plain"), wheel)
 
 
 def test_the_wheel_installs_two_packages_and_all_their_files(wheel: Path) -> None:

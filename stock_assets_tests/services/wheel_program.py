@@ -1,10 +1,15 @@
-"""This checkout -> its wheel, and programs that know nothing of the checkout."""
+"""This checkout -> its wheel, and programs that know nothing of the checkout.
+
+Belongs here: environments with the wheel. What they share with this one is linked: to build PySpark takes a minute each time,
+and to compile all packages another.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from stock_assets_tests.checkout import PROJECT
@@ -31,3 +36,45 @@ def build_wheel(folder: Path) -> Path:
     subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
     (found,) = folder.glob("*.whl")
     return found
+
+
+def with_installed_packages(folder: Path, wheel: Path) -> Path:
+    """The ``bin`` of an environment with the wheel, and all packages of this one behind it."""
+    home = _new(folder)
+    _done(UV, "pip", "install", "-q", "--no-deps", "--python", home, wheel, cwd=folder)
+    (_packages(home) / "installed.pth").write_text(f"{PACKAGES}\n")
+    for name in ("dagster", "dagster-daemon", "dagster-webserver"):
+        _, program = UV.with_name(name).read_text().split("\n", 1)
+        (home / "bin" / name).write_text(f"#!{home}/bin/python\n{program}")
+        (home / "bin" / name).chmod(0o755)
+    (home / "bin" / "uv").symlink_to(UV)
+    return home / "bin"
+
+
+def with_its_needs_alone(folder: Path, wheel: Path) -> Path:
+    """The ``bin`` of an environment with the wheel and what it requires; its extra is left out."""
+    home, override = _new(folder), folder / "override.txt"
+    override.write_text("pyspark ; sys_platform == 'never'\n")
+    given = ["--python", home, "-c", PROJECT / "requirements.lock", "--override", override]
+    _done(UV, "pip", "install", "-q", *given, wheel, cwd=folder)
+    for found in PACKAGES.glob("pyspark*"):
+        (_packages(home) / found.name).symlink_to(found)
+    return home / "bin"
+
+
+PACKAGES = Path(sysconfig.get_path("purelib"))
+
+
+def _new(folder: Path) -> Path:
+    _done(UV, "venv", "-q", "--python", sys.executable, folder / "env", cwd=folder)
+    return folder / "env"
+
+
+def _packages(home: Path) -> Path:
+    (found,) = home.glob("lib/python*/site-packages")
+    return found
+
+
+def _done(*command: str | Path, cwd: Path) -> None:
+    done = run(*command, cwd=cwd)
+    assert done.returncode == 0, done.stderr
