@@ -29,12 +29,21 @@ PORTS = (
     "WAREHOUSE_PORT",
     "DASHBOARD_PORT",
     "POSTGRES_PORT",
+    "METRICS_PORT",
+    "PROMETHEUS_PORT",
+    "ALERTMANAGER_PORT",
+    "GRAFANA_PORT",
 )
 SECRETS = (
     *("aws_access_key_id", "aws_secret_access_key", "postgres_password", "serving_password", "bi_reader_password"),
     *("snowflake_password", "pgadmin_password", "grafana_password"),
-    *("alerts_url", "alertmanager_url", "dead_mans_switch_url"),
 )
+ADDRESSES = {
+    "alerts_url": "json://127.0.0.1:9999/",
+    "alertmanager_url": "http://127.0.0.1:9999/",
+    "dead_mans_switch_url": "http://127.0.0.1:9998/",
+}
+"""Secrets that are addresses: within the container that uses them, where ``alerts wait`` listens at the first."""
 HEALTH_DEADLINE_S = 420
 TARGETS = ("postgres", "kafka", "app", "spark", "warehouse", "minio", "monitoring")
 
@@ -49,9 +58,9 @@ class Stack:
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in SECRETS:
+        for name in (*SECRETS, *ADDRESSES):
             path = self.folder / name
-            path.write_text(secrets.token_hex(12))
+            path.write_text(ADDRESSES.get(name) or secrets.token_hex(12))
             path.chmod(0o444)  # read by the container's user; the folder is closed to others
         ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
         self.environment = {

@@ -34,6 +34,7 @@ from stock_assets_tests.containers.claims import (
 )
 from stock_assets_tests.containers.dagster_api import Dagster
 from stock_assets_tests.containers.engine import engine, ensure_base, run, share_authorities
+from stock_assets_tests.containers.monitoring_claim import monitored, told
 from stock_assets_tests.containers.stack import TARGETS, Stack
 from stock_assets_tests.containers.stream_claim import windows
 from stock_assets_tests.containers.totals import Totals, all_totals
@@ -46,6 +47,8 @@ WANTED = (
     "stream = batch",
     "spark-submit ok",
     "workers 1 = 2",
+    "metrics scraped",
+    "daemon told",
     "root 0",
     "off-loopback 0",
 )
@@ -95,6 +98,8 @@ def verify(folder: Path) -> list[str]:
             lambda: submit(stack, settings),
             lambda: workers(stack, settings, dagster),
             lambda: recover(stack, settings, own, dagster),
+            lambda: monitored(stack),
+            lambda: told(stack),
             lambda: f"root {len(stack.root_processes())}",
             lambda: f"off-loopback {len(stack.open_to_others())}",
         ]

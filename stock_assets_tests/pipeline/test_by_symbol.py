@@ -47,7 +47,9 @@ def rows_of(lake: str) -> pa.Table:
     return table.sort_by([("symbol", "ascending"), ("trading_day", "ascending")]).select(sorted(table.column_names))
 
 
-def test_a_year_is_sorted_without_changing_a_row_and_again_when_it_gets_a_session(spark: SparkSession, by_session: str) -> None:
+def test_a_year_is_sorted_without_changing_a_row_and_again_when_it_gets_a_session(
+    spark: SparkSession, by_session: str
+) -> None:
     before, years = rows_of(by_session), sorted({day.year for day in DAYS})
     assert len(years) == 2 and unordered_years(by_session, DAILY_BARS) == years
     for year in years:
