@@ -71,6 +71,9 @@ def main() -> None:
             "YAHOO_PROXY": yahoo.proxy,
             "YAHOO_CA_BUNDLE": str(yahoo.ca_bundle),
             "FIRST_SESSION": DAYS[0].isoformat(),
+            # the job ends with the warehouse; what follows a load would still follow the warm-up's
+            "DBT_EXECUTABLE": f"{folder}/no-dbt",
+            "SERVING": "off",
         }
         # nobody looks at pages here, and who collects for them takes part of the two processors
         with own_services([name for name in ALL if name not in ("collector", "dashboard", "metrics", "alerts")]):

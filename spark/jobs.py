@@ -69,6 +69,7 @@ def build_minute_bars(
     raw_bars_version: int | None = None,
     raw_actions_version: int | None = None,
     days: Collection[date] | None = None,
+    without: Collection[str] = (),
 ) -> StageReport:
     """Rebuild the minute bars of the sessions from ``first`` to ``last`` in one commit.
 
@@ -76,16 +77,17 @@ def build_minute_bars(
         lake_root: folder or URL that holds the tables.
         days: only these sessions of them.
         raw_ticks_version, raw_bars_version, raw_actions_version: Delta versions to read, the newest when None.
+        without: ``ticks`` and ``minutes``, as far as these sessions are known to have none; Spark is not asked then.
     """
     started = time.monotonic()
     ranges = _ranges(first, last, days)
     raw = _raw(spark, lake_root, ranges, raw_ticks_version, raw_bars_version, raw_actions_version)
     parts = []
-    sources = _sources(raw.ticks)
+    sources = set() if "ticks" in without else _sources(raw.ticks)
     if sources:
         parts.append(minute_bars_from_ticks(eligible_ticks(raw.ticks, raw.times, sources)))
     minutes = raw.bars.where("interval = '1m'")
-    if _has_rows(minutes):
+    if "minutes" not in without and _has_rows(minutes):
         parts.append(minute_bars_from_vendors(minutes, raw.actions, raw.times))
     bars = reduce(DataFrame.unionByName, parts) if parts else None
     return _report(delta_tables.replace_sessions(spark, bars, lake_root, MINUTE_BARS, ranges), started)
@@ -100,6 +102,7 @@ def build_daily_bars(
     raw_bars_version: int | None = None,
     raw_actions_version: int | None = None,
     days: Collection[date] | None = None,
+    without: Collection[str] = (),
 ) -> StageReport:
     """Bring the daily bars of the sessions from ``first`` to ``last`` up to date, of every source.
 
@@ -107,15 +110,16 @@ def build_daily_bars(
         lake_root: folder or URL that holds the tables.
         days: only these sessions of them.
         raw_ticks_version, raw_bars_version, raw_actions_version: Delta versions to read, the newest when None.
+        without: ``ticks`` and ``minutes``, as far as these sessions are known to have none; Spark is not asked then.
     """
     started = time.monotonic()
     ranges = _ranges(first, last, days)
     raw = _raw(spark, lake_root, ranges, raw_ticks_version, raw_bars_version, raw_actions_version)
     bars = daily_bars_from_vendors(raw.bars, raw.actions, raw.times)
     # Parts that would come out empty are left out: planning them costs as much as the rest.
-    if _has_rows(raw.bars.where("interval = '1m'")):
+    if "minutes" not in without and _has_rows(raw.bars.where("interval = '1m'")):
         bars = bars.unionByName(daily_bars_from_minutes(raw.bars, raw.actions, raw.times))
-    sources = _sources(raw.ticks)
+    sources = set() if "ticks" in without else _sources(raw.ticks)
     if sources:
         bars = bars.unionByName(daily_bars_from_ticks(eligible_ticks(raw.ticks, raw.times, sources)))
     return _report(delta_tables.merge_changed(bars, lake_root, DAILY_BARS, _years_and_days(ranges)), started)

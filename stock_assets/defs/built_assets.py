@@ -28,7 +28,7 @@ from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, R
 from stock_assets.lake import staleness
 from stock_assets.lake.built import built_from, made_by_other_rules, record_built
 from stock_assets.lake.fingerprints import GONE, Fingerprints, fingerprints
-from stock_assets.lake.tables import count_rows, open_to_write, read_sessions, table_version
+from stock_assets.lake.tables import count_rows, has_rows, is_current, open_to_write, read_sessions, table_version
 from stock_assets.quality.judging import Judging
 from stock_assets.release import release
 from stock_assets.settings.platform import Settings
@@ -208,8 +208,8 @@ def _build_bars(
     raw = staleness.raw_state(lake.root)
     now = fingerprints(table.path, raw.inputs)
     days, _ = sessions_to_build(context, config, partitions, lake.root, now, table.path)
-    report = jobs.StageReport({}, [], 0.0)
-    if days:
+    report, without = jobs.StageReport({}, [], 0.0), raw.without(lake.root, days)
+    if days and not _stays_empty(lake.root, table, days, without):
         report = getattr(jobs, build)(
             spark.session(sum(raw.count_rows(first, last) for first, last in sessions.contiguous_ranges(days))),
             lake.root,
@@ -219,9 +219,17 @@ def _build_bars(
             raw_bars_version=raw.bars_version,
             raw_actions_version=raw.actions_version,
             days=days,
+            without=without,
         )
-        record_built(lake.root, table.path, {day: now.get(day, GONE) for day in days})
+    record_built(lake.root, table.path, {day: now.get(day, GONE) for day in days})
     yield from _report_build(context, lake, table, partitions, days, report)
+
+
+def _stays_empty(lake_root: str, table: Table, days: list[date], without: set[str]) -> bool:
+    """Whether minute bars have nothing to be built from and none are stored: Spark would take seconds to find that out."""
+    if table is not MINUTE_BARS or without != {"ticks", "minutes"}:
+        return False
+    return is_current(lake_root, table) and not has_rows(lake_root, table, days)
 
 
 def sessions_to_build(

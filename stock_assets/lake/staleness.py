@@ -20,7 +20,7 @@ from stock_assets.domain.tables import DAILY_BARS, DAILY_METRICS, MINUTE_BARS, R
 from stock_assets.domain.universe import Rename
 from stock_assets.lake.built import built_from
 from stock_assets.lake.fingerprints import GONE, Fingerprints, Inputs, fingerprints
-from stock_assets.lake.tables import open_table, read_sessions
+from stock_assets.lake.tables import has_rows, open_table, read_sessions
 from stock_assets.lake.withdrawn import withdrawn_sessions
 from stock_assets.topic.topics import ACTIONS, BARS, TICKS
 
@@ -44,6 +44,11 @@ class RawState:
             self.inputs[day].get(kind, {}) for day in self.inputs if first <= day <= last for kind in ("ticks", "bars")
         )
         return sum(count for entry in entries for count, _ in entry.values())
+
+    def without(self, lake_root: str, days: Collection[date]) -> set[str]:
+        """Of ``ticks`` and ``minutes``, what the sessions have none of; by the files of the log, and by the newest raw bars."""
+        found = set() if any("ticks" in self.inputs.get(day, {}) for day in days) else {"ticks"}
+        return found if has_rows(lake_root, RAW_BARS, days, interval="1m") else {*found, "minutes"}
 
 
 def raw_state(lake_root: str) -> RawState:

@@ -186,6 +186,25 @@ def read_sessions(
     return conformed(rows, schema)
 
 
+def has_rows(lake_root: str, table: Table, days: Collection[date], **values: str) -> bool:
+    """Whether sessions have a row at all, withheld ones too, or one with these values; False without a table or days."""
+    import pyarrow.dataset as ds
+
+    dataset = _rows(lake_root, table, None, None, None) if days else None
+    if dataset is None:
+        return False
+    wanted = of_sessions(table, min(days), max(days)) & ds.field("trading_day").isin(list(days))
+    for name, value in values.items():
+        wanted &= ds.field(name) == value
+    return bool(dataset.head(1, columns=["trading_day"], filter=wanted).num_rows)
+
+
+def is_current(lake_root: str, table: Table) -> bool:
+    """Whether there is such a table, in the columns that this release stores."""
+    handle = _open(lake_root, table)
+    return handle is not None and [field.name for field in handle.schema().fields] == list(table.stored.names)
+
+
 def visible_rows(
     lake_root: str,
     table: Table,

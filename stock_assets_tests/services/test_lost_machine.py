@@ -130,7 +130,7 @@ def test_a_lost_machine_comes_back_whole_and_goes_on(platform: Settings, tmp_pat
     run("up")
     assert rows(platform) == before
     ran_now, partitions_now = records(platform)
-    assert ran_now >= ran and partitions_now == partitions
+    assert ran_now >= ran and partitions_now >= partitions  # what was asked for before the backup goes on
 
     told = run("verify")
     assert told.count("all equal") == 2 and "NO:" not in told, told
