@@ -41,7 +41,8 @@ def file_of(local_dir: Path) -> Path:
 
 
 def write_state(file: Path, state: StreamState) -> None:
-    """Replace what was said before."""
+    """Replace what was said before; the folder is made, which nothing else has done while the stream waits for ticks."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".part")
     unfinished.write_text(json.dumps(asdict(state)), encoding="utf-8")
     os.replace(unfinished, file)

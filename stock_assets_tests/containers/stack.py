@@ -37,6 +37,7 @@ PORTS = (
 SECRETS = (
     *("aws_access_key_id", "aws_secret_access_key", "postgres_password", "serving_password", "bi_reader_password"),
     *("snowflake_password", "pgadmin_password", "grafana_password"),
+    *("alerts_url", "alertmanager_url", "dead_mans_switch_url"),
 )
 ADDRESSES = {
     "alerts_url": "json://127.0.0.1:9999/",
@@ -58,7 +59,7 @@ class Stack:
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in (*SECRETS, *ADDRESSES):
+        for name in SECRETS:
             path = self.folder / name
             path.write_text(ADDRESSES.get(name) or secrets.token_hex(12))
             path.chmod(0o444)  # read by the container's user; the folder is closed to others

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, repeat
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stock_assets.observability.alerting.message import SHOWN, message
@@ -56,11 +56,11 @@ def test_a_hiccup_of_one_look_is_not_told(platform: Platform) -> None:
     assert not platform.taken
 
 
-def followed(looks: Iterable[bool], remind_s: float = REMIND_S) -> list[str]:
-    """What is told of a fact that is wrong in these looks, one a minute, by the rule alone."""
+def followed(looks: Iterable[bool], remind_s: float = REMIND_S, passed_s: Iterable[float] | None = None) -> list[str]:
+    """What is told of a fact that is wrong in these looks, one a minute or so many seconds after the last, by the rule alone."""
     standing, told = Standing(), []
-    for wrong in looks:
-        standing, turn = follow(standing, DEAD if wrong else DAEMON, 0.0, EVERY_S, remind_s, tells=True)
+    for wrong, passed in zip(looks, repeat(EVERY_S) if passed_s is None else passed_s, strict=False):
+        standing, turn = follow(standing, DEAD if wrong else DAEMON, 0.0, passed, remind_s, tells=True)
         told += [turn.kind] if turn is not None else []
     return told
 
@@ -233,12 +233,15 @@ EVENTS = st.lists(
 )
 
 
+@example([("look", (True, False), 2), ("look", (False, False), 2), ("look", (True, False), 2), ("look", (False, False), 1),
+          ("set forward", (False, False), 1), ("look", (False, False), 1)])  # fmt: skip
 @settings(deadline=None, max_examples=40)
 @given(EVENTS)
 def test_every_lasting_change_is_told_once_and_in_order(events: list[tuple[str, tuple[bool, bool], int]]) -> None:
     with quick_folder() as folder:
         platform = Platform(folder)
         states: dict[str, list[bool]] = {"a": [], "b": []}
+        looked_at: list[float] = []
         for what, wrong, times in events:
             if what in ("away", "back"):
                 platform.away = what == "away"
@@ -253,6 +256,8 @@ def test_every_lasting_change_is_told_once_and_in_order(events: list[tuple[str, 
                 platform.look(*(Fact("sensor", name, bad, "off") for name, bad in zip("ab", wrong, strict=True)))
                 for name, bad in zip("ab", wrong, strict=True):
                     states[name].append(bad)
+                looked_at.append(platform.clock.now)
+        passed = [0.0, *(later - earlier for earlier, later in pairwise(looked_at))]
         platform.away = False
         platform.clock.pass_s(LONGEST_PAUSE_S)
         platform.work()
@@ -265,7 +270,7 @@ def test_every_lasting_change_is_told_once_and_in_order(events: list[tuple[str, 
             assert told == ["wrong", "well"] * (len(told) // 2) + ["wrong"] * (
                 len(told) % 2
             )  # never twice, never out of order
-            assert told == followed(states[name], remind_s=1e12)  # as who is never stopped, and has no file, would tell
+            assert told == followed(states[name], 1e12, passed)  # as who is never stopped, and has no file, would tell
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 90)), min_size=1, max_size=30))
