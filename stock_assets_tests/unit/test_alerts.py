@@ -80,6 +80,14 @@ def test_what_stays_wrong_is_told_again_after_the_time_that_was_set() -> None:
     assert followed([True] * (2 + 13 * 60)) == ["wrong", "still", "still"]
 
 
+def test_a_heartbeat_that_is_too_old_has_lasted_and_a_daemon_that_is_just_restarted_has_not(platform: Platform) -> None:
+    platform.look(DEAD)
+    platform.look(DAEMON)
+    assert platform.told() == []
+    platform.look(replace(DEAD, sentence="last heartbeat of sensor 151 s ago", value=151.0))
+    assert platform.told() == [("wrong", "dagster-daemon")]
+
+
 def test_ten_thousand_facts_at_once_are_one_message_that_counts_them(platform: Platform) -> None:
     many = [Fact("stale_sessions", f"stage {number}", True, f"{number} sessions") for number in range(10_000)]
     platform.look(*many)

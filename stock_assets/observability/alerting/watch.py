@@ -24,6 +24,8 @@ NEVER_TOLD = frozenset({"alerts"})
 """That nothing can be sent is not sent."""
 WORTH_TELLING = frozenset({"withheld_rows"})
 """Facts that are no fault of the platform, and told once all the same: while their value is not 0."""
+BY_AGE = frozenset({"daemon_heartbeat_age"})
+"""Facts that are wrong by an age, where they have one as their value: it has lasted when it is first seen, and one look suffices."""
 ALWAYS_TOLD = frozenset({COLLECTOR.name, "settings", "machine"})
 PART_OF = {
     "records_waiting": "topics",
@@ -108,7 +110,8 @@ class Watch:
             if key not in before and not fact.problem:
                 continue
             pause = math.inf if fact.name in WORTH_TELLING else remind_s
-            standing, turn = follow(before.get(key, Standing()), fact, seen.at, passed, pause, tells)
+            sure = fact.name in BY_AGE and fact.value is not None
+            standing, turn = follow(before.get(key, Standing()), fact, seen.at, passed, pause, tells, sure)
             if not standing.forgettable:
                 after[key] = standing
             turns += [turn] if turn is not None else []
