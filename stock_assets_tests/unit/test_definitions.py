@@ -184,7 +184,6 @@ ENVIRONMENT = {
     "stock_assets/dashboard/server.py": "Arrow reads nowhere else from where it takes memory",
     "benchmarks/live_windows.py": "sets what the measured driver finds",
     "benchmarks/main_job.py": "sets what the measured process finds",
-    "benchmarks/scattered_sessions.py": "its first session, and nothing that follows a load",
     "benchmarks/own_services.py": "sets what the measured process finds",
 }
 """Who may touch the environment, and why."""
