@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
-from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -220,7 +219,15 @@ def _ranges(first: date, last: date, days: Collection[date] | None) -> Ranges:
 
 def _of_sessions(ranges: Ranges) -> Column:
     day = F.col("trading_day")
-    return reduce(or_, (day.between(F.lit(first), F.lit(last)) for first, last in ranges))
+    return _any_of([day.between(F.lit(first), F.lit(last)) for first, last in ranges])
+
+
+def _any_of(conditions: Sequence[Column]) -> Column:
+    """One behind the other they would lie as deep as they are many, and protobuf refuses what is nested a hundred deep."""
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    return _any_of(conditions[:half]) | _any_of(conditions[half:])
 
 
 def _years_and_days(ranges: Ranges) -> Column:

@@ -168,3 +168,11 @@ def test_the_command_line_runs_each_stage(
     ]:
         submit.main(["--lake", lake, "--stage", stage, "--first", str(FIRST), "--last", str(LAST)])
         assert told in capsys.readouterr().out
+
+
+def test_a_year_of_sessions_that_no_two_follow_each_other_is_built_at_once(spark: SparkSession, lake: str) -> None:
+    scattered = days("2018-01-02", 250)[::2]
+    land(lake, RAW_BARS, [bar(day, 100.0) for day in scattered])
+    report = build_daily_bars(spark, lake, scattered[0], scattered[-1], days=scattered)
+    assert report.rows == dict.fromkeys(scattered, 1)
+    assert build_minute_bars(spark, lake, scattered[0], scattered[-1], days=scattered).rows == {}
