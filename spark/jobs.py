@@ -57,6 +57,18 @@ class _Raw:
     bars: DataFrame
     actions: DataFrame
     times: DataFrame
+    without: Collection[str]
+
+    def tick_sources(self) -> set[str]:
+        if "ticks" in self.without:
+            return set()
+        return {row.source for row in self.ticks.select("source").distinct().collect()}
+
+    def has_minutes(self) -> bool:
+        return "minutes" not in self.without and not self.minutes().isEmpty()
+
+    def minutes(self) -> DataFrame:
+        return self.bars.where("interval = '1m'")
 
 
 def build_minute_bars(
@@ -80,14 +92,13 @@ def build_minute_bars(
     """
     started = time.monotonic()
     ranges = _ranges(first, last, days)
-    raw = _raw(spark, lake_root, ranges, raw_ticks_version, raw_bars_version, raw_actions_version)
+    raw = _raw(spark, lake_root, ranges, raw_ticks_version, raw_bars_version, raw_actions_version, without)
     parts = []
-    sources = set() if "ticks" in without else _sources(raw.ticks)
+    sources = raw.tick_sources()
     if sources:
         parts.append(minute_bars_from_ticks(eligible_ticks(raw.ticks, raw.times, sources)))
-    minutes = raw.bars.where("interval = '1m'")
-    if "minutes" not in without and _has_rows(minutes):
-        parts.append(minute_bars_from_vendors(minutes, raw.actions, raw.times))
+    if raw.has_minutes():
+        parts.append(minute_bars_from_vendors(raw.minutes(), raw.actions, raw.times))
     bars = reduce(DataFrame.unionByName, parts) if parts else None
     return _report(delta_tables.replace_sessions(spark, bars, lake_root, MINUTE_BARS, ranges), started)
 
@@ -113,12 +124,12 @@ def build_daily_bars(
     """
     started = time.monotonic()
     ranges = _ranges(first, last, days)
-    raw = _raw(spark, lake_root, ranges, raw_ticks_version, raw_bars_version, raw_actions_version)
+    raw = _raw(spark, lake_root, ranges, raw_ticks_version, raw_bars_version, raw_actions_version, without)
     bars = daily_bars_from_vendors(raw.bars, raw.actions, raw.times)
     # Parts that would come out empty are left out: planning them costs as much as the rest.
-    if "minutes" not in without and _has_rows(raw.bars.where("interval = '1m'")):
+    if raw.has_minutes():
         bars = bars.unionByName(daily_bars_from_minutes(raw.bars, raw.actions, raw.times))
-    sources = set() if "ticks" in without else _sources(raw.ticks)
+    sources = raw.tick_sources()
     if sources:
         bars = bars.unionByName(daily_bars_from_ticks(eligible_ticks(raw.ticks, raw.times, sources)))
     return _report(delta_tables.merge_changed(bars, lake_root, DAILY_BARS, _years_and_days(ranges)), started)
@@ -193,6 +204,7 @@ def _raw(
     ticks_version: int | None,
     bars_version: int | None,
     actions_version: int | None,
+    without: Collection[str],
 ) -> _Raw:
     _prepare(spark)
     ticks = delta_tables.read(spark, lake_root, RAW_TICKS, ticks_version).where(_of_sessions(ranges))
@@ -202,6 +214,7 @@ def _raw(
         bars=bars.where("rejected_because IS NULL"),
         actions=delta_tables.read(spark, lake_root, RAW_ACTIONS, actions_version),
         times=session_times(spark, ranges[0][0], ranges[-1][1]),
+        without=without,
     )
 
 
@@ -223,7 +236,7 @@ def _of_sessions(ranges: Ranges) -> Column:
 
 
 def _any_of(conditions: Sequence[Column]) -> Column:
-    """One behind the other they would lie as deep as they are many, and protobuf refuses what is nested a hundred deep."""
+    """A balanced tree: a chain is as deep as it is long, and protobuf refuses messages nested a hundred levels deep."""
     if len(conditions) == 1:
         return conditions[0]
     half = len(conditions) // 2
@@ -234,14 +247,6 @@ def _years_and_days(ranges: Ranges) -> Column:
     """The sessions of the ranges, said so that a table partitioned by year opens only what it must."""
     years = {year for first, last in ranges for year in range(first.year, last.year + 1)}
     return F.col("year").isin(*sorted(years)) & _of_sessions(ranges)
-
-
-def _has_rows(rows: DataFrame) -> bool:
-    return not rows.isEmpty()
-
-
-def _sources(rows: DataFrame) -> set[str]:
-    return {row.source for row in rows.select("source").distinct().collect()}
 
 
 def _report(written: Written, started: float) -> StageReport:
