@@ -41,7 +41,7 @@ def evolve(handle: DeltaTable, table: Table) -> DeltaTable:
     from deltalake.exceptions import DeltaError
 
     for _ in range(ATTEMPTS):
-        change = evolution(table, _columns(handle), handle.table_uri)
+        change = missing(handle, table)
         if not change:
             return handle
         try:
@@ -54,6 +54,15 @@ def evolve(handle: DeltaTable, table: Table) -> DeltaTable:
             _log.info("%s was not changed: %s", table.path, refused)
         handle = DeltaTable(handle.table_uri)
     raise LandingConflict(f"{table.path} could not get {change}: others committed {ATTEMPTS} times meanwhile")
+
+
+def missing(handle: DeltaTable, table: Table) -> Evolution:
+    """What the stored table lacks of the columns of ``table``, whoever owns it.
+
+    Raises:
+        TableDiffers: it differs in something that no upgrade changes.
+    """
+    return evolution(table, _columns(handle), handle.table_uri)
 
 
 def conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stock_assets.domain.errors import PermanentError
 from stock_assets.domain.table import WITHHELD, Table
 from stock_assets.lake.arrow_files import files_of, that_may_hold
-from stock_assets.lake.evolve import conformed, evolve
+from stock_assets.lake.evolve import conformed, evolve, missing
 from stock_assets.lake.store import bucket_exists, create_bucket, is_s3
 from stock_assets.lake.versions import as_it_was
 
@@ -200,9 +200,13 @@ def has_rows(lake_root: str, table: Table, days: Collection[date], **values: str
 
 
 def is_current(lake_root: str, table: Table) -> bool:
-    """Whether there is such a table, in the columns that this release stores."""
+    """Whether there is such a table, in the columns that this release stores.
+
+    Raises:
+        TableDiffers: no upgrade leads to these columns.
+    """
     handle = _open(lake_root, table)
-    return handle is not None and [field.name for field in handle.schema().fields] == list(table.stored.names)
+    return handle is not None and not missing(handle, table.stored)
 
 
 def visible_rows(

@@ -5,24 +5,20 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import dagster as dg
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
 from spark.jobs import StageReport
-from stock_assets.defs.built_assets import MINUTE_BARS_KEY, built_assets
-from stock_assets.defs.jobs import build_config
-from stock_assets.defs.partitions import session_partitions
-from stock_assets.defs.resources import Lake, Spark
+from stock_assets.defs.built_assets import MINUTE_BARS_KEY
+from stock_assets.defs.resources import Spark
 from stock_assets.domain.tables import MINUTE_BARS, RAW_BARS, RAW_TICKS
 from stock_assets.lake.built import built_from
 from stock_assets.lake.staleness import raw_state
-from stock_assets.settings.platform import Settings
+from stock_assets_tests.pipeline.one_stage import build_stage
 from stock_assets_tests.pipeline.raw_rows import at, bar, days, land, tick
 
 DAYS = days("2013-10-07", 5)
-FIRST_SESSION = "2013-01-02"
 
 
 def test_parts_are_told_per_session(lake: str) -> None:
@@ -52,17 +48,8 @@ def built(lake: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[date], 
     return asked
 
 
-def build(lake: str) -> dg.ExecuteInProcessResult:
-    settings = Settings({"LAKE_ROOT": lake, "FIRST_SESSION": FIRST_SESSION})
-    assets = built_assets(session_partitions(date.fromisoformat(FIRST_SESSION)), settings)
-    name = MINUTE_BARS_KEY.to_python_identifier()
-    return dg.materialize(
-        [asset for asset in assets if MINUTE_BARS_KEY in asset.keys],
-        instance=dg.DagsterInstance.ephemeral(),
-        resources={"lake": Lake(root=lake), "spark": Spark(remote="", small_remote="")},
-        partition_key=str(DAYS[-1]),
-        run_config={"ops": {name: build_config(DAYS[0], DAYS[-1])["ops"][name]}},
-    )
+def build(lake: str) -> None:
+    build_stage(lake, MINUTE_BARS_KEY, DAYS[0], DAYS[-1])
 
 
 def test_spark_makes_the_table_and_is_asked_again_only_for_what_there_is(
@@ -70,15 +57,19 @@ def test_spark_makes_the_table_and_is_asked_again_only_for_what_there_is(
 ) -> None:
     nothing = {"ticks", "minutes"}
     land(lake, RAW_BARS, [bar(day, 100.0) for day in DAYS[:2]])
-    assert build(lake).success and built == [(DAYS[:2], nothing)]  # there is no table yet
+    build(lake)
+    assert built == [(DAYS[:2], nothing)]  # there is no table yet
     empty = MINUTE_BARS.stored.arrow_schema().empty_table()
     write_deltalake(f"{lake}/{MINUTE_BARS.path}", empty, partition_by=list(MINUTE_BARS.partition_by))
     land(lake, RAW_BARS, [bar(day, 100.0) for day in DAYS[2:4]])
-    assert build(lake).success and len(built) == 1
+    build(lake)
+    assert len(built) == 1
     assert built_from(lake, MINUTE_BARS.path).keys() == set(DAYS[:4])
-    assert build(lake).success and len(built) == 1  # they are not stale any more
+    build(lake)
+    assert len(built) == 1  # they are not stale any more
     land(lake, RAW_BARS, [bar(DAYS[4], 100.0, interval="1m", start_time=at(DAYS[4], "10:00"))])
-    assert build(lake).success and built[1:] == [([DAYS[4]], {"ticks"})]
+    build(lake)
+    assert built[1:] == [([DAYS[4]], {"ticks"})]
 
 
 def test_what_is_stored_is_replaced_when_nothing_is_left_to_build_it_from(
@@ -90,11 +81,25 @@ def test_what_is_stored_is_replaced_when_nothing_is_left_to_build_it_from(
     stored = pa.Table.from_pylist([row], schema=loose)
     write_deltalake(f"{lake}/{MINUTE_BARS.path}", stored, partition_by=list(MINUTE_BARS.partition_by))
     land(lake, RAW_BARS, [bar(day, 100.0) for day in DAYS[:2]])
-    assert build(lake).success and built == [(DAYS[:2], {"ticks", "minutes"})]
+    build(lake)
+    assert built == [(DAYS[:2], {"ticks", "minutes"})]
 
 
-def test_a_table_of_an_earlier_release_goes_through_spark(lake: str, built: list[tuple[list[date], set[str]]]) -> None:
-    schema = MINUTE_BARS.arrow_schema()  # without the column that tells why a row is withheld
-    write_deltalake(f"{lake}/{MINUTE_BARS.path}", schema.empty_table(), partition_by=list(MINUTE_BARS.partition_by))
+def unmarked() -> pa.Schema:
+    """Without the column that tells why a row is withheld."""
+    return MINUTE_BARS.arrow_schema()
+
+
+def of_whole_shares() -> pa.Schema:
+    stored = MINUTE_BARS.stored.arrow_schema()
+    return stored.set(stored.get_field_index("volume"), pa.field("volume", pa.int64()))
+
+
+@pytest.mark.parametrize("earlier", [unmarked(), of_whole_shares()], ids=["unmarked", "of whole shares"])
+def test_a_table_of_an_earlier_release_goes_through_spark(
+    lake: str, built: list[tuple[list[date], set[str]]], earlier: pa.Schema
+) -> None:
+    write_deltalake(f"{lake}/{MINUTE_BARS.path}", earlier.empty_table(), partition_by=list(MINUTE_BARS.partition_by))
     land(lake, RAW_BARS, [bar(DAYS[0], 100.0)])
-    assert build(lake).success and len(built) == 1
+    build(lake)
+    assert len(built) == 1

@@ -6,22 +6,18 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import dagster as dg
 import pytest
 
 from spark.jobs import StageReport
-from stock_assets.defs.built_assets import DAILY_METRICS_KEY, built_assets
-from stock_assets.defs.jobs import build_config
-from stock_assets.defs.partitions import session_partitions
-from stock_assets.defs.resources import Lake, Spark
+from stock_assets.defs.built_assets import DAILY_METRICS_KEY
+from stock_assets.defs.resources import Spark
 from stock_assets.domain.sessions import sessions_between
 from stock_assets.domain.stages import STAGES
 from stock_assets.domain.tables import DAILY_BARS
-from stock_assets.settings.platform import Settings
 from stock_assets_tests.pipeline.daily_rows import daily, store_daily
+from stock_assets_tests.pipeline.one_stage import build_stage
 
 DAYS = sessions_between(date(2013, 10, 7), date(2013, 10, 11))
-FIRST_SESSION = "2013-01-02"
 
 
 def test_metrics_of_other_rules_are_computed_anew_though_no_bar_changed(
@@ -35,19 +31,9 @@ def test_metrics_of_other_rules_are_computed_anew_though_no_bar_changed(
 
     monkeypatch.setattr("spark.jobs.build_daily_metrics", build_daily_metrics)
     monkeypatch.setattr(Spark, "session", lambda *_: None)
-    settings = Settings({"LAKE_ROOT": lake, "FIRST_SESSION": FIRST_SESSION})
-    assets = built_assets(session_partitions(date.fromisoformat(FIRST_SESSION)), settings)
-
-    name = DAILY_METRICS_KEY.to_python_identifier()
 
     def build_metrics() -> None:
-        assert dg.materialize(
-            [asset for asset in assets if DAILY_METRICS_KEY in asset.keys],
-            instance=dg.DagsterInstance.ephemeral(),
-            resources={"lake": Lake(root=lake), "spark": Spark(remote="", small_remote="")},
-            partition_key=str(DAYS[-1]),
-            run_config={"ops": {name: build_config(DAYS[0], DAYS[-1])["ops"][name]}},
-        ).success
+        build_stage(lake, DAILY_METRICS_KEY, DAYS[0], DAYS[-1])
 
     store_daily(lake, [daily(day, "yahoo") for day in DAYS])
     build_metrics()
