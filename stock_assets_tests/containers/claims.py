@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import time
-import urllib.request
 from datetime import date
 from pathlib import Path
 
@@ -86,9 +85,7 @@ def flow(settings: Settings, own: dict[str, str], dagster: Dagster, expected: To
 
 def dashboard(stack: Stack, settings: Settings) -> str:
     """The dashboard answers at its port, sees the lake's newest session, and the collector's facts."""
-    address = f"http://127.0.0.1:{stack.environment['DASHBOARD_PORT']}/_stcore/health"
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=30) as answer:
-        status = answer.status
+    status, _ = stack.get("DASHBOARD_PORT", "/_stcore/health")
     seen = stack.compose("exec", "-T", "dashboard", "python", "-c", SEEN).split()
     wanted = ["200", str(max(_days(settings))), "True"]
     found = [str(status), *seen[-2:]]

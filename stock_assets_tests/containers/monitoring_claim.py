@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 from stock_assets_tests.containers.engine import run
 from stock_assets_tests.containers.stack import Stack
@@ -20,7 +19,7 @@ from stock_assets_tests.containers.stack import Stack
 MONITORS = ("metrics", "prometheus", "alertmanager")
 DEADLINE_S = 300
 TOLD_WITHIN_S = 240
-"""A container tells of its daemon by the age of its heartbeat alone, and that is 150 s at first."""
+"""In containers a stopped daemon shows only by the age of its last heartbeat, which must exceed 150 s."""
 
 
 def _start(stack: Stack, *names: str) -> None:
@@ -47,20 +46,21 @@ def monitored(stack: Stack) -> str:
     return "metrics scraped" if found == wanted else f"metrics not scraped ({found})"
 
 
-def _asked(stack: Stack, path: str) -> dict[str, list[dict[str, list[str]]]]:
+def _asked(stack: Stack, path: str) -> dict[str, Any]:
     """What Prometheus's API answers; empty while it does not."""
-    address = f"http://127.0.0.1:{stack.environment['PROMETHEUS_PORT']}/api/v1/{path}"
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=30) as answer:
-            found: dict[str, list[dict[str, list[str]]]] = json.load(answer)["data"]
-            return found
-    except (urllib.error.URLError, OSError):
+        _, body = stack.get("PROMETHEUS_PORT", f"/api/v1/{path}")
+    except OSError:
         return {}
+    found: dict[str, Any] = json.loads(body)["data"]
+    return found
 
 
 def told(stack: Stack) -> str:
-    """A daemon that is stopped is told, and so is its return; to a webhook within the container, which has to listen from the start:
-    a channel that is away is tried ever more rarely."""
+    """Alerts report a stopped daemon and its return, to a webhook inside the container.
+
+    The container starts only now: the longer a channel is away, the less often it is retried.
+    """
     _start(stack, "alerts")
     daemon = stack.containers()["daemon"]
     stopped = _told_after(stack, lambda: run(["docker", "stop", daemon]), "WRONG")

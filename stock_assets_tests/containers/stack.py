@@ -12,6 +12,7 @@ import secrets
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,6 @@ PORTS = (
     "METRICS_PORT",
     "PROMETHEUS_PORT",
     "ALERTMANAGER_PORT",
-    "GRAFANA_PORT",
 )
 SECRETS = (
     *("aws_access_key_id", "aws_secret_access_key", "postgres_password", "serving_password", "bi_reader_password"),
@@ -44,7 +44,7 @@ ADDRESSES = {
     "alertmanager_url": "http://127.0.0.1:9999/",
     "dead_mans_switch_url": "http://127.0.0.1:9998/",
 }
-"""Secrets that are addresses: within the container that uses them, where ``alerts wait`` listens at the first."""
+"""Secrets that are addresses, each within the container that uses it; ``alerts wait`` listens at the first one."""
 HEALTH_DEADLINE_S = 420
 TARGETS = ("postgres", "kafka", "app", "spark", "warehouse", "minio", "monitoring")
 
@@ -78,6 +78,16 @@ class Stack:
     def compose(self, *arguments: str, timeout_s: float = 900, **environment: str) -> str:
         command = ["docker-compose", "-p", self.project, "-f", "docker/compose.yaml", "--env-file", str(self.env_file)]
         return run([*command, *arguments], timeout_s=timeout_s, environment={**self.environment, **environment})
+
+    def get(self, port: str, path: str) -> tuple[int, bytes]:
+        """Status and body of what answers at a published port.
+
+        Raises:
+            OSError: nothing does, or not with success.
+        """
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"http://127.0.0.1:{self.environment[port]}{path}", timeout=30) as answer:
+            return answer.status, answer.read()
 
     def containers(self) -> dict[str, str]:
         """Id of each container by its service, stopped ones too; no one-off containers."""
