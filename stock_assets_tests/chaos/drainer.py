@@ -58,7 +58,7 @@ def main() -> None:
 
 def die_at(moment: str) -> None:
     """Let the process kill itself at the next commit: before its files are written, before it, or before its answer."""
-    commit, write = DeltaTable.create_write_transaction, write_files
+    commit = DeltaTable.create_write_transaction
 
     def die(*_: Any, **__: Any) -> Any:
         print(f"dying at {moment}", flush=True)
@@ -70,7 +70,7 @@ def die_at(moment: str) -> None:
         die()
 
     def write_half_and_die(uri: str, shape: Any, rows: Any, name: str) -> Any:
-        write(uri, shape, rows.slice(0, rows.num_rows // 2), name)
+        write_files(uri, shape, rows.slice(0, rows.num_rows // 2), name)
         return die()
 
     if moment == "write":

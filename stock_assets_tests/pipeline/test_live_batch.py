@@ -181,12 +181,12 @@ def test_a_batch_that_breaks_off_is_made_whole(stream: Stream, monkeypatch: pyte
 
 def breaking(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     """The disk is full at the so-manieth commit."""
-    calls, replace = iter(range(1, 100)), live_store.replace
+    calls = iter(range(1, 100))
 
     def broken(*given: Any, **named: Any) -> None:
         if next(calls) == call:
             raise OSError("the disk is full")
-        replace(*given, **named)
+        live_store.replace(*given, **named)
 
     monkeypatch.setattr(batches, "replace", broken)
 
@@ -240,12 +240,12 @@ def test_another_writer_of_the_session_makes_the_batch_compute_again(
     stream.land(*(trade(n) for n in range(5)))
     stream.deliver()
     stream.land(trade(6))
-    calls, compute = iter(range(100)), bars_of_touched
+    calls = iter(range(100))
 
     def raced(*given: Any) -> Any:
         if next(calls) == 0:
             build_session(stream.spark, stream.lake, DAY)
-        return compute(*given)
+        return bars_of_touched(*given)
 
     monkeypatch.setattr(batches, "bars_of_touched", raced)
     assert stream.deliver() is not None

@@ -174,7 +174,7 @@ def week(
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_a_week_of_sessions(week: Week, yahoo: FakeYahoo) -> None:
-    """Yahoo is away on Tuesday until 17:40; on Wednesday evening Monday's high is corrected to below its close, on Friday put right."""
+    """Yahoo is away on Tuesday until 17:30; on Wednesday evening Monday's high is corrected to below its close, on Friday put right."""
     after, refused, highs = timedelta(minutes=90), list[str](), list[Decimal]()
     for day in WEEK:
         close = session(day).close_time

@@ -15,6 +15,7 @@ from pathlib import Path
 from stock_assets_tests.checkout import PROJECT
 
 UV = Path(sys.executable).with_name("uv")
+PACKAGES = Path(sysconfig.get_path("purelib"))
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -60,9 +61,6 @@ def with_its_needs_alone(folder: Path, wheel: Path) -> Path:
     for found in PACKAGES.glob("pyspark*"):
         (_packages(home) / found.name).symlink_to(found)
     return home / "bin"
-
-
-PACKAGES = Path(sysconfig.get_path("purelib"))
 
 
 def _new(folder: Path) -> Path:

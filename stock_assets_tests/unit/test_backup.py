@@ -189,10 +189,8 @@ def test_a_restore_that_is_broken_off_starts_nothing_and_is_made_whole(
 def test_what_is_written_to_meanwhile_is_no_backup(
     filled: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = backup_contents.copy
-
     def slow(source: Path, target: Path, mode: int | None = None) -> object:
-        done = copy(source, target, mode)
+        done = backup_contents.copy(source, target, mode)
         if source.name == "facts.db":
             source.write_text("something else, and longer")
         return done

@@ -32,10 +32,8 @@ def test_a_fault_is_one_sentence_its_cause(error: Exception, sentence: str) -> N
 
 def test_it_tells_that_it_waits_for_the_first_ticks_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     spark: Any = None  # not asked before there are ticks
-    waiting, stop = (
-        stream.Stream(spark, str(tmp_path / "lake"), tmp_path / "stream" / "checkpoint", 60.0),
-        threading.Event(),
-    )
+    waiting = stream.Stream(spark, str(tmp_path / "lake"), tmp_path / "stream" / "checkpoint", 60.0)
+    stop = threading.Event()
     stop.set()
     waiting._read(stop)
     told = read_state(file_of(tmp_path))
